@@ -1,0 +1,132 @@
+//! The stamped event that everyone it is delivered to shares, and its encode-once cells.
+//!
+//! Knows that frame formats exist, not which: a format is anything that implements [`FrameFormat`].
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use bytes::Bytes;
+
+use super::{Audience, Event, EventKind, KindSet};
+use crate::{clock::Timestamp, id::LibraryId};
+
+/// How many frame formats the process may have: dialects times visibility classes.
+pub const MAX_FORMATS: usize = 16;
+
+/// The number of a frame format, its cell in every envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FormatSlot(pub u8);
+
+/// A way to write events to the wire: one dialect's framing for one visibility class.
+///
+/// Two sessions with the same slot are sent the very same bytes.
+pub trait FrameFormat: Send + Sync {
+    /// The cell this format fills; unique in the process, below [`MAX_FORMATS`].
+    fn slot(&self) -> FormatSlot;
+
+    /// The dialect whose `raw` events this format carries.
+    fn dialect(&self) -> &'static str;
+
+    /// The kinds this format can carry at all.
+    fn carries(&self) -> KindSet;
+
+    /// The bytes of one envelope on the wire, transport framing included; `None` when this dialect does not carry it.
+    fn encode(&self, envelope: &Envelope) -> Option<Bytes>;
+}
+
+/// What a format made of an envelope.
+#[derive(Debug, Clone)]
+pub enum Encoded {
+    /// These bytes, shared by every session of the format.
+    Frame(Bytes),
+    /// The dialect does not carry this event.
+    NotCarried,
+    /// The encoder panicked; the event is skipped for this format and counted.
+    Failed,
+}
+
+/// An accepted event: stamped by its shard, shared by every session it is offered to.
+pub struct Envelope {
+    /// The event.
+    pub event: Event,
+    /// Who may see it.
+    pub audience: Audience,
+    /// The publisher's id of the event, or the one it was given.
+    pub id: Box<str>,
+    /// The place in its shard's order, from 1.
+    pub order: u64,
+    /// The shard that stamped it.
+    pub shard: u16,
+    /// When it was accepted, wall clock.
+    pub accepted: Timestamp,
+    /// When it was accepted, for latencies.
+    pub stamped: Instant,
+    superseded: AtomicBool,
+    cells: [OnceLock<Encoded>; MAX_FORMATS],
+}
+
+impl Envelope {
+    /// Stamps an event.
+    #[must_use]
+    pub fn new(event: Event, audience: Audience, id: Box<str>, shard: u16, order: u64) -> Self {
+        Self {
+            event,
+            audience,
+            id,
+            order,
+            shard,
+            accepted: Timestamp::now(),
+            stamped: Instant::now(),
+            superseded: AtomicBool::new(false),
+            cells: [const { OnceLock::new() }; MAX_FORMATS],
+        }
+    }
+
+    /// The event's family.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.event.kind()
+    }
+
+    /// The library the event belongs to, for `libraries=` filters and permission.
+    #[must_use]
+    pub fn library(&self) -> Option<&LibraryId> {
+        self.event.library()
+    }
+
+    /// The bytes in that format. The first caller encodes, everybody else shares; a panic in the encoder is caught.
+    pub fn frame(&self, format: &dyn FrameFormat) -> &Encoded {
+        self.cells[usize::from(format.slot().0)].get_or_init(|| {
+            // The initialiser must not panic: a `OnceLock` would hand the panic to every later caller too.
+            match catch_unwind(AssertUnwindSafe(|| format.encode(self))) {
+                Ok(Some(bytes)) => Encoded::Frame(bytes),
+                Ok(None) => Encoded::NotCarried,
+                Err(_) => Encoded::Failed,
+            }
+        })
+    }
+
+    /// Marks that a later event of the same key makes this one worthless; set by the shard only.
+    pub fn supersede(&self) {
+        self.superseded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a later event of the same key was accepted.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope").field("kind", &self.kind()).field("id", &self.id).field("order", &self.order).finish_non_exhaustive()
+    }
+}
