@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::event::Level;
 use crate::{
     access::Principal,
-    event::{Audience, Envelope, Event, EventKind, KindSet, Rule, Who},
+    event::{Audience, Envelope, Event, EventKind, KindSet, Level, Rule, Who},
     id::{ConnectionId, LibraryId},
 };
 
@@ -47,11 +46,9 @@ impl Filter {
     }
 
     fn wants(&self, envelope: &Envelope) -> bool {
-        match &envelope.event {
-            event if event.kind() == EventKind::Raw => self.wants_raw(event),
-            event => self.kinds.contains(event.kind()),
-        }
-        &&self.wants_library(envelope.library())
+        let event = &envelope.event;
+        let asked_for = if event.kind() == EventKind::Raw { self.wants_raw(event) } else { self.kinds.contains(event.kind()) };
+        asked_for && self.wants_library(envelope.library())
     }
 
     fn wants_raw(&self, _event: &Event) -> bool {
