@@ -70,7 +70,7 @@ impl Filter {
     fn by_rule(&self, rule: &Rule) -> bool {
         let principal = &self.principal;
         match rule {
-            Rule::Everyone => true,
+            Rule::Everyone => principal.member,
             Rule::Admins => principal.admin,
             Rule::Library(library, level) => principal.has(library, *level),
             Rule::User(user) => principal.user.as_ref() == Some(user),

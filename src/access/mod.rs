@@ -5,5 +5,6 @@
 mod filter;
 mod principal;
 
+pub use crate::config::{LibraryRights, PublishRights};
 pub use filter::{Filter, RawNames};
-pub use principal::{LibraryRights, Principal, PublishRights};
+pub use principal::Principal;

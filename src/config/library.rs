@@ -1,0 +1,126 @@
+//! `[[libraries]]` and `[folder]`: names, kinds and watched folders.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{
+    error::Invalid,
+    range::{between, within},
+    units,
+};
+use crate::id::LibraryId;
+
+/// One of `[[libraries]]`. A library need not be declared to be published to: this gives it a name, a kind, a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Library {
+    /// Its id; required, unique.
+    pub id: LibraryId,
+    /// The name people read. Default: the id, see [`Library::name`].
+    name: Option<String>,
+    /// What it holds. Default `other`.
+    #[serde(default)]
+    pub kind: LibraryKind,
+    /// A folder to watch. Default none: the library is only a name. It must be a directory that can be read.
+    pub path: Option<PathBuf>,
+}
+
+impl Library {
+    /// The name people read: as set, else the id.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.id.as_str())
+    }
+}
+
+/// What a library holds; dialects show it in their own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LibraryKind {
+    /// Films.
+    Movies,
+    /// Series with episodes.
+    Shows,
+    /// Music.
+    Music,
+    /// Photos and home videos.
+    Photos,
+    /// Books and audiobooks.
+    Books,
+    /// Podcasts.
+    Podcasts,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+impl LibraryKind {
+    /// The word settings use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Movies => "movies",
+            Self::Shows => "shows",
+            Self::Music => "music",
+            Self::Photos => "photos",
+            Self::Books => "books",
+            Self::Podcasts => "podcasts",
+            Self::Other => "other",
+        }
+    }
+
+    const ALL: [Self; 7] = [Self::Movies, Self::Shows, Self::Music, Self::Photos, Self::Books, Self::Podcasts, Self::Other];
+}
+
+impl<'de> Deserialize<'de> for LibraryKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let allowed = Self::ALL.map(Self::as_str).join(", ");
+            de::Error::custom(format!("must be one of {allowed}"))
+        })
+    }
+}
+
+/// `[folder]`: how changes in watched folders become events.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Folder {
+    /// How long a file must be left alone before its change is published. Default `500ms`.
+    #[serde(deserialize_with = "units::duration")]
+    pub quiet: Duration,
+    /// Changes told in one event at most. Default 200, at most `limits.event_items`; more become several events.
+    pub batch: usize,
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self { quiet: Duration::from_millis(500), batch: 200 }
+    }
+}
+
+impl Folder {
+    pub(super) fn check(&self, event_items: usize) -> Result<(), Invalid> {
+        between("folder.quiet", self.quiet, Duration::from_millis(10), Duration::from_secs(3600))?;
+        within("folder.batch", self.batch, 1..=event_items)
+    }
+}
+
+pub(super) fn check_libraries(libraries: &[Library]) -> Result<(), Invalid> {
+    for (index, library) in libraries.iter().enumerate() {
+        if let Some(first) = libraries[..index].iter().position(|other| other.id == library.id) {
+            return Err(Invalid::new(
+                format!("libraries[{index}].id"),
+                format!("{:?} is already the id of libraries[{first}]", library.id),
+            ));
+        }
+        if library.name.as_ref().is_some_and(|name| name.is_empty() || name.chars().any(char::is_control)) {
+            return Err(Invalid::new(format!("libraries[{index}].name"), "must not be empty or contain control characters"));
+        }
+        if let Some(Err(error)) = library.path.as_ref().map(std::fs::read_dir) {
+            let reason = format!("must be a directory that can be read: {}", error.kind());
+            return Err(Invalid::new(format!("libraries[{index}].path"), reason));
+        }
+    }
+    Ok(())
+}

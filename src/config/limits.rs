@@ -1,0 +1,87 @@
+//! `[limits]`: what clients and publishers may ask of us.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{
+    error::Invalid,
+    range::{at_least, between, within},
+    units,
+};
+
+/// `[limits]`: what clients and publishers may ask of us.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections of the process. Default 0: what descriptors allow, see [`Limits::connections_with`]; further ones are
+    /// refused the way their dialect says *full*.
+    pub connections: usize,
+    /// Connections of one user. Default 100; 0 is no limit. Further ones are refused. API keys have no user and no limit.
+    pub connections_per_user: usize,
+    /// Bytes of one event as published. Default 262144; a larger one is refused with 413.
+    #[serde(deserialize_with = "units::size")]
+    pub event_bytes: usize,
+    /// Items in one event's list. Default 500; more are refused with 422.
+    pub event_items: usize,
+    /// Events in one batch. Default 1000, at most `engine.credit`; a larger one is refused with 413.
+    pub batch_events: usize,
+    /// Bytes of one request's body. Default `8MiB`, at least `event_bytes`; more is refused with 413. NDJSON is not
+    /// bounded as a whole, only each line, by `event_bytes`.
+    #[serde(deserialize_with = "units::size")]
+    pub body_bytes: usize,
+    /// How long a request's head may take. Default `5s`; then 408.
+    #[serde(deserialize_with = "units::duration")]
+    pub head: Duration,
+    /// How long a request's body may take without a byte arriving. Default `10s`; then 408.
+    #[serde(deserialize_with = "units::duration")]
+    pub body: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            connections_per_user: 100,
+            event_bytes: 262_144,
+            event_items: 500,
+            batch_events: 1000,
+            body_bytes: 8 << 20,
+            head: Duration::from_secs(5),
+            body: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// How many connections to take when the process may open `descriptors` files: the setting, or with 0 the descriptors
+    /// less 512, or less an eighth of them where that is smaller.
+    #[must_use]
+    pub fn connections_with(&self, descriptors: usize) -> usize {
+        if self.connections > 0 { self.connections } else { descriptors - (descriptors / 8).min(512) }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let (tenth, hour) = (Duration::from_millis(100), Duration::from_secs(3600));
+        within("limits.event_bytes", self.event_bytes, 1024..=64 << 20)?;
+        within("limits.event_items", self.event_items, 1..=1 << 20)?;
+        within("limits.batch_events", self.batch_events, 1..=1 << 20)?;
+        within("limits.body_bytes", self.body_bytes, 1024..=1 << 30)?;
+        at_least("limits.body_bytes", self.body_bytes, "limits.event_bytes", self.event_bytes)?;
+        between("limits.head", self.head, tenth, hour)?;
+        between("limits.body", self.body, tenth, hour)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_setting_descriptors_bound_connections() {
+        let unset = Limits::default();
+        assert_eq!(unset.connections_with(1024), 896);
+        assert_eq!(unset.connections_with(65_536), 65_024);
+        assert_eq!(Limits { connections: 7, ..unset }.connections_with(1024), 7);
+    }
+}

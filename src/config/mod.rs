@@ -1,0 +1,192 @@
+//! Settings: what a file, variables and flags say, checked once, and every default.
+//!
+//! Flags win over variables, variables over the file, the file over the defaults. Unknown keys are errors at every level.
+//! Knows nothing of what is built from them. Durations are written as text with a unit (`"500ms"`, `"2s"`, `"5m"`), sizes
+//! in bytes as a number or as text with a unit (`"128KiB"`, `"8MiB"`).
+//!
+//! A short file is complete:
+//!
+//! ```
+//! use fanfare::config::Settings;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let settings = Settings::parse(&format!(
+//!     r#"
+//!     [[libraries]]
+//!     id = "films"
+//!     kind = "movies"                    # movies | shows | music | photos | books | podcasts | other
+//!     path = "{}"                        # a watched folder; without a path only a name for it
+//!
+//!     [[users]]
+//!     id = "bob"
+//!     token = "a-long-random-token"      # or token_sha256 = "…"
+//!     libraries = "read"                 # every library; or {{ films = "read", music = "admin" }}
+//!     "#,
+//!     folder.path().display(),
+//! ))?;
+//! assert_eq!(settings.libraries[0].name(), "films");
+//! assert_eq!(settings.users[0].id.as_str(), "bob");
+//! assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8400");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod dialects;
+mod engine;
+mod error;
+mod library;
+mod limits;
+mod people;
+mod range;
+mod rights;
+mod secret;
+mod server;
+mod source;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::{collections::BTreeMap, path::Path};
+
+use figment::Figment;
+use serde::Deserialize;
+
+pub use dialects::{Dialects, RedSeat, Spelling};
+pub use engine::Engine;
+pub use error::ConfigError;
+pub use library::{Folder, Library, LibraryKind};
+pub use limits::Limits;
+pub use people::{Token, User};
+pub use rights::{LibraryRights, PublishRights};
+pub use secret::{Secret, TokenHash};
+pub use server::Server;
+pub use source::{Flag, environment};
+
+use error::{Invalid, Origins};
+use source::Layer;
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `[server]`.
+    pub server: Server,
+    /// `[engine]`.
+    pub engine: Engine,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[folder]`.
+    pub folder: Folder,
+    /// `[dialects]`.
+    pub dialects: Dialects,
+    /// `[[libraries]]`.
+    pub libraries: Vec<Library>,
+    /// `[[users]]`.
+    pub users: Vec<User>,
+    /// `[[tokens]]`.
+    pub tokens: Vec<Token>,
+}
+
+impl Settings {
+    /// Reads the file (none: defaults only), `FANFARE_SERVER__LISTEN`-style variables and flags, and checks the whole.
+    ///
+    /// `environment` is usually [`environment()`]; it is also asked for `XDG_STATE_HOME` and `HOME`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, variable or flag, the key, and what is allowed, in one line without any value.
+    pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>, flags: &[Flag]) -> Result<Self, ConfigError> {
+        let of_file = file.map(Layer::of_file).transpose()?;
+        Self::from_layers(of_file, &Origins { file, environment, flags })
+    }
+
+    /// Reads settings from text alone, for tests and benches: no variables, no flags, and a `data_dir` in the temporary
+    /// directory unless the text names one. Nothing is written there by reading settings.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let state = std::env::temp_dir().display().to_string();
+        let environment = BTreeMap::from([("XDG_STATE_HOME".to_owned(), state)]);
+        let layer = Layer::of_text(text, "settings")?;
+        Self::from_layers(Some(layer), &Origins { file: None, environment: &environment, flags: &[] })
+    }
+
+    /// What an operator should know about settings that are allowed.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        let open = !self.server.listen.ip().is_loopback();
+        if self.names_nobody() && open {
+            warnings.push(
+                "no user and no token is set and server.listen is not loopback: everybody who is given this run's token has every right",
+            );
+        }
+        if !self.names_nobody() && self.tokens.iter().all(|token| token.publish == PublishRights::Nothing) {
+            warnings.push("no token may publish: events can come only from watched folders");
+        }
+        if !self.server.metrics_listen.ip().is_loopback() {
+            warnings.push("server.metrics_listen is not loopback: metrics are shown without a token");
+        }
+        warnings
+    }
+
+    /// Whether no user and no token is set, so that a token is made for the run.
+    #[must_use]
+    pub fn names_nobody(&self) -> bool {
+        self.users.is_empty() && self.tokens.is_empty()
+    }
+
+    fn from_layers(of_file: Option<Layer>, origins: &Origins<'_>) -> Result<Self, ConfigError> {
+        let base = of_file.map_or_else(Figment::new, Figment::from);
+        let figment = base.merge(Layer::of_environment(origins.environment)).merge(Layer::of_flags(origins.flags));
+        let raw: RawSettings = figment.extract().map_err(|error| origins.unreadable(error))?;
+        raw.validate(origins.environment).map_err(|invalid| origins.refuse(&figment, invalid))
+    }
+}
+
+/// What can be read, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSettings {
+    #[serde(default)]
+    server: Server,
+    #[serde(default)]
+    engine: Engine,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    folder: Folder,
+    #[serde(default)]
+    dialects: Dialects,
+    #[serde(default)]
+    libraries: Vec<Library>,
+    #[serde(default)]
+    users: Vec<people::RawUser>,
+    #[serde(default)]
+    tokens: Vec<people::RawToken>,
+}
+
+impl RawSettings {
+    fn validate(mut self, environment: &BTreeMap<String, String>) -> Result<Settings, Invalid> {
+        self.server.resolve(environment)?;
+        self.engine.resolve();
+        self.server.check()?;
+        self.engine.check()?;
+        self.limits.check()?;
+        self.folder.check(self.limits.event_items)?;
+        self.dialects.check()?;
+        range::at_least("engine.credit", self.engine.credit, "limits.batch_events", self.limits.batch_events)?;
+        range::at_least("engine.feed_bytes", self.engine.feed_bytes, "limits.event_bytes", self.limits.event_bytes)?;
+        library::check_libraries(&self.libraries)?;
+        let users = people::users(self.users)?;
+        let tokens = people::tokens(self.tokens, &users)?;
+        Ok(Settings {
+            server: self.server,
+            engine: self.engine,
+            limits: self.limits,
+            folder: self.folder,
+            dialects: self.dialects,
+            libraries: self.libraries,
+            users,
+            tokens,
+        })
+    }
+}
