@@ -2,9 +2,19 @@
 //!
 //! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
 
+mod connections;
+mod directory;
+#[cfg(test)]
+mod directory_tests;
 mod filter;
 mod principal;
+mod store;
+pub mod token;
 
-pub use crate::config::{LibraryRights, PublishRights};
+pub use crate::config::{LibraryRights, PublishRights, Secret};
+pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
+pub use directory::{Authenticated, Credential, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserRights};
 pub use filter::{Filter, RawNames};
 pub use principal::Principal;
+pub use store::{PrincipalStore, StoreError};
+pub use token::TokenHash;
