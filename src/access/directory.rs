@@ -191,7 +191,7 @@ impl Directory {
         self.live.read().epoch
     }
 
-    /// The user's rights now; `None` when neither settings nor a change name the user.
+    /// The user's rights now; `None` when neither settings nor a change name the user. Waits for a change being written.
     #[must_use]
     pub fn rights(&self, user: &UserId) -> Option<UserRights> {
         self.rights_with(user, self.changed.lock().get(user))
@@ -202,7 +202,7 @@ impl Directory {
     /// settings say; tokens once revoked stay so.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be kept; then nothing changes.
+    /// [`StoreError`] when it cannot be kept; then nothing changes in this run.
     pub fn put_principal(&self, user: &UserId, change: PrincipalChange) -> Result<RightsChanged, StoreError> {
         self.change(user, |own, tokens| {
             own.deleted = false;
@@ -218,7 +218,7 @@ impl Directory {
     /// Refuses a user until the next [`Directory::put_principal`]. Blocks as that does.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be kept; then nothing changes.
+    /// [`StoreError`] when it cannot be kept; then nothing changes in this run.
     pub fn delete_principal(&self, user: &UserId) -> Result<RightsChanged, StoreError> {
         self.change(user, |own, _| {
             let revoked = std::mem::take(&mut own.revoked);

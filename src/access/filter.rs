@@ -91,3 +91,141 @@ impl Filter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{LibraryRights, PublishRights},
+        id::UserId,
+    };
+
+    fn library(id: &str) -> LibraryId {
+        LibraryId::parse(id).expect("id")
+    }
+
+    fn user(id: &str) -> UserId {
+        UserId::parse(id).expect("id")
+    }
+
+    fn filter(principal: Principal) -> Filter {
+        Filter {
+            principal: Arc::new(principal),
+            dialect: "redseat",
+            kinds: KindSet::all(),
+            raw: RawNames::All,
+            libraries: None,
+            unscoped: true,
+            connection: None,
+        }
+    }
+
+    fn member(id: &str, libraries: LibraryRights) -> Principal {
+        Principal { user: Some(user(id)), member: true, libraries, ..Principal::default() }
+    }
+
+    fn films(level: Level) -> LibraryRights {
+        LibraryRights::Named([(library("films"), level)].into())
+    }
+
+    /// The columns of the truth table.
+    fn everybody() -> [Filter; 9] {
+        let in_films = PublishRights::Some { kinds: KindSet::all(), libraries: Some(vec![library("films")]) };
+        [
+            Principal { admin: true, ..member("root", LibraryRights::default()) },
+            member("bob", films(Level::Read)),
+            member("wil", films(Level::Write)),
+            member("ann", films(Level::Admin)),
+            member("all", LibraryRights::Every(Level::Read)),
+            member("new", LibraryRights::default()),
+            Principal { user: Some(user("guest")), ..Principal::default() },
+            Principal { publish: in_films, ..Principal::default() },
+            Principal { publish: PublishRights::everything(), ..Principal::default() },
+        ]
+        .map(filter)
+    }
+
+    /// One letter per column: `x` sees it, `-` does not.
+    fn row(audience: &Audience) -> String {
+        everybody().iter().map(|filter| if filter.in_audience(audience) { 'x' } else { '-' }).collect()
+    }
+
+    #[test]
+    fn each_rule_admits_exactly_those_it_is_for() {
+        let films = || library("films");
+        let table = [
+            // server admin, reader, writer, library admin, reader of all, user without libraries, guest,
+            // publisher of films, publisher of everything
+            (Rule::Everyone, "xxxxxx---"),
+            (Rule::Admins, "x--------"),
+            (Rule::Library(films(), Level::Read), "xxxxx----"),
+            (Rule::Library(films(), Level::Write), "x-xx-----"),
+            (Rule::Library(films(), Level::Admin), "x--x-----"),
+            (Rule::Library(library("music"), Level::Read), "x---x----"),
+            (Rule::User(user("bob")), "-x-------"),
+            (Rule::User(user("guest")), "------x--"),
+            (Rule::User(user("nobody")), "---------"),
+            (Rule::UserOrAdmins(user("bob")), "xx-------"),
+            (Rule::UserOrAdmins(user("guest")), "x-----x--"),
+            (Rule::Publishers(Some(films())), "-------xx"),
+            (Rule::Publishers(Some(library("music"))), "--------x"),
+            (Rule::Publishers(None), "--------x"),
+        ];
+        for (rule, expected) in table {
+            assert_eq!(row(&Audience::from(rule.clone())), expected, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_narrowing_admits_any_of_its_parts_and_never_more_than_the_rule() {
+        let of_films = || Rule::Library(library("films"), Level::Read);
+        let table = [
+            (of_films(), vec![Who::All], "xxxxx----"),
+            (of_films(), vec![Who::Admin], "x--------"),
+            (of_films(), vec![Who::LibraryAdmin(library("films"))], "x--x-----"),
+            (of_films(), vec![Who::Library(library("music"))], "x---x----"),
+            (of_films(), vec![Who::User(user("bob")), Who::Admin], "xx-------"),
+            (of_films(), vec![Who::User(user("guest"))], "---------"),
+            (Rule::User(user("bob")), vec![Who::All], "-x-------"),
+            (Rule::User(user("bob")), vec![Who::Admin], "---------"),
+            (Rule::Everyone, vec![Who::All], "xxxxxx---"),
+        ];
+        for (rule, only, expected) in table {
+            let audience = Audience { rule, only };
+            assert_eq!(row(&audience), expected, "{audience:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_for_one_session_passes_only_in_that_sessions_group() {
+        let connection = ConnectionId { worker: 0, slot: 7, generation: 1 };
+        let audience = Audience { rule: Rule::Everyone, only: vec![Who::Session(connection)] };
+        assert_eq!(row(&audience), "---------");
+        let mut private = filter(member("bob", LibraryRights::default()));
+        private.connection = Some(connection);
+        assert!(private.in_audience(&audience));
+        private.connection = Some(ConnectionId { generation: 2, ..connection });
+        assert!(!private.in_audience(&audience), "a later connection in the same slot is another one");
+    }
+
+    #[test]
+    fn a_library_narrowing_drops_other_libraries_and_says_whether_events_without_one_pass() {
+        let mut narrowed = filter(member("all", LibraryRights::Every(Level::Read)));
+        narrowed.libraries = Some(vec![library("films"), library("music")]);
+        assert!(narrowed.wants_library(Some(&library("music"))));
+        assert!(!narrowed.wants_library(Some(&library("photos"))));
+        assert!(narrowed.wants_library(None));
+        narrowed.unscoped = false;
+        assert!(!narrowed.wants_library(None));
+        narrowed.libraries = Some(Vec::new());
+        assert!(!narrowed.wants_library(Some(&library("films"))), "an empty list is a narrowing to nothing");
+    }
+
+    #[test]
+    fn equal_rights_and_requests_are_one_group_and_users_never_mix() {
+        let bob = || filter(member("bob", films(Level::Read)));
+        assert_eq!(bob(), bob());
+        assert_ne!(bob(), filter(member("eve", films(Level::Read))));
+        assert_ne!(bob(), filter(member("bob", films(Level::Write))));
+    }
+}

@@ -92,7 +92,8 @@ impl PrincipalStore {
         parse(&bytes).map_err(|reason| StoreError::Damaged { path, reason })
     }
 
-    /// Keeps all changes. When this returns, a crash no longer loses them; on an error the old file is still there.
+    /// Keeps all changes. When this returns, a crash no longer loses them. On an error the old file is still there, or, when
+    /// only the last flush of the directory failed, the new one whole.
     pub(super) fn save(&self, users: &ChangedUsers) -> Result<(), StoreError> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let path = directory.join(FILE_NAME);

@@ -1,1 +1,306 @@
+//! The whole of settings: precedence, defaults, and the exact line of each refusal.
 
+use std::time::Duration;
+
+use super::*;
+use crate::{event::EventKind, id::LibraryId};
+
+fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let home = [("HOME", "/home/of/nobody")];
+    home.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), text).expect("written");
+    file
+}
+
+/// The error line of a file with this text, with the file's name as `FILE`.
+fn refusal(text: &str) -> String {
+    let file = file(text);
+    let error = Settings::load(Some(file.path()), &variables(&[]), &[]).expect_err(text).to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error.replace(&file.path().display().to_string(), "FILE")
+}
+
+#[test]
+fn nothing_set_is_all_defaults() {
+    let settings = Settings::load(None, &variables(&[]), &[]).expect("defaults are allowed");
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8400");
+    assert_eq!(settings.server.metrics_listen.to_string(), "127.0.0.1:8401");
+    assert_eq!(settings.server.data_dir.to_str(), Some("/home/of/nobody/.local/state/fanfare"));
+    assert_eq!(settings.engine, Engine::default());
+    assert!(settings.engine.workers > 0 && settings.engine.shards == settings.engine.workers);
+    assert_eq!((settings.limits, settings.folder, settings.dialects), (Limits::default(), Folder::default(), Dialects::default()));
+    assert!(Settings::parse("").expect("empty is allowed").names_nobody());
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let file = file("[server]\nname = \"file\"\nlisten = \"127.0.0.1:1\"\n[engine]\nworkers = 3\nfeed_age = \"1m\"\n");
+    let environment = variables(&[
+        ("FANFARE_SERVER__NAME", "123"),
+        ("FANFARE_SERVER__LISTEN", "127.0.0.1:2"),
+        ("FANFARE_DIALECTS__REDSEAT__ENABLED", "false"),
+        ("FANFARE_LIMITS__CONNECTIONS", "12"),
+        ("FANFARE_LOG", "debug"),
+    ]);
+    let flags = [Flag { flag: "--listen", key: "server.listen", value: "127.0.0.1:3".to_owned() }];
+    let settings = Settings::load(Some(file.path()), &environment, &flags).expect("valid");
+    assert_eq!(settings.server.name, "123", "a name that looks like a number is a name");
+    assert_eq!(settings.server.listen.port(), 3);
+    assert_eq!((settings.engine.workers, settings.engine.shards), (3, 3), "as many shards as workers");
+    assert_eq!(settings.engine.feed_age, Duration::from_secs(60));
+    assert!(!settings.dialects.redseat.enabled);
+    assert_eq!(settings.limits.connections, 12);
+}
+
+#[test]
+fn people_and_libraries_are_read_in_every_form() {
+    let settings = Settings::parse(
+        r#"
+        [engine]
+        stall_limit = "off"
+        [dialects.redseat]
+        spelling = "server"
+        [[libraries]]
+        id = "films"
+        name = "Films"
+        kind = "movies"
+        [[users]]
+        id = "bob"
+        token = "bobs-token"
+        libraries = { films = "read", music = "admin" }
+        explicit = false
+        tags = ["child"]
+        password_hash = "$argon2id$v=19$abc"
+        [[users]]
+        id = "eve"
+        admin = true
+        token_sha256 = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"
+        disabled = true
+        [[tokens]]
+        token = "of-the-scanner"
+        publish = { libraries = ["films"], types = ["medias", "raw"] }
+        expires = 2027-01-31T12:00:00Z
+        [[tokens]]
+        token = "of-bobs-phone"
+        user = "bob"
+        publish = true
+        expires = "2027-01-31T13:00:00+01:00"
+        "#,
+    )
+    .expect("valid");
+    assert_eq!(settings.engine.stall_limit, None);
+    assert_eq!(settings.dialects.redseat.spelling, Spelling::Server);
+    assert_eq!((settings.libraries[0].name(), settings.libraries[0].kind), ("Films", LibraryKind::Movies));
+    assert!(settings.users[1].token == Some(TokenHash::of("abc")) && settings.users[1].disabled);
+    assert_eq!(settings.users[0].name, "bob");
+    let films = LibraryId::parse("films").expect("id");
+    assert!(settings.tokens[0].publish.allows(EventKind::Raw, Some(&films)));
+    assert!(!settings.tokens[0].publish.allows(EventKind::Scan, Some(&films)));
+    assert_eq!(settings.tokens[0].expires, settings.tokens[1].expires);
+    assert_eq!(settings.tokens[0].expires.map(|expires| expires.0), Some(1_801_396_800_000));
+    assert_eq!(settings.warnings(), Vec::<&str>::new());
+    let shown = format!("{settings:?}");
+    assert!(!["bobs-token", "of-the-scanner", "argon2id"].iter().any(|secret| shown.contains(secret)), "{shown}");
+}
+
+#[test]
+fn what_is_allowed_but_surprising_is_warned_about() {
+    let open = Settings::parse("[server]\nlisten = \"0.0.0.0:8400\"").expect("allowed");
+    assert!(open.warnings()[0].starts_with("no user and no token is set and server.listen is not loopback"));
+    let silent = Settings::parse("[[users]]\nid = \"bob\"").expect("allowed");
+    assert_eq!(silent.warnings(), ["no token may publish: events can come only from watched folders"]);
+    assert!(Settings::parse("").expect("allowed").warnings().is_empty());
+}
+
+#[test]
+fn each_bad_key_is_refused_in_one_line_that_says_where_and_what_is_allowed() {
+    let server_keys = "listen, metrics_listen, name, data_dir, drain_window, allowed_origins";
+    let cases = [
+        ("[server]\nlisen = \"x\"", format!("FILE: server.lisen: unknown key, allowed are {server_keys}")),
+        (
+            "[tls]\ncert = \"x\"",
+            "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, libraries, users, tokens".to_owned(),
+        ),
+        ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat".to_owned()),
+        (
+            "[dialects.redseat]\nrest = true",
+            "FILE: dialects.redseat.rest: unknown key, allowed are enabled, spelling, ping_interval".to_owned(),
+        ),
+        (
+            "[server]\nlisten = \"127.0.0.1:70000\"",
+            "FILE: server.listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\"".to_owned(),
+        ),
+        (
+            "[server]\nmetrics_listen = 8401",
+            "FILE: server.metrics_listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\", not a number"
+                .to_owned(),
+        ),
+        ("[server]\nname = \"\"", "FILE: server.name: must be 1 to 128 bytes without control characters".to_owned()),
+        ("[server]\nmetrics_listen = \"127.0.0.1:8400\"", "FILE: server.metrics_listen: must differ from server.listen".to_owned()),
+        ("[server]\ndrain_window = \"31s\"", "FILE: server.drain_window: must be at most 30s".to_owned()),
+        (
+            "[server]\nallowed_origins = [\"https://a.example\", \"*\"]",
+            "FILE: server.allowed_origins[1]: must be a scheme, a host and perhaps a port, such as https://media.example".to_owned(),
+        ),
+        ("[server]\ndata_dir = \"/dev/null\"", "FILE: server.data_dir: must be a directory".to_owned()),
+        (
+            "[engine]\nfeed_age = 10",
+            "FILE: engine.feed_age: must be a duration with its unit, such as \"500ms\", \"2s\", \"5m\" or \"1h\", not a number".to_owned(),
+        ),
+        (
+            "[engine]\nstall_limit = \"1 minute\"",
+            "FILE: engine.stall_limit: must be a duration with its unit, such as \"500ms\", \"2s\", \"5m\" or \"1h\", or \"off\""
+                .to_owned(),
+        ),
+        ("[engine]\nworkers = -1", "FILE: engine.workers: must be a whole number".to_owned()),
+        ("[engine]\nworkers = \"two\"", "FILE: engine.workers: must be a whole number, not text".to_owned()),
+        ("[engine]\nshards = 5000", "FILE: engine.shards: must be from 1 to 1024".to_owned()),
+        (
+            "[engine]\nfeed_bytes = \"8MB\"",
+            "FILE: engine.feed_bytes: must be a number of bytes, or text with a unit, such as \"128KiB\" or \"8MiB\"".to_owned(),
+        ),
+        (
+            "[engine]\nfeeds_bytes_per_worker = \"1MiB\"",
+            "FILE: engine.feeds_bytes_per_worker: must be at least engine.feed_bytes, which is 8388608".to_owned(),
+        ),
+        ("[engine]\ncredit = 10", "FILE: engine.credit: must be at least limits.batch_events, which is 1000".to_owned()),
+        ("[engine]\nhub_stall = \"0s\"", "FILE: engine.hub_stall: must be from 100ms to 60s".to_owned()),
+        ("[limits]\nhead = \"2h\"", "FILE: limits.head: must be from 100ms to 3600s".to_owned()),
+        ("[folder]\nbatch = 501", "FILE: folder.batch: must be from 1 to 500".to_owned()),
+        ("[dialects.redseat]\nspelling = \"wild\"", "FILE: dialects.redseat.spelling: must be \"document\" or \"server\"".to_owned()),
+        ("[dialects.redseat]\nenabled = \"yes\"", "FILE: dialects.redseat.enabled: must be true or false, not text".to_owned()),
+        ("server = 1", "FILE: server: must be a table, not a number".to_owned()),
+        ("users = {}", "FILE: users: must be an array, not a table".to_owned()),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(refusal(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_bad_person_or_library_is_refused_in_one_line_without_secrets() {
+    let cases = [
+        ("[[libraries]]\nname = \"x\"", "FILE: libraries[0].id: is missing"),
+        ("[[libraries]]\nid = \"\"", "FILE: libraries[0].id: must not be empty"),
+        ("[[libraries]]\nid = \"a\\nb\"", "FILE: libraries[0].id: must not contain control characters"),
+        ("[[libraries]]\nid = \"a\"\n[[libraries]]\nid = \"a\"", "FILE: libraries[1].id: \"a\" is already the id of libraries[0]"),
+        (
+            "[[libraries]]\nid = \"a\"\nkind = \"films\"",
+            "FILE: libraries[0].kind: must be one of movies, shows, music, photos, books, podcasts, other",
+        ),
+        ("[[libraries]]\nid = \"a\"\nkind = 0", "FILE: libraries[0].kind: must be text, not a number"),
+        (
+            "[[libraries]]\nid = \"a\"\npath = \"/nowhere/at/all\"",
+            "FILE: libraries[0].path: must be a directory that can be read: entity not found",
+        ),
+        (
+            "[[libraries]]\nid = \"a\"\npath = \"/dev/null\"",
+            "FILE: libraries[0].path: must be a directory that can be read: not a directory",
+        ),
+        ("[[users]]\nid = \"bob\"\n[[users]]\nid = \"bob\"", "FILE: users[1].id: \"bob\" is already the id of users[0]"),
+        ("[[users]]\nid = \"bob\"\ntoken = \"\"", "FILE: users[0].token: must not be empty"),
+        ("[[users]]\nid = \"bob\"\ntoken = \"hunter 2\"", "FILE: users[0].token: must not contain blanks or control characters"),
+        ("[[users]]\nid = \"bob\"\ntoken = 8675309", "FILE: users[0].token: must be text, not a number"),
+        ("[[users]]\nid = \"bob\"\ntoken_sha256 = \"8675309\"", "FILE: users[0].token_sha256: must be a SHA-256 in 64 hexadecimal digits"),
+        (
+            "[[users]]\nid = \"bob\"\npassword_hash = \"hunter2\"",
+            "FILE: users[0].password_hash: must be an argon2id hash, which starts with $argon2id$",
+        ),
+        (
+            "[[users]]\nid = \"bob\"\nlibraries = \"all\"",
+            "FILE: users[0].libraries: must be \"read\", \"write\" or \"admin\" for every library, or a table such as { films = \"read\" }",
+        ),
+        ("[[users]]\nid = \"bob\"\nlibraries = { films = 1 }", "FILE: users[0].libraries.films: must be text, not a number"),
+        (
+            "[[users]]\nid = \"bob\"\nlibraries = { films = \"all\" }",
+            "FILE: users[0].libraries.films: must be \"read\", \"write\" or \"admin\"",
+        ),
+        (
+            "[[users]]\nid = \"bob\"\npassword = \"hunter2\"",
+            "FILE: users[0].password: unknown key, allowed are id, name, admin, libraries, token, token_sha256, password_hash, explicit, tags, disabled",
+        ),
+        ("[[tokens]]\npublish = true", "FILE: tokens[0].token: is missing: token or token_sha256 is needed"),
+        ("[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"", "FILE: tokens[0].user: \"bob\" is not the id of one of [[users]]"),
+        (
+            "[[users]]\nid = \"bob\"\n[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"\nadmin = true",
+            "FILE: tokens[0]: admin and read are for tokens without user: this one has its user's rights",
+        ),
+        (
+            "[[users]]\nid = \"bob\"\ntoken = \"hunter2\"\n[[tokens]]\ntoken = \"hunter2\"",
+            "FILE: tokens[0].token: is already the token of users[0]",
+        ),
+        (
+            "[[tokens]]\ntoken = \"hunter2\"\npublish = \"all\"",
+            "FILE: tokens[0].publish: must be true, false, or a table of libraries and types, not text",
+        ),
+        (
+            "[[tokens]]\ntoken = \"hunter2\"\npublish = { kinds = [] }",
+            "FILE: tokens[0].publish.kinds: unknown key, allowed are libraries, types",
+        ),
+        (
+            "[[tokens]]\ntoken = \"hunter2\"\nexpires = \"tomorrow\"",
+            "FILE: tokens[0].expires: must be a date and time with an offset, such as 2027-01-31T12:00:00Z",
+        ),
+        (
+            "[[tokens]]\ntoken = \"hunter2\"\nexpires = 2027-01-31",
+            "FILE: tokens[0].expires: must be a date and time with an offset, such as 2027-01-31T12:00:00Z",
+        ),
+    ];
+    for (text, expected) in cases {
+        let line = refusal(text);
+        assert_eq!(line, expected, "{text}");
+        assert!(!line.contains("hunter2") && !line.contains("8675309"), "{line}");
+    }
+    let both = format!("[[users]]\nid = \"bob\"\ntoken = \"hunter2\"\ntoken_sha256 = \"{}\"", "a".repeat(64));
+    assert_eq!(refusal(&both), "FILE: users[0].token_sha256: must not be given beside token: one of them is enough");
+    let engine_made = refusal("[[tokens]]\ntoken = \"hunter2\"\npublish = { types = [\"medias\", \"presence\"] }");
+    assert!(engine_made.starts_with("FILE: tokens[0].publish.types[1]: must be a type that can be published: library, "), "{engine_made}");
+}
+
+#[test]
+fn a_bad_variable_or_flag_is_named_as_it_was_given() {
+    let load = |pairs: &[(&str, &str)], flags: &[Flag]| {
+        let file = file("[server]\nlisten = \"127.0.0.1:1\"");
+        Settings::load(Some(file.path()), &variables(pairs), flags).expect_err("bad").to_string()
+    };
+    assert_eq!(
+        load(&[("FANFARE_SERVER__LISTEN", "here")], &[]),
+        "FANFARE_SERVER__LISTEN: server.listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\""
+    );
+    assert_eq!(load(&[("FANFARE_ENGINE__SHARDS", "5000")], &[]), "FANFARE_ENGINE__SHARDS: engine.shards: must be from 1 to 1024");
+    let unknown = load(&[("FANFARE_SERVER__LISEN", "x")], &[]);
+    assert!(unknown.starts_with("FANFARE_SERVER__LISEN: server.lisen: unknown key, allowed are listen, "), "{unknown}");
+    let flags = [Flag { flag: "--workers", key: "engine.workers", value: "5000".to_owned() }];
+    assert_eq!(load(&[("FANFARE_ENGINE__WORKERS", "2")], &flags), "--workers: engine.workers: must be from 1 to 1024");
+    let nowhere = Settings::load(None, &BTreeMap::new(), &[]).expect_err("no home").to_string();
+    assert_eq!(nowhere, "default: server.data_dir: must be set, because neither XDG_STATE_HOME nor HOME is an absolute path");
+}
+
+#[test]
+fn a_file_that_is_none_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    let load = |path: &Path| Settings::load(Some(path), &variables(&[]), &[]).expect_err("bad").to_string();
+    let shown = folder.path().display();
+    assert_eq!(load(folder.path()), format!("{shown}: is a directory, a settings file is expected"));
+    let path = folder.path().join("fanfare.toml");
+    assert_eq!(load(&path), format!("{}: cannot be read: entity not found", path.display()));
+    std::fs::write(&path, [0xff, 0xfe]).expect("written");
+    assert_eq!(load(&path), format!("{}: is not UTF-8", path.display()));
+}
+
+#[test]
+fn broken_toml_is_refused_by_line_without_the_line() {
+    for (text, line) in [
+        ("[server]\nname = \"a\"\n[[users]]\nid = \"bob\"\ntoken = \"hunter2", 5),
+        ("[[users]]\nid = \"bob\"\ntoken = hunter2\n", 3),
+        ("[server]\nname = \"a\"\nname = \"b\"", 3),
+    ] {
+        let refused = refusal(text);
+        assert!(refused.starts_with(&format!("FILE: line {line}: ")), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}
