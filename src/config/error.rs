@@ -117,7 +117,7 @@ fn reason_of(kind: &Kind) -> String {
         Kind::Message(message) => message.clone(),
         Kind::InvalidType(actual, expected) => format!("must be {}, not {}", plain(expected), category(actual)),
         Kind::InvalidValue(_, expected) => format!("must be {}", plain(expected)),
-        Kind::UnknownField(_, allowed) if allowed.is_empty() => "unknown key".to_owned(),
+        Kind::UnknownField(_, []) => "unknown key".to_owned(),
         Kind::UnknownField(_, allowed) => format!("unknown key, allowed are {}", allowed.join(", ")),
         Kind::MissingField(_) => "is missing".to_owned(),
         Kind::UnknownVariant(_, allowed) => format!("must be one of {}", allowed.join(", ")),
