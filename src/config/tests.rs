@@ -116,143 +116,138 @@ fn what_is_allowed_but_surprising_is_warned_about() {
     assert!(Settings::parse("").expect("allowed").warnings().is_empty());
 }
 
+/// Settings files and the line each is refused with.
+const BAD_KEYS: &[(&str, &str)] = &[
+    (
+        "[server]\nlisen = \"x\"",
+        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, name, data_dir, drain_window, allowed_origins",
+    ),
+    ("[tls]\ncert = \"x\"", "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, libraries, users, tokens"),
+    ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat"),
+    ("[dialects.redseat]\nrest = true", "FILE: dialects.redseat.rest: unknown key, allowed are enabled, spelling, ping_interval"),
+    (
+        "[server]\nlisten = \"127.0.0.1:70000\"",
+        "FILE: server.listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\"",
+    ),
+    (
+        "[server]\nmetrics_listen = 8401",
+        "FILE: server.metrics_listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\", not a number",
+    ),
+    ("[server]\nname = \"\"", "FILE: server.name: must be 1 to 128 bytes without control characters"),
+    ("[server]\nmetrics_listen = \"127.0.0.1:8400\"", "FILE: server.metrics_listen: must differ from server.listen"),
+    ("[server]\ndrain_window = \"31s\"", "FILE: server.drain_window: must be at most 30s"),
+    (
+        "[server]\nallowed_origins = [\"https://a.example\", \"*\"]",
+        "FILE: server.allowed_origins[1]: must be a scheme, a host and perhaps a port, such as https://media.example",
+    ),
+    ("[server]\ndata_dir = \"/dev/null\"", "FILE: server.data_dir: must be a directory"),
+    (
+        "[engine]\nfeed_age = 10",
+        "FILE: engine.feed_age: must be a duration with its unit, such as \"500ms\", \"2s\", \"5m\" or \"1h\", not a number",
+    ),
+    (
+        "[engine]\nstall_limit = \"1 minute\"",
+        "FILE: engine.stall_limit: must be a duration with its unit, such as \"500ms\", \"2s\", \"5m\" or \"1h\", or \"off\"",
+    ),
+    ("[engine]\nworkers = -1", "FILE: engine.workers: must be a whole number"),
+    ("[engine]\nworkers = \"two\"", "FILE: engine.workers: must be a whole number, not text"),
+    ("[engine]\nshards = 5000", "FILE: engine.shards: must be from 1 to 1024"),
+    (
+        "[engine]\nfeed_bytes = \"8MB\"",
+        "FILE: engine.feed_bytes: must be a number of bytes, or text with a unit, such as \"128KiB\" or \"8MiB\"",
+    ),
+    (
+        "[engine]\nfeeds_bytes_per_worker = \"1MiB\"",
+        "FILE: engine.feeds_bytes_per_worker: must be at least engine.feed_bytes, which is 8388608",
+    ),
+    ("[engine]\ncredit = 10", "FILE: engine.credit: must be at least limits.batch_events, which is 1000"),
+    ("[engine]\nhub_stall = \"0s\"", "FILE: engine.hub_stall: must be from 100ms to 60s"),
+    ("[limits]\nhead = \"2h\"", "FILE: limits.head: must be from 100ms to 3600s"),
+    ("[folder]\nbatch = 501", "FILE: folder.batch: must be from 1 to 500"),
+    ("[dialects.redseat]\nspelling = \"wild\"", "FILE: dialects.redseat.spelling: must be \"document\" or \"server\""),
+    ("[dialects.redseat]\nenabled = \"yes\"", "FILE: dialects.redseat.enabled: must be true or false, not text"),
+    ("server = 1", "FILE: server: must be a table, not a number"),
+    ("users = {}", "FILE: users: must be an array, not a table"),
+];
+
 #[test]
 fn each_bad_key_is_refused_in_one_line_that_says_where_and_what_is_allowed() {
-    let server_keys = "listen, metrics_listen, name, data_dir, drain_window, allowed_origins";
-    let cases = [
-        ("[server]\nlisen = \"x\"", format!("FILE: server.lisen: unknown key, allowed are {server_keys}")),
-        (
-            "[tls]\ncert = \"x\"",
-            "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, libraries, users, tokens".to_owned(),
-        ),
-        ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat".to_owned()),
-        (
-            "[dialects.redseat]\nrest = true",
-            "FILE: dialects.redseat.rest: unknown key, allowed are enabled, spelling, ping_interval".to_owned(),
-        ),
-        (
-            "[server]\nlisten = \"127.0.0.1:70000\"",
-            "FILE: server.listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\"".to_owned(),
-        ),
-        (
-            "[server]\nmetrics_listen = 8401",
-            "FILE: server.metrics_listen: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\", not a number"
-                .to_owned(),
-        ),
-        ("[server]\nname = \"\"", "FILE: server.name: must be 1 to 128 bytes without control characters".to_owned()),
-        ("[server]\nmetrics_listen = \"127.0.0.1:8400\"", "FILE: server.metrics_listen: must differ from server.listen".to_owned()),
-        ("[server]\ndrain_window = \"31s\"", "FILE: server.drain_window: must be at most 30s".to_owned()),
-        (
-            "[server]\nallowed_origins = [\"https://a.example\", \"*\"]",
-            "FILE: server.allowed_origins[1]: must be a scheme, a host and perhaps a port, such as https://media.example".to_owned(),
-        ),
-        ("[server]\ndata_dir = \"/dev/null\"", "FILE: server.data_dir: must be a directory".to_owned()),
-        (
-            "[engine]\nfeed_age = 10",
-            "FILE: engine.feed_age: must be a duration with its unit, such as \"500ms\", \"2s\", \"5m\" or \"1h\", not a number".to_owned(),
-        ),
-        (
-            "[engine]\nstall_limit = \"1 minute\"",
-            "FILE: engine.stall_limit: must be a duration with its unit, such as \"500ms\", \"2s\", \"5m\" or \"1h\", or \"off\""
-                .to_owned(),
-        ),
-        ("[engine]\nworkers = -1", "FILE: engine.workers: must be a whole number".to_owned()),
-        ("[engine]\nworkers = \"two\"", "FILE: engine.workers: must be a whole number, not text".to_owned()),
-        ("[engine]\nshards = 5000", "FILE: engine.shards: must be from 1 to 1024".to_owned()),
-        (
-            "[engine]\nfeed_bytes = \"8MB\"",
-            "FILE: engine.feed_bytes: must be a number of bytes, or text with a unit, such as \"128KiB\" or \"8MiB\"".to_owned(),
-        ),
-        (
-            "[engine]\nfeeds_bytes_per_worker = \"1MiB\"",
-            "FILE: engine.feeds_bytes_per_worker: must be at least engine.feed_bytes, which is 8388608".to_owned(),
-        ),
-        ("[engine]\ncredit = 10", "FILE: engine.credit: must be at least limits.batch_events, which is 1000".to_owned()),
-        ("[engine]\nhub_stall = \"0s\"", "FILE: engine.hub_stall: must be from 100ms to 60s".to_owned()),
-        ("[limits]\nhead = \"2h\"", "FILE: limits.head: must be from 100ms to 3600s".to_owned()),
-        ("[folder]\nbatch = 501", "FILE: folder.batch: must be from 1 to 500".to_owned()),
-        ("[dialects.redseat]\nspelling = \"wild\"", "FILE: dialects.redseat.spelling: must be \"document\" or \"server\"".to_owned()),
-        ("[dialects.redseat]\nenabled = \"yes\"", "FILE: dialects.redseat.enabled: must be true or false, not text".to_owned()),
-        ("server = 1", "FILE: server: must be a table, not a number".to_owned()),
-        ("users = {}", "FILE: users: must be an array, not a table".to_owned()),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(refusal(text), expected, "{text}");
+    for (text, expected) in BAD_KEYS {
+        assert_eq!(refusal(text), *expected, "{text}");
     }
 }
 
+/// The same for people and libraries; `hunter2` and `8675309` are secrets there.
+const BAD_PEOPLE: &[(&str, &str)] = &[
+    ("[[libraries]]\nname = \"x\"", "FILE: libraries[0].id: is missing"),
+    ("[[libraries]]\nid = \"\"", "FILE: libraries[0].id: must not be empty"),
+    ("[[libraries]]\nid = \"a\\nb\"", "FILE: libraries[0].id: must not contain control characters"),
+    ("[[libraries]]\nid = \"a\"\n[[libraries]]\nid = \"a\"", "FILE: libraries[1].id: \"a\" is already the id of libraries[0]"),
+    (
+        "[[libraries]]\nid = \"a\"\nkind = \"films\"",
+        "FILE: libraries[0].kind: must be one of movies, shows, music, photos, books, podcasts, other",
+    ),
+    ("[[libraries]]\nid = \"a\"\nkind = 0", "FILE: libraries[0].kind: must be text, not a number"),
+    (
+        "[[libraries]]\nid = \"a\"\npath = \"/nowhere/at/all\"",
+        "FILE: libraries[0].path: must be a directory that can be read: entity not found",
+    ),
+    ("[[libraries]]\nid = \"a\"\npath = \"/dev/null\"", "FILE: libraries[0].path: must be a directory that can be read: not a directory"),
+    ("[[users]]\nid = \"bob\"\n[[users]]\nid = \"bob\"", "FILE: users[1].id: \"bob\" is already the id of users[0]"),
+    ("[[users]]\nid = \"bob\"\ntoken = \"\"", "FILE: users[0].token: must not be empty"),
+    ("[[users]]\nid = \"bob\"\ntoken = \"hunter 2\"", "FILE: users[0].token: must not contain blanks or control characters"),
+    ("[[users]]\nid = \"bob\"\ntoken = 8675309", "FILE: users[0].token: must be text, not a number"),
+    ("[[users]]\nid = \"bob\"\ntoken_sha256 = \"8675309\"", "FILE: users[0].token_sha256: must be a SHA-256 in 64 hexadecimal digits"),
+    (
+        "[[users]]\nid = \"bob\"\npassword_hash = \"hunter2\"",
+        "FILE: users[0].password_hash: must be an argon2id hash, which starts with $argon2id$",
+    ),
+    (
+        "[[users]]\nid = \"bob\"\nlibraries = \"all\"",
+        "FILE: users[0].libraries: must be \"read\", \"write\" or \"admin\" for every library, or a table such as { films = \"read\" }",
+    ),
+    ("[[users]]\nid = \"bob\"\nlibraries = { films = 1 }", "FILE: users[0].libraries.films: must be text, not a number"),
+    (
+        "[[users]]\nid = \"bob\"\nlibraries = { films = \"all\" }",
+        "FILE: users[0].libraries.films: must be \"read\", \"write\" or \"admin\"",
+    ),
+    (
+        "[[users]]\nid = \"bob\"\npassword = \"hunter2\"",
+        "FILE: users[0].password: unknown key, allowed are id, name, admin, libraries, token, token_sha256, password_hash, explicit, tags, disabled",
+    ),
+    ("[[tokens]]\npublish = true", "FILE: tokens[0].token: is missing: token or token_sha256 is needed"),
+    ("[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"", "FILE: tokens[0].user: \"bob\" is not the id of one of [[users]]"),
+    (
+        "[[users]]\nid = \"bob\"\n[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"\nadmin = true",
+        "FILE: tokens[0]: admin and read are for tokens without user: this one has its user's rights",
+    ),
+    (
+        "[[users]]\nid = \"bob\"\ntoken = \"hunter2\"\n[[tokens]]\ntoken = \"hunter2\"",
+        "FILE: tokens[0].token: is already the token of users[0]",
+    ),
+    (
+        "[[tokens]]\ntoken = \"hunter2\"\npublish = \"all\"",
+        "FILE: tokens[0].publish: must be true, false, or a table of libraries and types, not text",
+    ),
+    (
+        "[[tokens]]\ntoken = \"hunter2\"\npublish = { kinds = [] }",
+        "FILE: tokens[0].publish.kinds: unknown key, allowed are libraries, types",
+    ),
+    (
+        "[[tokens]]\ntoken = \"hunter2\"\nexpires = \"tomorrow\"",
+        "FILE: tokens[0].expires: must be a date and time with an offset, such as 2027-01-31T12:00:00Z",
+    ),
+    (
+        "[[tokens]]\ntoken = \"hunter2\"\nexpires = 2027-01-31",
+        "FILE: tokens[0].expires: must be a date and time with an offset, such as 2027-01-31T12:00:00Z",
+    ),
+];
+
 #[test]
 fn each_bad_person_or_library_is_refused_in_one_line_without_secrets() {
-    let cases = [
-        ("[[libraries]]\nname = \"x\"", "FILE: libraries[0].id: is missing"),
-        ("[[libraries]]\nid = \"\"", "FILE: libraries[0].id: must not be empty"),
-        ("[[libraries]]\nid = \"a\\nb\"", "FILE: libraries[0].id: must not contain control characters"),
-        ("[[libraries]]\nid = \"a\"\n[[libraries]]\nid = \"a\"", "FILE: libraries[1].id: \"a\" is already the id of libraries[0]"),
-        (
-            "[[libraries]]\nid = \"a\"\nkind = \"films\"",
-            "FILE: libraries[0].kind: must be one of movies, shows, music, photos, books, podcasts, other",
-        ),
-        ("[[libraries]]\nid = \"a\"\nkind = 0", "FILE: libraries[0].kind: must be text, not a number"),
-        (
-            "[[libraries]]\nid = \"a\"\npath = \"/nowhere/at/all\"",
-            "FILE: libraries[0].path: must be a directory that can be read: entity not found",
-        ),
-        (
-            "[[libraries]]\nid = \"a\"\npath = \"/dev/null\"",
-            "FILE: libraries[0].path: must be a directory that can be read: not a directory",
-        ),
-        ("[[users]]\nid = \"bob\"\n[[users]]\nid = \"bob\"", "FILE: users[1].id: \"bob\" is already the id of users[0]"),
-        ("[[users]]\nid = \"bob\"\ntoken = \"\"", "FILE: users[0].token: must not be empty"),
-        ("[[users]]\nid = \"bob\"\ntoken = \"hunter 2\"", "FILE: users[0].token: must not contain blanks or control characters"),
-        ("[[users]]\nid = \"bob\"\ntoken = 8675309", "FILE: users[0].token: must be text, not a number"),
-        ("[[users]]\nid = \"bob\"\ntoken_sha256 = \"8675309\"", "FILE: users[0].token_sha256: must be a SHA-256 in 64 hexadecimal digits"),
-        (
-            "[[users]]\nid = \"bob\"\npassword_hash = \"hunter2\"",
-            "FILE: users[0].password_hash: must be an argon2id hash, which starts with $argon2id$",
-        ),
-        (
-            "[[users]]\nid = \"bob\"\nlibraries = \"all\"",
-            "FILE: users[0].libraries: must be \"read\", \"write\" or \"admin\" for every library, or a table such as { films = \"read\" }",
-        ),
-        ("[[users]]\nid = \"bob\"\nlibraries = { films = 1 }", "FILE: users[0].libraries.films: must be text, not a number"),
-        (
-            "[[users]]\nid = \"bob\"\nlibraries = { films = \"all\" }",
-            "FILE: users[0].libraries.films: must be \"read\", \"write\" or \"admin\"",
-        ),
-        (
-            "[[users]]\nid = \"bob\"\npassword = \"hunter2\"",
-            "FILE: users[0].password: unknown key, allowed are id, name, admin, libraries, token, token_sha256, password_hash, explicit, tags, disabled",
-        ),
-        ("[[tokens]]\npublish = true", "FILE: tokens[0].token: is missing: token or token_sha256 is needed"),
-        ("[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"", "FILE: tokens[0].user: \"bob\" is not the id of one of [[users]]"),
-        (
-            "[[users]]\nid = \"bob\"\n[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"\nadmin = true",
-            "FILE: tokens[0]: admin and read are for tokens without user: this one has its user's rights",
-        ),
-        (
-            "[[users]]\nid = \"bob\"\ntoken = \"hunter2\"\n[[tokens]]\ntoken = \"hunter2\"",
-            "FILE: tokens[0].token: is already the token of users[0]",
-        ),
-        (
-            "[[tokens]]\ntoken = \"hunter2\"\npublish = \"all\"",
-            "FILE: tokens[0].publish: must be true, false, or a table of libraries and types, not text",
-        ),
-        (
-            "[[tokens]]\ntoken = \"hunter2\"\npublish = { kinds = [] }",
-            "FILE: tokens[0].publish.kinds: unknown key, allowed are libraries, types",
-        ),
-        (
-            "[[tokens]]\ntoken = \"hunter2\"\nexpires = \"tomorrow\"",
-            "FILE: tokens[0].expires: must be a date and time with an offset, such as 2027-01-31T12:00:00Z",
-        ),
-        (
-            "[[tokens]]\ntoken = \"hunter2\"\nexpires = 2027-01-31",
-            "FILE: tokens[0].expires: must be a date and time with an offset, such as 2027-01-31T12:00:00Z",
-        ),
-    ];
-    for (text, expected) in cases {
+    for (text, expected) in BAD_PEOPLE {
         let line = refusal(text);
-        assert_eq!(line, expected, "{text}");
+        assert_eq!(line, *expected, "{text}");
         assert!(!line.contains("hunter2") && !line.contains("8675309"), "{line}");
     }
     let both = format!("[[users]]\nid = \"bob\"\ntoken = \"hunter2\"\ntoken_sha256 = \"{}\"", "a".repeat(64));
