@@ -51,8 +51,13 @@ impl Filter {
         asked_for && self.wants_library(envelope.library())
     }
 
-    fn wants_raw(&self, _event: &Event) -> bool {
-        true
+    fn wants_raw(&self, event: &Event) -> bool {
+        let Event::Raw(raw) = event else { return false };
+        let named = match &self.raw {
+            RawNames::All => true,
+            RawNames::Only(names) => names.iter().any(|name| raw.name == **name),
+        };
+        named && raw.dialect == self.dialect
     }
 
     fn wants_library(&self, library: Option<&LibraryId>) -> bool {

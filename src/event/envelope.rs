@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Audience, Event, EventKind, KindSet};
+use super::{Audience, Event, EventKind, KindSet, Rule};
 use crate::{clock::Timestamp, id::LibraryId};
 
 /// How many frame formats the process may have: dialects times visibility classes.
@@ -28,7 +28,8 @@ pub struct FormatSlot(pub u8);
 ///
 /// Two sessions with the same slot are sent the very same bytes.
 pub trait FrameFormat: Send + Sync {
-    /// The cell this format fills; unique in the process, below [`MAX_FORMATS`].
+    /// The cell this format fills, below [`MAX_FORMATS`]. Formats that share a cell write the same bytes for every kind
+    /// that both carry.
     fn slot(&self) -> FormatSlot;
 
     /// The dialect whose `raw` events this format carries.
@@ -39,6 +40,29 @@ pub trait FrameFormat: Send + Sync {
 
     /// The bytes of one envelope on the wire, transport framing included; `None` when this dialect does not carry it.
     fn encode(&self, envelope: &Envelope) -> Option<Bytes>;
+}
+
+/// The frame formats of one filter group: who may see all of an event depends on the event's library, so a group has
+/// one format for each visibility class, and which one counts is asked per event.
+#[derive(Clone, Copy)]
+pub struct FormatPair {
+    /// For events of which the group may see only the abridged form.
+    pub abridged: &'static dyn FrameFormat,
+    /// For events of which the group may see everything.
+    pub full: &'static dyn FrameFormat,
+}
+
+impl FormatPair {
+    /// The format for this event; `meets` says whether the group's principal satisfies a rule.
+    ///
+    /// Most events hide nothing: for them everybody shares the abridged format's bytes.
+    /// The group is offered the event only when the format returned carries its kind.
+    pub fn pick(&self, event: &Event, meets: impl FnOnce(&Rule) -> bool) -> &'static dyn FrameFormat {
+        match event.full_rule() {
+            Some(rule) if meets(&rule) => self.full,
+            _ => self.abridged,
+        }
+    }
 }
 
 /// What a format made of an envelope.
@@ -103,6 +127,11 @@ impl Envelope {
 
     /// The bytes in that format. The first caller encodes, everybody else shares; a panic in the encoder is caught.
     pub fn frame(&self, format: &dyn FrameFormat) -> &Encoded {
+        static NOT_CARRIED: Encoded = Encoded::NotCarried;
+        // Asked before the cell, which may be shared with a format that carries more.
+        if !format.carries().contains(self.kind()) {
+            return &NOT_CARRIED;
+        }
         self.cells[usize::from(format.slot().0)].get_or_init(|| {
             // The initialiser must not panic: a `OnceLock` would hand the panic to every later caller too.
             match catch_unwind(AssertUnwindSafe(|| format.encode(self))) {

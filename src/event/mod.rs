@@ -3,14 +3,47 @@
 //! Deliberately knows no protocol and no connection.
 
 mod audience;
+mod backup;
+mod body;
+mod dialects;
 mod envelope;
+mod field;
+pub mod json;
 mod kind;
+mod library;
+mod media;
+mod object;
+mod progress;
+mod raw;
+mod redact;
+pub mod samples;
+mod scan;
+mod server;
+mod user;
+
+use std::borrow::Cow;
 
 pub use audience::{Audience, AudienceError, Level, Rule, Who};
-pub use envelope::{Encoded, Envelope, FormatSlot, FrameFormat, MAX_FORMATS};
+pub use backup::{Backup, BackupFile};
+pub use body::Visibility;
+pub use dialects::DIALECTS;
+pub use envelope::{Encoded, Envelope, FormatPair, FormatSlot, FrameFormat, MAX_FORMATS};
+pub use field::{FieldError, Limits};
 pub use kind::{EventKind, KindSet};
+pub use library::{LibraryChange, LibraryStatus};
+pub(crate) use media::names as change_names;
+pub use media::{Change, Changes};
+pub use object::{Action, Object};
+pub use progress::{ConvertProgress, MediaProgress, MediaRating, UploadProgress};
+pub use raw::Raw;
+pub use scan::{Scan, ScanState};
+pub use server::{Log, LogLevel, Server, ServerState};
+pub use user::{Message, Presence, Request, UserChange};
 
 use crate::id::{LibraryId, UserId};
+use body::Body;
+use field::Source;
+use json::{SyntaxProblem, Text, Value};
 
 /// What keeps order: events of equal key are delivered in the order they were accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,49 +65,287 @@ pub struct Conflation {
     pub terminal: bool,
 }
 
-/// PLACEHOLDER, replaced by the enum of families.
+/// One fact a media server announces, or the engine itself.
+///
+/// A variant holds the typed core that the rules and the dialects need; every other field stays in the message, as text.
 #[derive(Debug, Clone)]
-pub struct Event {
-    kind: EventKind,
-    library: Option<LibraryId>,
-    message: String,
+#[expect(missing_docs, reason = "each variant is documented at its type and at its `EventKind`")]
+pub enum Event {
+    Library(LibraryChange),
+    LibraryStatus(LibraryStatus),
+    Medias(Changes),
+    UploadProgress(UploadProgress),
+    ConvertProgress(ConvertProgress),
+    Episodes(Changes),
+    Series(Changes),
+    Movies(Changes),
+    People(Changes),
+    Tags(Changes),
+    Backups(Backup),
+    BackupsFiles(BackupFile),
+    MediaProgress(MediaProgress),
+    MediaRating(MediaRating),
+    Scan(Scan),
+    Log(Log),
+    Server(Server),
+    Message(Message),
+    User(UserChange),
+    Presence(Presence),
+    Request(Request),
+    Raw(Raw),
 }
 
 impl Event {
+    /// Reads an event's `data`, under the default limits.
+    ///
+    /// # Errors
+    /// [`FieldError`] names the field, its path starting with `data`, and says what is allowed.
+    pub fn parse(kind: EventKind, data: &str) -> Result<Self, FieldError> {
+        Self::parse_with(kind, data, &Limits::default())
+    }
+
+    /// Reads an event's `data` under these limits.
+    ///
+    /// # Errors
+    /// [`FieldError`] names the field, its path starting with `data`, and says what is allowed.
+    pub fn parse_with(kind: EventKind, data: &str, limits: &Limits) -> Result<Self, FieldError> {
+        if data.len() > limits.event_bytes {
+            return Err(FieldError::new("data", format!("must be at most {} bytes", limits.event_bytes)));
+        }
+        let compact = json::compact(data, limits.max_depth()).map_err(|error| match error.problem {
+            SyntaxProblem::Depth => FieldError::new("data", format!("must nest at most {} deep", limits.max_depth())),
+            _ => FieldError::new("data", format!("must be JSON: {error}")),
+        })?;
+        let text = Text::from(compact);
+        Self::read(kind, Source { text: &text, limits }, Value::of_compact(&text))
+    }
+
+    /// Makes an event of anything that serialises to the message's shape.
+    ///
+    /// # Errors
+    /// [`FieldError`] as for [`Event::parse`], also when the value does not serialise.
+    pub fn from_value(kind: EventKind, value: &impl serde::Serialize) -> Result<Self, FieldError> {
+        let data = serde_json::to_string(value).map_err(|error| FieldError::new("data", format!("must be JSON: {error}")))?;
+        Self::parse(kind, &data)
+    }
+
+    /// Reads an event from compact text; `value` is a piece of the source's text.
+    pub(crate) fn read_compact(kind: EventKind, text: &Text, value: Value<'_>, limits: &Limits) -> Result<Self, FieldError> {
+        Self::read(kind, Source { text, limits }, value)
+    }
+
+    fn read(kind: EventKind, source: Source<'_>, value: Value<'_>) -> Result<Self, FieldError> {
+        Self::read_fields(kind, source, value).map_err(|error| error.inside("data"))
+    }
+
+    fn read_fields(kind: EventKind, source: Source<'_>, value: Value<'_>) -> Result<Self, FieldError> {
+        Ok(match kind {
+            EventKind::Library => Self::Library(LibraryChange::read(source, value)?),
+            EventKind::LibraryStatus => Self::LibraryStatus(LibraryStatus::read(source, value)?),
+            EventKind::Medias => Self::Medias(Changes::read(source, value, kind)?),
+            EventKind::UploadProgress => Self::UploadProgress(UploadProgress::read(source, value)?),
+            EventKind::ConvertProgress => Self::ConvertProgress(ConvertProgress::read(source, value)?),
+            EventKind::Episodes => Self::Episodes(Changes::read(source, value, kind)?),
+            EventKind::Series => Self::Series(Changes::read(source, value, kind)?),
+            EventKind::Movies => Self::Movies(Changes::read(source, value, kind)?),
+            EventKind::People => Self::People(Changes::read(source, value, kind)?),
+            EventKind::Tags => Self::Tags(Changes::read(source, value, kind)?),
+            EventKind::Backups => Self::Backups(Backup::read(source, value)?),
+            EventKind::BackupsFiles => Self::BackupsFiles(BackupFile::read(source, value)?),
+            EventKind::MediaProgress => Self::MediaProgress(MediaProgress::read(source, value)?),
+            EventKind::MediaRating => Self::MediaRating(MediaRating::read(source, value)?),
+            EventKind::Scan => Self::Scan(Scan::read(source, value)?),
+            EventKind::Log => Self::Log(Log::read(source, value)?),
+            EventKind::Server => Self::Server(Server::read(source, value)?),
+            EventKind::Message => Self::Message(Message::read(source, value)?),
+            EventKind::User => Self::User(UserChange::read(source, value)?),
+            EventKind::Presence => Self::Presence(Presence::read(source, value)?),
+            EventKind::Request => Self::Request(Request::read(source, value)?),
+            EventKind::Raw => Self::Raw(Raw::read(source, value)?),
+        })
+    }
+
     /// The family.
     #[must_use]
     pub fn kind(&self) -> EventKind {
-        self.kind
+        match self {
+            Self::Library(_) => EventKind::Library,
+            Self::LibraryStatus(_) => EventKind::LibraryStatus,
+            Self::Medias(_) => EventKind::Medias,
+            Self::UploadProgress(_) => EventKind::UploadProgress,
+            Self::ConvertProgress(_) => EventKind::ConvertProgress,
+            Self::Episodes(_) => EventKind::Episodes,
+            Self::Series(_) => EventKind::Series,
+            Self::Movies(_) => EventKind::Movies,
+            Self::People(_) => EventKind::People,
+            Self::Tags(_) => EventKind::Tags,
+            Self::Backups(_) => EventKind::Backups,
+            Self::BackupsFiles(_) => EventKind::BackupsFiles,
+            Self::MediaProgress(_) => EventKind::MediaProgress,
+            Self::MediaRating(_) => EventKind::MediaRating,
+            Self::Scan(_) => EventKind::Scan,
+            Self::Log(_) => EventKind::Log,
+            Self::Server(_) => EventKind::Server,
+            Self::Message(_) => EventKind::Message,
+            Self::User(_) => EventKind::User,
+            Self::Presence(_) => EventKind::Presence,
+            Self::Request(_) => EventKind::Request,
+            Self::Raw(_) => EventKind::Raw,
+        }
     }
+
     /// The library, if the event belongs to one.
     #[must_use]
     pub fn library(&self) -> Option<&LibraryId> {
-        self.library.as_ref()
+        match self {
+            Self::Library(event) => Some(&event.library),
+            Self::LibraryStatus(event) => Some(&event.library),
+            Self::Medias(event)
+            | Self::Episodes(event)
+            | Self::Series(event)
+            | Self::Movies(event)
+            | Self::People(event)
+            | Self::Tags(event) => Some(&event.library),
+            Self::UploadProgress(event) => Some(&event.library),
+            Self::ConvertProgress(event) => Some(&event.library),
+            Self::Backups(event) => event.library.as_ref(),
+            Self::BackupsFiles(event) => event.library.as_ref(),
+            Self::MediaProgress(event) => Some(&event.library),
+            Self::MediaRating(event) => Some(&event.library),
+            Self::Scan(event) => Some(&event.library),
+            Self::Request(event) => event.library.as_ref(),
+            Self::Raw(event) => event.library.as_ref(),
+            Self::Log(_) | Self::Server(_) | Self::Message(_) | Self::User(_) | Self::Presence(_) => None,
+        }
     }
-    /// The audience rule of the event's type.
+
+    /// The audience rule of the event's type (event map, section 3).
     #[must_use]
     pub fn rule(&self) -> Rule {
-        match &self.library {
-            Some(library) => Rule::Library(library.clone(), Level::Read),
-            None => Rule::Everyone,
+        match self {
+            Self::Library(LibraryChange { library, .. })
+            | Self::Medias(Changes { library, .. })
+            | Self::Episodes(Changes { library, .. })
+            | Self::Series(Changes { library, .. })
+            | Self::Movies(Changes { library, .. })
+            | Self::People(Changes { library, .. })
+            | Self::Tags(Changes { library, .. })
+            | Self::UploadProgress(UploadProgress { library, .. })
+            | Self::ConvertProgress(ConvertProgress { library, .. }) => Rule::Library(library.clone(), Level::Read),
+            Self::LibraryStatus(event) => event.rule(),
+            Self::Backups(event) => event.rule(),
+            Self::BackupsFiles(_) | Self::Log(_) | Self::Presence(_) => Rule::Admins,
+            Self::MediaProgress(event) => Rule::User(event.user.clone()),
+            Self::MediaRating(event) => Rule::User(event.user.clone()),
+            Self::Scan(event) => event.rule(),
+            Self::Server(event) => event.rule(),
+            Self::Message(event) => event.rule(),
+            Self::User(event) => Rule::UserOrAdmins(event.user.clone()),
+            Self::Request(event) => Rule::Publishers(event.library.clone()),
+            Self::Raw(_) => Rule::Everyone,
         }
     }
-    /// What keeps its order.
+
+    /// Who may see the event when the publisher narrows nothing: the rule, and for a message to one session that session.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        let only = match self {
+            Self::Message(Message { to: to @ Who::Session(_), .. }) => vec![to.clone()],
+            _ => Vec::new(),
+        };
+        Audience { rule: self.rule(), only }
+    }
+
+    /// Who, of those who may see the event, sees all of it; the others get the [`Visibility::Abridged`] form.
+    /// `None`: there is nothing to hide, and everybody gets the same bytes.
+    #[must_use]
+    pub fn full_rule(&self) -> Option<Rule> {
+        match self {
+            Self::Scan(scan) => Some(Rule::Library(scan.library.clone(), Level::Admin)),
+            _ => self.body().is_abridged().then_some(Rule::Admins),
+        }
+    }
+
+    /// What keeps its order: library events by library, people's events by user, the rest by the server.
     #[must_use]
     pub fn shard_key(&self) -> ShardKey {
-        match &self.library {
-            Some(library) => ShardKey::Library(library.clone()),
-            None => ShardKey::Server,
+        let user = match self {
+            Self::MediaProgress(event) => Some(&event.user),
+            Self::MediaRating(event) => Some(&event.user),
+            Self::User(event) => Some(&event.user),
+            Self::Presence(event) => Some(&event.user),
+            Self::Message(Message { to: Who::User(user), .. }) => Some(user),
+            _ => None,
+        };
+        match (user, self.library()) {
+            (Some(user), _) => ShardKey::User(user.clone()),
+            (None, Some(library)) => ShardKey::Library(library.clone()),
+            (None, None) => ShardKey::Server,
         }
     }
-    /// Whether and by what it is conflated.
+
+    /// Whether and by what it is conflated (event map, section 1).
     #[must_use]
     pub fn conflation(&self) -> Option<Conflation> {
-        None
+        match self {
+            Self::Scan(event) => event.conflation(),
+            Self::UploadProgress(event) => Some(event.conflation()),
+            Self::ConvertProgress(event) => Some(event.conflation()),
+            Self::BackupsFiles(event) => Some(event.conflation()),
+            Self::MediaProgress(event) => Some(event.conflation()),
+            _ => None,
+        }
     }
-    /// The message, compact JSON, verbatim.
+
+    /// The whole message: compact JSON on one line, as it was published, without `dialects`.
+    ///
+    /// Secrets included: what is sent to somebody comes from [`Event::dialect_message`].
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        self.body().message()
     }
+
+    /// The message as that dialect's clients of that class get it: `dialects.NAME` merged over each level, then abridged.
+    #[must_use]
+    pub fn dialect_message(&self, dialect: &str, visibility: Visibility) -> Cow<'_, str> {
+        self.body().text(dialect, visibility)
+    }
+
+    /// `data.dialects.NAME`, as JSON text: for encoders that build a message of their own and merge this over it.
+    #[must_use]
+    pub fn overlay(&self, dialect: &str) -> Option<&str> {
+        self.body().overlay(dialect)
+    }
+
+    fn body(&self) -> &Body {
+        match self {
+            Self::Library(event) => &event.body,
+            Self::LibraryStatus(event) => &event.body,
+            Self::Medias(event)
+            | Self::Episodes(event)
+            | Self::Series(event)
+            | Self::Movies(event)
+            | Self::People(event)
+            | Self::Tags(event) => &event.body,
+            Self::UploadProgress(event) => &event.body,
+            Self::ConvertProgress(event) => &event.body,
+            Self::Backups(event) => &event.body,
+            Self::BackupsFiles(event) => &event.body,
+            Self::MediaProgress(event) => &event.body,
+            Self::MediaRating(event) => &event.body,
+            Self::Scan(event) => &event.body,
+            Self::Log(event) => &event.body,
+            Self::Server(event) => &event.body,
+            Self::Message(event) => &event.body,
+            Self::User(event) => &event.body,
+            Self::Presence(event) => &event.body,
+            Self::Request(event) => &event.body,
+            Self::Raw(event) => &event.body,
+        }
+    }
+}
+
+/// Ids hold no control characters, so a key of several is unambiguous.
+fn conflation_key(kind: EventKind, parts: &[&str]) -> (EventKind, String) {
+    (kind, parts.join("\0"))
 }

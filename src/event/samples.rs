@@ -1,0 +1,62 @@
+//! One realistic message of each kind, for tests and benches.
+
+use super::{Event, EventKind};
+
+/// The `data` a publisher would send.
+#[must_use]
+pub const fn sample(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Library => {
+            r#"{"action":"Updated","library":{"id":"films","name":"Films","type":"movies","root":"/srv/films","settings":{"faceThreshold":0.50},"credentials":"c1","plugin":null,"hidden":false}}"#
+        }
+        EventKind::LibraryStatus => r#"{"message":"scan 10/200","library":"films","progress":5}"#,
+        EventKind::Medias => {
+            r#"{"library":"photos","medias":[{"action":"Added","media":{"id":"m-0001","name":"IMG_20260116_101112.jpg","type":"photo","mimetype":"image/jpeg","size":3482112,"added":1768600000000,"modified":1768600000000,"rating":4.50,"tags":[{"id":"t1"}]}}]}"#
+        }
+        EventKind::UploadProgress => r#"{"library":"photos","mediaId":"m-0002","progress":42.5,"filename":"holiday.mp4"}"#,
+        EventKind::ConvertProgress => r#"{"library":"films","mediaId":"m-0003","progress":42,"status":"processing"}"#,
+        EventKind::Episodes => {
+            r#"{"library":"shows","episodes":[{"action":"Added","episode":{"serie":"s1","season":1,"number":2,"name":"The Second","airdate":1768600000000}}]}"#
+        }
+        EventKind::Series => {
+            r#"{"library":"shows","series":[{"action":"Updated","serie":{"id":"s1","name":"Some Series","year":2024,"imdbRating":7.90}}]}"#
+        }
+        EventKind::Movies => {
+            r#"{"library":"films","movies":[{"action":"Added","movie":{"id":"f1","name":"Some Film","type":"movie","year":1999}},{"action":"Deleted","movie":{"id":"f2"}}]}"#
+        }
+        EventKind::People => {
+            r#"{"library":"films","people":[{"action":"Updated","person":{"id":"p1","name":"Zo\u00eb Kravitz","socials":[]}}]}"#
+        }
+        EventKind::Tags => r#"{"library":"photos","tags":[{"action":"Deleted","tag":{"id":"t1","name":"Beach","path":"/places/"}}]}"#,
+        EventKind::Backups => {
+            r#"{"action":"Updated","backup":{"backup":{"id":"b1","name":"Nightly","library":"films","schedule":"0 3 * * *"},"status":{"library":"films","backup":"b1","status":"inProgress","total":200,"current":17}}}"#
+        }
+        EventKind::BackupsFiles => r#"{"library":"films","file":"m-0003","progress":42}"#,
+        EventKind::MediaProgress => {
+            r#"{"library":"films","progress":{"userRef":"bob","mediaRef":"m-0003","progress":125000,"modified":1768600000000}}"#
+        }
+        EventKind::MediaRating => {
+            r#"{"library":"films","rating":{"userRef":"bob","mediaRef":"m-0003","rating":4.5,"modified":1768600000000}}"#
+        }
+        EventKind::Scan => {
+            r#"{"library":"films","name":"Films","state":"finished","progress":100,"results":{"added":3,"updated":1,"missing":0}}"#
+        }
+        EventKind::Log => r#"{"level":"warn","message":"disk almost full","source":"storage","timestamp":1768600000000}"#,
+        EventKind::Server => r#"{"state":"restarting","reason":"update"}"#,
+        EventKind::Message => r#"{"text":"The server restarts in 5 minutes.","header":"Maintenance","to":"all"}"#,
+        EventKind::User => r#"{"action":"Updated","user":{"id":"bob","name":"Bob","token":"never-shown","settings":{"theme":"dark"}}}"#,
+        EventKind::Presence => r#"{"state":"online","user":{"id":"bob","name":"Bob"}}"#,
+        EventKind::Request => r#"{"kind":"cancel-scan","library":"films","target":"scan-1","user":"bob"}"#,
+        EventKind::Raw => r#"{"dialect":"redseat","name":"watched","payload":{"type":"movie","id":"imdb:tt0133093","date":1768600000000}}"#,
+    }
+}
+
+/// The sample as an event.
+///
+/// # Panics
+/// Never: a test reads every sample.
+#[must_use]
+#[expect(clippy::expect_used, reason = "the samples are constants, and a test reads each of them")]
+pub fn sample_event(kind: EventKind) -> Event {
+    Event::parse(kind, sample(kind)).expect("a sample is a valid message")
+}
