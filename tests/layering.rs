@@ -45,7 +45,7 @@ fn root() -> PathBuf {
 }
 
 fn relative(file: &Path) -> String {
-    file.strip_prefix(root()).expect("files are found under the root").to_string_lossy().replace('\\', "/")
+    file.strip_prefix(root()).unwrap_or(file).to_string_lossy().replace('\\', "/")
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
