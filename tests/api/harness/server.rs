@@ -1,0 +1,169 @@
+//! The real binary with a settings file of its own, killed when the test is over.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Answer, PATIENCE, Request, eventually, token_of};
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    folder: TempDir,
+    url: String,
+    metrics_url: String,
+}
+
+impl Server {
+    /// Starts the binary with these settings; `[server]` (free ports, an own data folder) is added here.
+    pub(crate) fn start(settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        let server = format!("[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
+        let file = folder.path().join("fanfare.toml");
+        fs::write(&file, format!("{server}{settings}")).expect("the settings are written");
+        // Settings with tokens in them are for their owner only.
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("the settings are ours");
+        let child = spawn(&folder);
+        let mut server = Self { child, folder, url: String::new(), metrics_url: String::new() };
+        server.wait_until_ready();
+        server
+    }
+
+    /// The main address with its scheme: `http://127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The main address as `host:port`.
+    pub(crate) fn address(&self) -> String {
+        host_and_port(&self.url)
+    }
+
+    /// Publishes one event as plain JSON.
+    pub(crate) fn publish(&self, token: &str, event: &Value) -> (u16, String) {
+        let answer = Request::new("POST", "/api/events").bearer(token).json(event).send(self);
+        (answer.status, answer.body)
+    }
+
+    /// Publishes events one after another as the API key that may; each must be accepted.
+    pub(crate) fn publish_all<'a>(&self, events: impl IntoIterator<Item = &'a Value>) {
+        for event in events {
+            let (status, body) = self.publish(&token_of("publisher"), event);
+            assert_eq!(status, 200, "{event} was refused: {body}");
+        }
+    }
+
+    /// Sets what a user may do; the fields are those of `[[users]]`.
+    pub(crate) fn put_principal(&self, user: &str, rights: &Value) -> Answer {
+        Request::new("PUT", &format!("/api/principals/{user}")).bearer(&token_of("root")).json(rights).send(self)
+    }
+
+    /// Takes back what `put_principal` gave.
+    pub(crate) fn delete_principal(&self, user: &str) -> Answer {
+        Request::new("DELETE", &format!("/api/principals/{user}")).bearer(&token_of("root")).send(self)
+    }
+
+    /// The list of connections, as a server admin sees it.
+    pub(crate) fn connections(&self, query: &str) -> Answer {
+        Request::new("GET", &format!("/api/connections{query}")).bearer(&token_of("root")).send(self)
+    }
+
+    /// The text of `/metrics`, from its own listener.
+    pub(crate) fn metrics(&self) -> String {
+        let answer = Request::new("GET", "/metrics").send_to(&host_and_port(&self.metrics_url)).expect("the metrics listener answers");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    }
+
+    /// The sum of a metric over all its series.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics();
+        let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        lines.filter_map(|line| line.rsplit_once(' ')).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+    }
+
+    /// Asks the process to stop, as a service manager does, and waits until it has.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.wait(Duration::from_secs(40))
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let child = &mut self.child;
+        eventually("the server ends after SIGTERM", patience, || child.try_wait().expect("our own child"))
+    }
+
+    /// Sends SIGTERM and does not wait.
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("`kill` is on every system");
+        assert!(status.success(), "the server was gone before it was told to stop\n{}", self.log());
+    }
+
+    /// Stops it and starts it again with the same settings and data folder; the ports are new.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        // Left over from the run before, it would name ports nobody listens on; a clean stop may have removed it.
+        let _already_gone = fs::remove_file(self.run_file());
+        self.child = spawn(&self.folder);
+        self.wait_until_ready();
+    }
+
+    /// What the process has written so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn run_file(&self) -> PathBuf {
+        self.folder.path().join("data/run.json")
+    }
+
+    fn wait_until_ready(&mut self) {
+        let file = self.run_file();
+        let (url, metrics_url) = eventually("run.json in data_dir names the addresses", PATIENCE, || {
+            let ended = self.child.try_wait().expect("our own child");
+            assert!(ended.is_none(), "the server ended at start ({ended:?}):\n{}", self.log());
+            let run: Value = serde_json::from_str(&fs::read_to_string(&file).ok()?).ok()?;
+            Some((run["url"].as_str()?.to_owned(), run["metrics_url"].as_str()?.to_owned()))
+        });
+        (self.url, self.metrics_url) = (url.trim_end_matches('/').to_owned(), metrics_url);
+        let address = self.address();
+        eventually("GET /readyz answers 200", PATIENCE, || {
+            Request::new("GET", "/readyz").send_to(&address).ok().filter(|answer| answer.status == 200)
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; what matters is that none outlives its test.
+        let _already_ended = self.child.kill();
+        let _reaped = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
+    }
+}
+
+fn spawn(folder: &TempDir) -> Child {
+    let log = File::options().create(true).append(true).open(folder.path().join("log")).expect("a log file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.arg("serve").arg("--config").arg(folder.path().join("fanfare.toml"));
+    // Settings of the developer's own shell must not reach the test.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FANFARE_")) {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+    command.spawn().expect("the binary starts")
+}
+
+fn host_and_port(url: &str) -> String {
+    url.trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,18 @@
+//! The engine from outside: the real binary on free ports of 127.0.0.1, spoken to over plain sockets.
+//!
+//! One file per behaviour. Requests are written and streams are decoded by the harness's own few lines, so that a
+//! mistake in the engine's encoder cannot hide behind the same mistake here.
+#![allow(
+    clippy::expect_used,
+    clippy::too_many_lines,
+    clippy::print_stderr,
+    reason = "a test says what it expects, a table is as long as it is, and a failed test shows the server's log"
+)]
+
+mod harness;
+mod injection;
+mod ops;
+mod publish;
+mod revoke;
+mod rights;
+mod sse;

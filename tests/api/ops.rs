@@ -1,0 +1,113 @@
+//! What an operator sees: health, metrics, the list of connections, a stop that tells clients to come back.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{PATIENCE, PEOPLE, Request, Server, Sse, eventually, medias, token_of};
+
+#[test]
+fn health_and_readiness_are_open_to_everybody() {
+    let server = Server::start(PEOPLE);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(Request::new("GET", path).send(&server).status, 200, "{path}");
+    }
+    assert!(server.url().starts_with("http://127.0.0.1:"), "{}", server.url());
+}
+
+#[test]
+fn metrics_are_on_a_listener_of_their_own() {
+    let server = Server::start(PEOPLE);
+    let text = server.metrics();
+    assert!(text.lines().any(|line| line.starts_with("fanfare_")), "{text}");
+    assert_ne!(Request::new("GET", "/metrics").send(&server).status, 200, "clients must not see them");
+}
+
+#[test]
+fn the_gauge_of_connections_follows_them_up_and_down() {
+    let server = Server::start(PEOPLE);
+    assert_eq!(server.metric("fanfare_connections"), 0.0);
+    let streams: Vec<_> = ["reader", "owner", "root"].iter().map(|who| Sse::open(&server, "/sse", &token_of(who))).collect();
+    eventually("three connections are counted", PATIENCE, || (server.metric("fanfare_connections") == 3.0).then_some(()));
+    drop(streams);
+    eventually("closed connections are not counted", PATIENCE, || (server.metric("fanfare_connections") == 0.0).then_some(()));
+}
+
+#[test]
+fn offered_and_delivered_add_up_when_nobody_is_slow() {
+    let server = Server::start(PEOPLE);
+    let mut streams: Vec<_> = ["reader", "owner", "root"].iter().map(|who| Sse::open(&server, "/sse", &token_of(who))).collect();
+    let events: Vec<_> = (0..50).map(|n| medias("lib1", &format!("m{n}"))).collect();
+    server.publish_all(&events);
+    for sse in &mut streams {
+        for n in 0..50 {
+            assert!(sse.expect("medias").data.contains(&format!("\"m{n}\"")));
+        }
+    }
+    let sums = || (server.metric("fanfare_events_offered_total"), server.metric("fanfare_deliveries_total"));
+    eventually("150 offered, 150 delivered", PATIENCE, || (sums() == (150.0, 150.0)).then_some(()));
+    assert_eq!(server.metric("fanfare_events_skipped_total"), 0.0);
+}
+
+#[test]
+fn an_admin_sees_who_is_connected_and_no_token() {
+    let server = Server::start(PEOPLE);
+    let _streams: Vec<_> = ["reader", "owner"].iter().map(|who| Sse::open(&server, "/sse", &token_of(who))).collect();
+    let answer = eventually("both users are listed", PATIENCE, || {
+        let answer = server.connections("");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        (answer.body.contains("\"reader\"") && answer.body.contains("\"owner\"")).then_some(answer)
+    });
+    answer.json();
+    assert!(answer.body.contains("redseat"), "the dialect is named: {}", answer.body);
+    assert!(!answer.body.contains("token-of-"), "a token is shown: {}", answer.body);
+}
+
+#[test]
+fn the_list_of_connections_is_for_server_admins() {
+    let server = Server::start(PEOPLE);
+    assert_eq!(Request::new("GET", "/api/connections").send(&server).status, 401);
+    for who in ["reader", "libadmin", "publisher"] {
+        let answer = Request::new("GET", "/api/connections").bearer(&token_of(who)).send(&server);
+        assert_eq!(answer.status, 403, "{who}");
+    }
+}
+
+#[test]
+fn the_list_of_connections_comes_in_pages() {
+    let server = Server::start(PEOPLE);
+    let _streams: Vec<_> = (0..5).map(|_| Sse::open(&server, "/sse", &token_of("reader"))).collect();
+    eventually("all five are listed", PATIENCE, || (listed(&server.connections("").body) == 5).then_some(()));
+    assert_eq!(listed(&server.connections("?limit=2").body), 2);
+}
+
+fn listed(body: &str) -> usize {
+    body.matches("\"reader\"").count()
+}
+
+#[test]
+fn a_stop_tells_clients_when_to_come_back_and_ends_their_streams() {
+    let mut server = Server::start(PEOPLE);
+    let mut streams: Vec<_> = (0..4).map(|_| Sse::open(&server, "/sse", &token_of("reader"))).collect();
+    server.publish_all(&[medias("lib1", "last-words")]);
+    let asked = Instant::now();
+    server.terminate();
+    for sse in &mut streams {
+        assert!(sse.expect("medias").data.contains("\"last-words\""), "an accepted event is delivered before the end");
+        sse.expect_end(Duration::from_secs(35));
+        let retry = sse.retries().first().unwrap_or_else(|| panic!("no retry: {:?}", sse.raw()));
+        assert!(retry.parse::<u64>().is_ok_and(|ms| ms > 0), "{retry}");
+    }
+    let status = server.wait(Duration::from_secs(35));
+    assert!(status.success(), "{status:?}\n{}", server.log());
+    assert!(asked.elapsed() < Duration::from_secs(35), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn no_token_is_ever_logged() {
+    let mut server = Server::start(PEOPLE);
+    let _by_query = Sse::ask(&server, &Request::new("GET", &format!("/sse?token={}", token_of("reader"))));
+    let _wrong = Request::new("GET", "/sse?token=wrong-but-still-secret").send(&server);
+    server.publish_all(&[medias("lib1", "m1")]);
+    server.stop();
+    let log = server.log();
+    assert!(!log.contains("token-of-") && !log.contains("wrong-but-still-secret"), "{log}");
+}
