@@ -2,7 +2,40 @@
 //!
 //! Knows nothing of events or dialects: names and data go in, bytes come out.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::clock::Timestamp;
+
+/// A dialect's keepalive rule for connections that cannot answer.
+#[derive(Debug, Clone)]
+pub struct Keepalive {
+    /// How often, whether or not events flow.
+    pub interval: Duration,
+    /// What is sent.
+    pub frame: Bytes,
+}
+
+/// What a client is told when its connection is ended from our side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goodbye {
+    /// It should connect again, a little later.
+    ComeBack,
+    /// Coming back with these credentials is pointless.
+    NotWithThese,
+}
+
+/// How a dialect says what the engine has to say. `None`: it has no way to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Notices {
+    /// So many events were missed.
+    pub gap: Option<fn(u64) -> Bytes>,
+    /// The credentials end in so long, at that time.
+    pub expiring: Option<fn(Duration, Timestamp) -> Bytes>,
+    /// The last word before the connection ends.
+    pub goodbye: Option<fn(Goodbye) -> Option<Bytes>>,
+}
 
 /// One server-sent event: `event:` and `data:` lines and the blank line that ends them.
 ///

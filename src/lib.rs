@@ -3,7 +3,13 @@
 pub mod access;
 pub mod clock;
 pub mod config;
+pub mod connection;
 pub mod event;
 pub mod frame;
+pub mod hub;
 pub mod id;
+pub mod metrics;
+pub mod shard;
 pub mod source;
+pub mod session;
+pub mod state;

@@ -39,10 +39,25 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether this group may see the event and asked for it.
+    /// Whether this group may see the event and asked for it. `level` is its level in the event's library where the
+    /// caller knows it; `None` looks it up.
     #[must_use]
-    pub fn admits(&self, envelope: &Envelope) -> bool {
-        self.wants(envelope) && self.in_audience(&envelope.audience)
+    pub fn admits(&self, envelope: &Envelope, level: Option<Level>) -> bool {
+        self.wants(envelope) && self.in_audience(&envelope.audience, level)
+    }
+
+    /// Whether this group satisfies a rule: who may see all of an event is asked with it. `known` as for [`Filter::admits`].
+    #[must_use]
+    pub fn meets(&self, rule: &Rule, known: Option<Level>) -> bool {
+        let principal = &self.principal;
+        match rule {
+            Rule::Everyone => principal.member,
+            Rule::Admins => principal.admin,
+            Rule::Library(library, needed) => known.map_or_else(|| principal.has(library, *needed), |level| level >= *needed),
+            Rule::User(user) => principal.user.as_ref() == Some(user),
+            Rule::UserOrAdmins(user) => principal.admin || principal.user.as_ref() == Some(user),
+            Rule::Publishers(library) => principal.publish.covers(library.as_ref()),
+        }
     }
 
     fn wants(&self, envelope: &Envelope) -> bool {
@@ -68,20 +83,8 @@ impl Filter {
         }
     }
 
-    fn in_audience(&self, audience: &Audience) -> bool {
-        self.by_rule(&audience.rule) && (audience.only.is_empty() || audience.only.iter().any(|who| self.is(who)))
-    }
-
-    fn by_rule(&self, rule: &Rule) -> bool {
-        let principal = &self.principal;
-        match rule {
-            Rule::Everyone => principal.member,
-            Rule::Admins => principal.admin,
-            Rule::Library(library, level) => principal.has(library, *level),
-            Rule::User(user) => principal.user.as_ref() == Some(user),
-            Rule::UserOrAdmins(user) => principal.admin || principal.user.as_ref() == Some(user),
-            Rule::Publishers(library) => principal.publish.covers(library.as_ref()),
-        }
+    fn in_audience(&self, audience: &Audience, level: Option<Level>) -> bool {
+        self.meets(&audience.rule, level) && (audience.only.is_empty() || audience.only.iter().any(|who| self.is(who)))
     }
 
     fn is(&self, who: &Who) -> bool {

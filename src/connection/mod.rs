@@ -1,0 +1,287 @@
+//! What a hub and a session share of one client: its outlet, the frame begun, the outbox and the counts.
+//!
+//! Lives on one worker thread, behind an `Rc`. Knows no dialect, no filter and no feed: a cursor is a number here.
+
+mod close;
+mod outbox;
+mod outlet;
+mod tally;
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::VecDeque,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    task::Waker,
+    time::Instant,
+};
+
+use actix::{Message, Recipient};
+use bytes::{Buf, Bytes};
+
+pub use close::CloseReason;
+pub use outbox::OutboxLimits;
+pub use outlet::{BodyOutlet, Outlet, OutletKind, SocketOptions};
+pub use tally::{Counts, SkipReason, Tally, add};
+
+use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
+
+/// How many pieces one vectored write carries.
+pub const MAX_SLICES: usize = 256;
+
+/// An envelope as it was offered to the groups of one format on one worker: with the bytes they will all be sent.
+#[derive(Debug)]
+pub struct Offer {
+    /// The event.
+    pub envelope: Arc<Envelope>,
+    /// Its frame.
+    pub frame: Bytes,
+}
+
+/// What a hub tells a session through its mailbox.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum Control {
+    /// The hub has let go of the connection: stop.
+    Ended(CloseReason),
+}
+
+/// Who a connection belongs to, for people who look at it.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// The dialect's name.
+    pub dialect: &'static str,
+    /// The client's address.
+    pub peer: Option<SocketAddr>,
+    /// What the client calls itself (`User-Agent`), bounded and without control characters.
+    pub client: Option<Box<str>>,
+    /// When it connected.
+    pub opened: Timestamp,
+}
+
+/// A frame of which the client has taken only a part. It is finished, or the connection closed.
+#[derive(Debug)]
+struct Torn {
+    rest: Bytes,
+    /// It is an event, and counts as delivered when its last byte is taken.
+    is_event: bool,
+}
+
+/// One client, as hub and session see it.
+pub struct Connection {
+    /// Its name while the process lives.
+    pub id: ConnectionId,
+    /// Who it is, for people.
+    pub details: Details,
+    /// How far it has come in its group's feed.
+    pub cursor: Cell<u64>,
+    /// What became of what it was offered.
+    pub tally: Tally,
+    /// Events missed and not yet told.
+    pub gap: Cell<u64>,
+    /// What still waited when its rights changed, already checked again.
+    pub backlog: RefCell<VecDeque<Rc<Offer>>>,
+    /// Set once the hub has let go of it; nothing is written any more.
+    pub ended: Cell<bool>,
+    /// Set when it shall end as soon as its outbox is empty.
+    pub closing: Cell<Option<CloseReason>>,
+    outlet: Outlet,
+    outbox: RefCell<Outbox>,
+    torn: RefCell<Option<Torn>>,
+    /// Since when the outlet takes nothing; `None` while it does.
+    blocked: Cell<Option<Instant>>,
+    /// Events copied into the body outlet's chunk and not yet pulled by the HTTP server.
+    in_chunk: Cell<u64>,
+    waker: RefCell<Option<Waker>>,
+    control: OnceCell<Recipient<Control>>,
+}
+
+use outbox::Outbox;
+
+/// What a write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrote {
+    /// Everything was taken.
+    All,
+    /// The outlet takes nothing more for now.
+    Blocked,
+    /// The client is gone.
+    Gone,
+}
+
+impl Connection {
+    /// A connection whose client has been sent nothing yet.
+    #[must_use]
+    pub fn new(id: ConnectionId, details: Details, outlet: Outlet) -> Self {
+        Self {
+            id,
+            details,
+            cursor: Cell::new(0),
+            tally: Tally::default(),
+            gap: Cell::new(0),
+            backlog: RefCell::default(),
+            ended: Cell::new(false),
+            closing: Cell::new(None),
+            outlet,
+            outbox: RefCell::default(),
+            torn: RefCell::default(),
+            blocked: Cell::new(None),
+            in_chunk: Cell::new(0),
+            waker: RefCell::default(),
+            control: OnceCell::new(),
+        }
+    }
+
+    /// The outlet, for the session's task.
+    pub fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Gives the hub the way into the session's mailbox, once.
+    pub fn attach(&self, control: Recipient<Control>) {
+        // A second session for one connection cannot exist: the first recipient stays.
+        let _ = self.control.set(control);
+    }
+
+    /// Tells the session something.
+    pub fn tell(&self, control: Control) {
+        if let Some(recipient) = self.control.get() {
+            // A full mailbox means that the session was told already; a closed one that it is gone.
+            let _ = recipient.try_send(control);
+        }
+    }
+
+    /// Since when the outlet takes nothing.
+    #[must_use]
+    pub fn blocked_since(&self) -> Option<Instant> {
+        self.blocked.get()
+    }
+
+    /// The outlet could take bytes again.
+    pub fn unblock(&self) {
+        self.blocked.set(None);
+    }
+
+    /// The session's task wants to be woken when there is something to wait for.
+    pub fn register(&self, waker: &Waker) {
+        let mut slot = self.waker.borrow_mut();
+        if !slot.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    /// Queues a reply; `false` when the outbox is full and the connection must end.
+    pub fn reply(&self, reply: Bytes, limits: OutboxLimits) -> bool {
+        self.outbox.borrow_mut().push(reply, limits)
+    }
+
+    /// Whether replies, a torn frame or a backlog stand before the feed.
+    pub fn has_own_queue(&self) -> bool {
+        self.torn.borrow().is_some() || !self.outbox.borrow().is_empty() || !self.backlog.borrow().is_empty()
+    }
+
+    /// Whether replies wait.
+    pub fn has_replies(&self) -> bool {
+        !self.outbox.borrow().is_empty()
+    }
+
+    /// Events that are neither in the feed nor settled: the torn one, the chunk, the backlog.
+    #[must_use]
+    pub fn in_hand(&self) -> u64 {
+        let torn = self.torn.borrow().as_ref().is_some_and(|torn| torn.is_event);
+        u64::from(torn) + self.in_chunk.get() + self.backlog.borrow().len() as u64
+    }
+
+    /// Writes pieces without waiting. `Ok(n)` bytes were taken, perhaps not all.
+    ///
+    /// # Errors
+    /// [`Wrote::Blocked`] or [`Wrote::Gone`].
+    pub fn write(&self, slices: &[IoSlice<'_>], now: Instant) -> Result<usize, Wrote> {
+        loop {
+            match self.outlet.try_write(slices) {
+                Ok(n) => return Ok(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked.set(Some(now));
+                    if let Some(waker) = self.waker.borrow_mut().take() {
+                        waker.wake(); // the session's task waits for the socket from here on
+                    }
+                    return Err(Wrote::Blocked);
+                }
+                Err(_) => return Err(Wrote::Gone),
+            }
+        }
+    }
+
+    /// Remembers the rest of an event's frame.
+    pub fn tear(&self, rest: Bytes) {
+        *self.torn.borrow_mut() = Some(Torn { rest, is_event: true });
+    }
+
+    /// An event's last byte was taken by the outlet.
+    pub fn delivered(&self, n_events: u64) -> u64 {
+        match self.outlet.kind() {
+            OutletKind::Plain => {
+                add(&self.tally.delivered, n_events);
+                n_events
+            }
+            OutletKind::Body => {
+                add(&self.in_chunk, n_events);
+                0
+            }
+        }
+    }
+
+    /// The HTTP server has pulled the chunk: what was in it is delivered. Returns how many events that were.
+    pub fn chunk_taken(&self) -> u64 {
+        let n_events = self.in_chunk.take();
+        add(&self.tally.delivered, n_events);
+        n_events
+    }
+
+    /// Writes what stands before the feed: the torn frame, then replies, then the backlog.
+    ///
+    /// Returns how it ended, the events delivered and the bytes taken.
+    pub fn write_own_queue(&self, now: Instant) -> (Wrote, u64, usize) {
+        let (mut n_events, mut n_bytes) = (0, 0);
+        loop {
+            let Some(mut torn) = self.next_own_frame() else { return (Wrote::All, n_events, n_bytes) };
+            while torn.rest.has_remaining() {
+                match self.write(&[IoSlice::new(&torn.rest)], now) {
+                    Ok(n) => {
+                        torn.rest.advance(n);
+                        n_bytes += n;
+                    }
+                    Err(outcome) => {
+                        *self.torn.borrow_mut() = Some(torn);
+                        return (outcome, n_events, n_bytes);
+                    }
+                }
+            }
+            if torn.is_event {
+                n_events += self.delivered(1);
+            }
+        }
+    }
+
+    /// The frame to go on with. A reply or backlog entry taken here is begun: it stays torn until it is finished.
+    fn next_own_frame(&self) -> Option<Torn> {
+        if let Some(torn) = self.torn.borrow_mut().take() {
+            return Some(torn);
+        }
+        if let Some(reply) = self.outbox.borrow_mut().pop() {
+            return Some(Torn { rest: reply, is_event: false });
+        }
+        if self.closing.get().is_some() {
+            return None;
+        }
+        let mut backlog = self.backlog.borrow_mut();
+        let offer = backlog.pop_front()?;
+        if backlog.is_empty() {
+            *backlog = VecDeque::new();
+        }
+        Some(Torn { rest: offer.frame.clone(), is_event: true })
+    }
+}

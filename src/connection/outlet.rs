@@ -1,0 +1,219 @@
+//! A connection's way out: the one place that touches a client's socket.
+//!
+//! Two of them so far: a plain socket that left the HTTP server for good, and a response body that the HTTP server
+//! pulls from. Both take bytes without waiting and say when they could take more.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, IoSlice},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// What a body outlet takes at once, in bytes: one chunk of the response.
+const BODY_CHUNK: usize = 32 * 1024;
+
+/// How a socket that left the HTTP server is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketOptions {
+    /// `SO_SNDBUF` in bytes: small, so that lag sits in the bounded feed and not in the kernel.
+    pub send_buffer: usize,
+    /// `TCP_NOTSENT_LOWAT` in bytes.
+    pub notsent_lowat: u32,
+    /// `TCP_USER_TIMEOUT`: equal to the stall limit, because it also ends live peers whose window stays shut.
+    pub user_timeout: Option<Duration>,
+}
+
+/// Where a connection's bytes go.
+pub enum Outlet {
+    /// A socket of our own.
+    Plain(TcpStream),
+    /// The body of an HTTP response.
+    Body(Rc<BodyOutlet>),
+}
+
+impl Outlet {
+    /// A socket that left the HTTP server: options set, nothing read or written.
+    ///
+    /// # Errors
+    /// The kernel refused an option; the socket is of no use then.
+    pub fn plain(socket: TcpStream, options: SocketOptions) -> io::Result<Self> {
+        let raw = SockRef::from(&socket);
+        raw.set_tcp_nodelay(true)?;
+        raw.set_send_buffer_size(options.send_buffer)?;
+        raw.set_tcp_notsent_lowat(options.notsent_lowat)?;
+        raw.set_tcp_user_timeout(options.user_timeout)?;
+        let probes = TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(5)).with_retries(4);
+        raw.set_tcp_keepalive(&probes)?;
+        Ok(Self::Plain(socket))
+    }
+
+    /// The word in metrics and `/api/connections`.
+    #[must_use]
+    pub fn kind(&self) -> OutletKind {
+        match self {
+            Self::Plain(_) => OutletKind::Plain,
+            Self::Body(_) => OutletKind::Body,
+        }
+    }
+
+    /// Takes as many bytes as it can without waiting; `Ok(0)` never happens for non-empty slices.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it can take nothing now; anything else means that the client is gone.
+    pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => match socket.try_write_vectored(slices) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                result => result,
+            },
+            Self::Body(body) => body.try_write(slices),
+        }
+    }
+
+    /// Ready when it could take bytes again, or failed (the next write tells).
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(socket) => socket.poll_write_ready(cx).map(drop),
+            Self::Body(body) => body.poll_writable(cx),
+        }
+    }
+
+    /// Reads and drops what a client sends that has nothing to say (SSE); ready when it is gone.
+    ///
+    /// A half-closed client counts as gone: no SSE client half-closes, and waiting would keep dead sockets.
+    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 256]; // what a client says here is dropped unread
+        match self {
+            Self::Plain(socket) => loop {
+                match socket.poll_read_ready(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(())) => match socket.try_read(&mut scratch) {
+                        Ok(0) => return Poll::Ready(()),
+                        Ok(_) => {}
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(_) => return Poll::Ready(()),
+                    },
+                }
+            },
+            Self::Body(body) => body.poll_gone(cx),
+        }
+    }
+}
+
+/// The kinds of outlet, for labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum OutletKind {
+    /// A plain socket of our own.
+    Plain,
+    /// The body of an HTTP response.
+    Body,
+}
+
+impl OutletKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Body];
+
+    /// The label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// One chunk between the flush loop and the HTTP server that pulls the body.
+#[derive(Default)]
+pub struct BodyOutlet {
+    chunk: RefCell<BytesMut>,
+    /// The HTTP server is done with the body, or we are.
+    closed: Cell<bool>,
+    reader: RefCell<Option<Waker>>,
+    writer: RefCell<Option<Waker>>,
+}
+
+impl BodyOutlet {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.closed.get() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut chunk = self.chunk.borrow_mut();
+        let mut room = BODY_CHUNK.saturating_sub(chunk.len());
+        if room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut taken = 0;
+        for slice in slices {
+            let part = &slice[..slice.len().min(room)];
+            chunk.put_slice(part);
+            taken += part.len();
+            room -= part.len();
+            if room == 0 {
+                break;
+            }
+        }
+        drop(chunk);
+        wake(&self.reader);
+        Ok(taken)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.closed.get() || self.chunk.borrow().len() < BODY_CHUNK {
+            return Poll::Ready(());
+        }
+        *self.writer.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.closed.get() {
+            return Poll::Ready(());
+        }
+        *self.writer.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// For the HTTP server: the next chunk, `None` when the body is over.
+    pub fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut chunk = self.chunk.borrow_mut();
+        if !chunk.is_empty() {
+            let bytes = std::mem::take(&mut *chunk).freeze();
+            drop(chunk);
+            wake(&self.writer);
+            return Poll::Ready(Some(bytes));
+        }
+        if self.closed.get() {
+            return Poll::Ready(None);
+        }
+        *self.reader.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ends the body, from either side.
+    pub fn close(&self) {
+        self.closed.set(true);
+        wake(&self.reader);
+        wake(&self.writer);
+    }
+
+    /// Whether either side has ended the body.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+}
+
+fn wake(waker: &RefCell<Option<Waker>>) {
+    if let Some(waker) = waker.borrow_mut().take() {
+        waker.wake();
+    }
+}

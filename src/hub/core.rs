@@ -1,0 +1,401 @@
+//! What one worker's hub knows: its connections, their groups, and who listens to what.
+//!
+//! Everything here happens on one thread and without waiting. Names no dialect; touches no socket.
+
+use std::{
+    cell::Cell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use super::{
+    feed::FeedLimits,
+    group::{Group, GroupKey},
+    index::{GroupId, Index},
+    wheel::Wheel,
+};
+use crate::{
+    access::{ConnectionGuard, Credential, Directory, Filter},
+    connection::{CloseReason, Connection, Control, Counts, Details, Offer, Outlet, OutboxLimits, SkipReason, add},
+    event::FormatPair,
+    frame::{Keepalive, Notices},
+    id::{ConnectionId, UserId},
+    metrics::{DialectCounters, WorkerCounters},
+    shard::Credit,
+    state::State,
+};
+
+/// The bounds of one hub. Every one is a setting.
+#[derive(Debug, Clone)]
+pub struct HubSettings {
+    /// Its worker's number.
+    pub worker: u16,
+    /// Per group.
+    pub feed: FeedLimits,
+    /// Bytes of frames all feeds of the worker may hold together; the oldest go first.
+    pub feeds_bytes: usize,
+    /// Per connection.
+    pub outbox: OutboxLimits,
+    /// A client that takes nothing for that long while something waits is closed; `None`: never.
+    pub stall_limit: Option<Duration>,
+    /// Entries and bytes a connection may keep from before a change of its rights.
+    pub backlog: OutboxLimits,
+    /// Messages its mailbox must hold: all credit, and room for what it missed.
+    pub mailbox: usize,
+}
+
+/// A client that wants to join.
+pub struct Join {
+    /// Its way out.
+    pub outlet: Outlet,
+    /// Who it is, for people.
+    pub details: Details,
+    /// The dialect's number in the counters.
+    pub dialect: usize,
+    /// What it may see and asked for.
+    pub filter: Filter,
+    /// How it is written to.
+    pub formats: FormatPair,
+    /// The first bytes, sent before any event.
+    pub opening: bytes::Bytes,
+    /// How often it is pinged.
+    pub keepalive: Option<Keepalive>,
+    /// What it can be told.
+    pub notices: Notices,
+    /// How its rights are asked for again.
+    pub credential: Credential,
+    /// Its place in the counts of connections, freed when it leaves.
+    pub admission: ConnectionGuard,
+}
+
+/// One connection, as its hub keeps it.
+pub(super) struct Member {
+    pub(super) connection: Rc<Connection>,
+    pub(super) group: GroupId,
+    /// Its place among the group's members.
+    place: usize,
+    /// The feed's head, and the group's losses, when it joined the group.
+    pub(super) joined_at: u64,
+    pub(super) lost_before: Cell<u64>,
+    pub(super) dialect: usize,
+    pub(super) keepalive: Option<Keepalive>,
+    pub(super) next_ping: Cell<Instant>,
+    pub(super) notices: Notices,
+    pub(super) warned: Cell<bool>,
+    credential: Credential,
+    _admission: ConnectionGuard,
+}
+
+/// A hub's whole state.
+pub struct HubCore {
+    pub(super) settings: HubSettings,
+    pub(super) members: Slab<Member>,
+    pub(super) groups: Slab<Group>,
+    by_key: HashMap<Rc<GroupKey>, GroupId>,
+    pub(super) index: Index,
+    /// Groups whose feeds moved, in the order they are flushed.
+    pub(super) queue: VecDeque<GroupId>,
+    /// Groups of the queue that belong to the round under way.
+    pub(super) round_left: usize,
+    /// Connections with something of their own to write.
+    pub(super) ready: VecDeque<(u32, u32)>,
+    /// Removals asked for during a flush.
+    pub(super) leaving: Vec<(u32, CloseReason)>,
+    pub(super) wheel: Wheel<(u32, u32)>,
+    /// Bytes held by all feeds, shared frames once.
+    pub(super) ledger: Rc<Cell<usize>>,
+    pub(super) credits: Vec<Arc<Credit>>,
+    /// Events taken from each shard whose flush has not passed: in the round under way, and since.
+    pub(super) owed: [Vec<usize>; 2],
+    pub(super) counters: Arc<WorkerCounters>,
+    directory: Arc<Directory>,
+    pub(super) state: Arc<State>,
+    generation: u32,
+}
+
+impl HubCore {
+    /// A hub without connections.
+    #[must_use]
+    pub fn new(
+        settings: HubSettings,
+        credits: Vec<Arc<Credit>>,
+        directory: Arc<Directory>,
+        state: Arc<State>,
+        counters: Arc<WorkerCounters>,
+    ) -> Self {
+        let n_shards = credits.len();
+        Self {
+            settings,
+            members: Slab::new(),
+            groups: Slab::new(),
+            by_key: HashMap::new(),
+            index: Index::default(),
+            queue: VecDeque::new(),
+            round_left: 0,
+            ready: VecDeque::new(),
+            leaving: Vec::new(),
+            wheel: Wheel::new(Instant::now()),
+            ledger: Rc::default(),
+            credits,
+            owed: [vec![0; n_shards], vec![0; n_shards]],
+            counters,
+            directory,
+            state,
+            generation: 0,
+        }
+    }
+
+    /// Admits a client: from here on it is offered what its filter admits.
+    ///
+    /// The rights it was authenticated with are checked again after it stands in the index, so that a change between
+    /// the two cannot be missed; `None` means that they have ended meanwhile.
+    pub fn join(&mut self, join: Join, now: Instant) -> Option<Rc<Connection>> {
+        self.generation = self.generation.wrapping_add(1);
+        let slot = u32::try_from(self.members.vacant_key()).unwrap_or(u32::MAX);
+        let id = ConnectionId { worker: self.settings.worker, slot, generation: self.generation };
+        let connection = Rc::new(Connection::new(id, join.details, join.outlet));
+        let interval = join.keepalive.as_ref().map_or(Duration::from_secs(30), |keepalive| keepalive.interval);
+        let member = Member {
+            connection: Rc::clone(&connection),
+            group: GroupId::MAX,
+            place: 0,
+            joined_at: 0,
+            lost_before: Cell::new(0),
+            dialect: join.dialect,
+            keepalive: join.keepalive,
+            next_ping: Cell::new(now + interval),
+            notices: join.notices,
+            warned: Cell::new(false),
+            credential: join.credential,
+            _admission: join.admission,
+        };
+        self.members.insert(member);
+        let counters = &self.counters.dialects[join.dialect];
+        counters.opened.add(1);
+        counters.connections[connection.outlet().kind() as usize].add(1);
+        self.enter_group(slot, join.filter, join.formats);
+        if !join.opening.is_empty() {
+            self.reply(&connection, join.opening);
+        }
+        self.wheel.schedule((slot, id.generation), now + interval);
+        self.check_rights(slot);
+        (!connection.ended.get()).then_some(connection)
+    }
+
+    /// Puts a member into the group of that filter, creating it if need be, at the feed's head.
+    fn enter_group(&mut self, slot: u32, filter: Filter, formats: FormatPair) {
+        let dialect = self.members[slot as usize].dialect;
+        let key = Rc::new(GroupKey::new(filter, &formats));
+        let group = match self.by_key.get(&key) {
+            Some(group) => *group,
+            None => {
+                let group = u32::try_from(self.groups.insert(Group::new(Rc::clone(&key), formats, dialect))).unwrap_or(u32::MAX);
+                self.index.insert(group, &key.filter);
+                self.by_key.insert(key, group);
+                self.counters.groups.set(self.groups.len() as u64);
+                group
+            }
+        };
+        let entered = &mut self.groups[group as usize];
+        let member = &mut self.members[slot as usize];
+        member.group = group;
+        member.place = entered.members.len();
+        entered.members.push(slot);
+        member.joined_at = entered.feed.head();
+        member.lost_before.set(entered.lost);
+        member.connection.cursor.set(member.joined_at);
+    }
+
+    /// Takes a member out of its group, with what it was offered there; an empty group goes.
+    fn leave_group(&mut self, slot: u32) {
+        self.settle(slot);
+        let member = &self.members[slot as usize];
+        let (group_id, place) = (member.group, member.place);
+        let group = &mut self.groups[group_id as usize];
+        add(&member.connection.tally.offered_before, group.feed.head() - member.joined_at);
+        if let Some(moved) = group.remove_member(place) {
+            self.members[moved as usize].place = place;
+        }
+        if group.members.is_empty() {
+            self.index.remove(group_id, &group.key.filter);
+            self.by_key.remove(&group.key);
+            self.groups.remove(group_id as usize);
+            self.counters.groups.set(self.groups.len() as u64);
+        }
+    }
+
+    /// Brings a member's counts up to date: an overtaken cursor jumps, and what the hub missed is charged.
+    pub(super) fn settle(&self, slot: u32) {
+        let member = &self.members[slot as usize];
+        let group = &self.groups[member.group as usize];
+        settle(member, group, &self.counters.dialects[member.dialect]);
+    }
+
+    /// A member's counts at this instant.
+    pub(super) fn counts(&self, slot: u32) -> Counts {
+        self.settle(slot);
+        let member = &self.members[slot as usize];
+        let (tally, feed) = (&member.connection.tally, &self.groups[member.group as usize].feed);
+        Counts {
+            offered: tally.offered_before.get() + feed.head() - member.joined_at,
+            delivered: tally.delivered.get(),
+            conflated: tally.conflated.get(),
+            filtered: tally.filtered.get(),
+            skipped_lag: tally.skipped(SkipReason::Lag),
+            skipped_hub: tally.skipped(SkipReason::Hub),
+            waiting: feed.head() - member.connection.cursor.get() + member.connection.in_hand(),
+        }
+    }
+
+    /// The counters of a connection's dialect.
+    pub(super) fn dialect_counters(&self, slot: u32) -> &DialectCounters {
+        &self.counters.dialects[self.members[slot as usize].dialect]
+    }
+
+    /// Lets go of a connection for good. Its session is told; its socket closes with the last reference.
+    pub fn leave(&mut self, connection: &Connection, reason: CloseReason) {
+        if connection.ended.get() {
+            return;
+        }
+        let slot = connection.id.slot;
+        let counts = self.counts(slot);
+        debug_assert!(counts.add_up(), "{counts:?}");
+        connection.ended.set(true);
+        self.leave_group(slot);
+        let counters = self.dialect_counters(slot);
+        counters.abandoned.add(counts.waiting);
+        counters.closed[reason as usize].add(1);
+        counters.connections[connection.outlet().kind() as usize].sub(1);
+        if let Outlet::Body(body) = connection.outlet() {
+            body.close();
+        }
+        self.members.remove(slot as usize);
+        connection.tell(Control::Ended(reason));
+        tracing::debug!(connection = %connection.id, reason = reason.name(), delivered = counts.delivered, abandoned = counts.waiting, "connection closed");
+    }
+
+    /// The connection of that id, if this hub still has it.
+    #[must_use]
+    pub fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
+        let member = self.members.get(id.slot as usize)?;
+        (member.connection.id == id).then(|| Rc::clone(&member.connection))
+    }
+
+    /// Moves a session to the group of another filter. What still waits from before is checked again, and kept within
+    /// the backlog's bounds.
+    pub(super) fn regroup(&mut self, connection: &Rc<Connection>, filter: Filter, formats: FormatPair) {
+        let slot = connection.id.slot;
+        self.settle(slot);
+        let group = &self.groups[self.members[slot as usize].group as usize];
+        let mut backlog: VecDeque<Rc<Offer>> = connection.backlog.take();
+        backlog.extend(group.feed.from(connection.cursor.get()).map(Rc::clone));
+        connection.cursor.set(group.feed.head());
+        let n_before = backlog.len();
+        backlog.retain(|offer| filter.admits(&offer.envelope, None));
+        let n_filtered = (n_before - backlog.len()) as u64;
+        let mut n_bytes: usize = backlog.iter().map(|offer| offer.frame.len()).sum();
+        let mut n_skipped = 0;
+        while backlog.len() > self.settings.backlog.entries || n_bytes > self.settings.backlog.bytes {
+            let Some(oldest) = backlog.pop_front() else { break };
+            n_bytes -= oldest.frame.len();
+            n_skipped += 1;
+        }
+        add(&connection.tally.filtered, n_filtered);
+        connection.tally.skip(SkipReason::Lag, n_skipped);
+        add(&connection.gap, n_skipped);
+        let counters = self.dialect_counters(slot);
+        counters.filtered.add(n_filtered);
+        counters.skipped[SkipReason::Lag as usize].add(n_skipped);
+        *connection.backlog.borrow_mut() = backlog;
+        self.leave_group(slot);
+        self.enter_group(slot, filter, formats);
+        self.make_ready(connection);
+    }
+
+    /// Asks again what a member may see, and acts on it.
+    fn check_rights(&mut self, slot: u32) {
+        let member = &self.members[slot as usize];
+        let connection = Rc::clone(&member.connection);
+        let Some(principal) = self.directory.current(member.credential) else {
+            self.close(&connection, CloseReason::Revoked);
+            return;
+        };
+        let group = &self.groups[member.group as usize];
+        if group.key.filter.principal == principal {
+            return;
+        }
+        let (filter, formats) = (Filter { principal, ..group.key.filter.clone() }, group.formats);
+        self.regroup(&connection, filter, formats);
+    }
+
+    /// A user's rights changed: his sessions follow before this returns.
+    pub fn rights_changed(&mut self, user: &UserId) {
+        let groups = self.index.of_user(user);
+        let slots: Vec<u32> = groups.iter().flat_map(|group| self.groups[*group as usize].members.clone()).collect();
+        for slot in slots {
+            self.check_rights(slot);
+        }
+    }
+
+    /// Ends a connection with the dialect's last word: what was begun and its replies are written if the client takes
+    /// them now, events are not.
+    pub fn close(&mut self, connection: &Rc<Connection>, reason: CloseReason) {
+        if connection.ended.get() || connection.closing.get().is_some() {
+            return;
+        }
+        if let Some(last_word) = self.members[connection.id.slot as usize].notices.goodbye.and_then(|goodbye| goodbye(reason.goodbye())) {
+            // A full outbox loses the last word; the connection ends all the same.
+            let _ = connection.reply(last_word, self.settings.outbox);
+        }
+        connection.closing.set(Some(reason));
+        self.make_ready(connection);
+    }
+
+    /// Queues a reply. A full outbox ends the connection: a reply must not vanish.
+    pub fn reply(&mut self, connection: &Rc<Connection>, reply: bytes::Bytes) {
+        if connection.reply(reply, self.settings.outbox) {
+            self.make_ready(connection);
+        } else {
+            connection.closing.set(Some(CloseReason::OutboxFull));
+            self.make_ready(connection);
+        }
+    }
+
+    /// Has the flush loop look at the connection by itself.
+    pub fn make_ready(&mut self, connection: &Connection) {
+        self.ready.push_back((connection.id.slot, connection.id.generation));
+    }
+
+    /// The HTTP server has pulled a body's chunk.
+    pub fn chunk_taken(&mut self, connection: &Connection) {
+        if !connection.ended.get() {
+            let n_events = connection.chunk_taken();
+            self.dialect_counters(connection.id.slot).delivered[connection.outlet().kind() as usize].add(n_events);
+        }
+    }
+
+}
+
+/// See [`HubCore::settle`].
+pub(super) fn settle(member: &Member, group: &Group, counters: &DialectCounters) {
+    let connection = &member.connection;
+    if let Some(overtaken) = super::lag::check(connection.cursor.get(), group.feed.base()) {
+        connection.cursor.set(overtaken.cursor);
+        connection.tally.skip(SkipReason::Lag, overtaken.gap);
+        add(&connection.gap, overtaken.gap);
+        counters.skipped[SkipReason::Lag as usize].add(overtaken.gap);
+        counters.lag_episodes.add(1);
+    }
+    let lost = group.lost - member.lost_before.replace(group.lost);
+    if lost > 0 {
+        add(&connection.tally.offered_before, lost);
+        connection.tally.skip(SkipReason::Hub, lost);
+        add(&connection.gap, lost);
+        counters.offered.add(lost);
+        counters.skipped[SkipReason::Hub as usize].add(lost);
+    }
+}

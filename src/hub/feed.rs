@@ -1,0 +1,138 @@
+//! The bounded run of envelopes offered to one filter group, in order.
+//!
+//! Pure: positions and bounds, no session and no socket. When nobody is behind, a feed is empty.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use crate::connection::Offer;
+
+/// What one feed may hold. When a bound is reached the oldest goes, and whoever has not had it skips it.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedLimits {
+    /// Envelopes.
+    pub entries: usize,
+    /// Bytes of frames.
+    pub bytes: usize,
+    /// How long an envelope may wait.
+    pub age: Duration,
+}
+
+/// An offer that several feeds of a worker may hold; its bytes are counted once, in the worker's ledger.
+#[derive(Debug)]
+pub struct SharedOffer {
+    offer: Rc<Offer>,
+    ledger: Rc<Cell<usize>>,
+}
+
+impl SharedOffer {
+    /// Enters the offer's bytes in the ledger, until the last feed lets go of it.
+    #[must_use]
+    pub fn new(offer: Offer, ledger: &Rc<Cell<usize>>) -> Self {
+        ledger.set(ledger.get() + offer.frame.len());
+        Self { offer: Rc::new(offer), ledger: Rc::clone(ledger) }
+    }
+
+    /// The offer itself.
+    #[must_use]
+    pub fn offer(&self) -> &Rc<Offer> {
+        &self.offer
+    }
+
+    fn stamped(&self) -> Instant {
+        self.offer.envelope.stamped
+    }
+}
+
+impl Drop for SharedOffer {
+    fn drop(&mut self) {
+        self.ledger.set(self.ledger.get() - self.offer.frame.len());
+    }
+}
+
+/// A group's feed. Positions count from the group's beginning and never go back.
+#[derive(Debug, Default)]
+pub struct Feed {
+    entries: VecDeque<Rc<SharedOffer>>,
+    base: u64,
+    bytes: usize,
+}
+
+impl Feed {
+    /// The position of the oldest envelope still there; equals [`Feed::head`] when the feed is empty.
+    #[must_use]
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The position the next envelope will have.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.base + self.entries.len() as u64
+    }
+
+    /// Bytes of the frames held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds an envelope; the oldest go until the bounds hold again. The newest always stays.
+    pub fn push(&mut self, offer: Rc<SharedOffer>, limits: &FeedLimits) {
+        self.bytes += offer.offer.frame.len();
+        self.entries.push_back(offer);
+        while self.entries.len() > limits.entries.max(1) || (self.bytes > limits.bytes && self.entries.len() > 1) {
+            self.drop_oldest();
+        }
+    }
+
+    /// Lets go of everything before a position: every member is past it.
+    pub fn trim_to(&mut self, position: u64) {
+        while self.base < position && !self.entries.is_empty() {
+            self.drop_oldest();
+        }
+    }
+
+    /// Lets go of everything stamped before an instant.
+    pub fn trim_older_than(&mut self, cut: Instant) {
+        while self.entries.front().is_some_and(|oldest| oldest.stamped() < cut) {
+            self.drop_oldest();
+        }
+    }
+
+    /// When the oldest was stamped.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Instant> {
+        self.entries.front().map(|oldest| oldest.stamped())
+    }
+
+    /// Gives back the room a burst took, once it is over.
+    pub fn shrink(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > 8 {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// The envelopes from a position on; a position before the base starts at the base.
+    pub fn from(&self, position: u64) -> impl Iterator<Item = &Rc<Offer>> {
+        let index = usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.entries.iter().skip(index).map(|entry| &entry.offer)
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= oldest.offer.frame.len();
+            self.base += 1;
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The fan-out loop: for each marked group, each writable session gets what lies between its cursor and the head.
+//!
+//! Handlers only mark; this runs when the hub's mailbox is empty, in chunks, and yields for real between them. One
+//! vectored write of shared bytes per session and visit; no allocation, no lock and no log line per delivery.
+
+use std::{
+    io::IoSlice,
+    time::{Duration, Instant},
+};
+
+use arrayvec::ArrayVec;
+
+use super::{
+    core::{HubCore, Member, settle},
+    feed::Feed,
+    group::Group,
+    index::GroupId,
+};
+use crate::{
+    connection::{CloseReason, Connection, MAX_SLICES, Offer, OutboxLimits, Wrote, add},
+    event::Encoded,
+    metrics::DialectCounters,
+    state::State,
+};
+
+/// What one chunk may cost before the worker's other tasks have their turn.
+const CHUNK_WRITES: u32 = 256;
+const CHUNK_TIME: Duration = Duration::from_millis(1);
+/// Writes one session may have in a row, so that a fast reader of a long backlog does not hold up the others.
+const WRITES_PER_VISIT: u32 = 4;
+
+/// What is left of a chunk.
+struct Budget {
+    writes: u32,
+    until: Instant,
+    now: Instant,
+}
+
+impl Budget {
+    fn spent(&self) -> bool {
+        self.writes == 0 || self.now >= self.until
+    }
+
+    fn one_write(&mut self) {
+        self.writes = self.writes.saturating_sub(1);
+        self.now = Instant::now();
+    }
+}
+
+impl HubCore {
+    /// Flushes one chunk; `true` when there is more to do.
+    pub fn flush_chunk(&mut self) -> bool {
+        let now = Instant::now();
+        let mut budget = Budget { writes: CHUNK_WRITES, until: now + CHUNK_TIME, now };
+        while !budget.spent() {
+            if let Some((slot, generation)) = self.ready.pop_front() {
+                self.flush_ready(slot, generation, &mut budget);
+                continue;
+            }
+            if self.round_left == 0 {
+                self.turn_round();
+            }
+            let Some(group) = self.queue.pop_front() else {
+                if self.owes() {
+                    continue;
+                }
+                return false;
+            };
+            self.flush_group(group, &mut budget);
+        }
+        true
+    }
+
+    /// One connection that has something of its own to write, or could write again.
+    fn flush_ready(&mut self, slot: u32, generation: u32, budget: &mut Budget) {
+        let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
+        let group = &self.groups[member.group as usize];
+        let look = Look { counters: &self.counters.dialects[member.dialect], outbox: self.settings.outbox, state: &self.state };
+        match visit(member, group, &look, &mut Plan::new(), budget) {
+            Visited::Done => {}
+            Visited::Behind => self.ready.push_back((slot, generation)),
+            Visited::Leaving(reason) => self.leaving.push((slot, reason)),
+        }
+        self.let_leave();
+    }
+
+    /// A group's next members, as far as the budget goes; the pass goes on in the next chunk.
+    fn flush_group(&mut self, group_id: GroupId, budget: &mut Budget) {
+        let Some(group) = self.groups.get_mut(group_id as usize) else {
+            self.round_left = self.round_left.saturating_sub(1); // its last member left while it was queued
+            return;
+        };
+        if group.pass.left == 0 {
+            group.begin_pass();
+        }
+        self.visit_members(group_id, budget);
+        self.let_leave();
+        let Some(group) = self.groups.get_mut(group_id as usize) else {
+            self.round_left = self.round_left.saturating_sub(1);
+            return;
+        };
+        if group.pass.left > 0 {
+            self.queue.push_front(group_id);
+            return;
+        }
+        self.round_left = self.round_left.saturating_sub(1);
+        group.pass.queued = group.end_pass();
+        if group.pass.queued {
+            self.queue.push_back(group_id);
+        }
+    }
+
+    fn visit_members(&mut self, group_id: GroupId, budget: &mut Budget) {
+        let Self { members, groups, counters, leaving, settings, state, .. } = self;
+        let group = &mut groups[group_id as usize];
+        let look = Look { counters: &counters.dialects[group.dialect], outbox: settings.outbox, state };
+        let mut pass = std::mem::take(&mut group.pass);
+        let group = &*group;
+        let mut plan = Plan::new();
+        while pass.left > 0 && !budget.spent() {
+            pass.left -= 1;
+            let Some(slot) = group.members.get(pass.next) else { break };
+            pass.next = (pass.next + 1) % group.members.len();
+            let member = &members[*slot as usize];
+            match visit(member, group, &look, &mut plan, budget) {
+                Visited::Done => {}
+                Visited::Behind => pass.again = true,
+                Visited::Leaving(reason) => leaving.push((*slot, reason)),
+            }
+            pass.smallest_cursor = pass.smallest_cursor.min(member.connection.cursor.get());
+        }
+        drop(plan);
+        groups[group_id as usize].pass = pass;
+    }
+
+    /// Removals wait until no pass is looking at the lists they change.
+    fn let_leave(&mut self) {
+        while let Some((slot, reason)) = self.leaving.pop() {
+            if let Some(member) = self.members.get(slot as usize) {
+                let connection = std::rc::Rc::clone(&member.connection);
+                self.leave(&connection, reason);
+            }
+        }
+    }
+}
+
+/// What a visit came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Visited {
+    /// Up to date, or blocked: nothing more to do for now.
+    Done,
+    /// It took everything it was given, and there is more.
+    Behind,
+    /// It must be let go.
+    Leaving(CloseReason),
+}
+
+/// What every visit of a chunk needs.
+struct Look<'a> {
+    counters: &'a DialectCounters,
+    outbox: OutboxLimits,
+    state: &'a State,
+}
+
+/// Gives one session what it lacks, as far as its outlet takes it.
+fn visit<'a>(member: &Member, group: &'a Group, look: &Look<'_>, plan: &mut Plan<'a>, budget: &mut Budget) -> Visited {
+    let connection = &member.connection;
+    if connection.blocked_since().is_some() {
+        // Its session's task waits for the socket. A last word waits for nobody.
+        return connection.closing.get().map_or(Visited::Done, Visited::Leaving);
+    }
+    settle(member, group, look.counters);
+    if connection.gap.get() > 0 && !tell_gap(member, group, look) {
+        return Visited::Leaving(CloseReason::OutboxFull);
+    }
+    if connection.has_own_queue() || connection.closing.get().is_some() {
+        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now);
+        budget.one_write();
+        count(look.counters, connection, n_events, n_bytes);
+        match (wrote, connection.closing.get()) {
+            (Wrote::Gone, _) => return Visited::Leaving(CloseReason::Gone),
+            (_, Some(reason)) => return Visited::Leaving(reason),
+            (Wrote::Blocked, None) => return blocked(look),
+            (Wrote::All, None) => {}
+        }
+    }
+    for _ in 0..WRITES_PER_VISIT {
+        if connection.cursor.get() == group.feed.head() {
+            return Visited::Done;
+        }
+        plan.prepare(&group.feed, connection.cursor.get());
+        let wrote = if plan.slices.is_empty() { Ok(0) } else { connection.write(&plan.slices, budget.now) };
+        budget.one_write();
+        match wrote {
+            Ok(n_bytes) => plan.advance(connection, n_bytes, look.counters, budget.now),
+            Err(Wrote::Gone) => return Visited::Leaving(CloseReason::Gone),
+            Err(_) => return blocked(look),
+        }
+        if connection.has_own_queue() {
+            return Visited::Behind; // a torn frame: the next visit finishes it, or finds the socket full
+        }
+    }
+    Visited::Behind
+}
+
+fn blocked(look: &Look<'_>) -> Visited {
+    look.counters.would_block.add(1);
+    Visited::Done
+}
+
+/// Tells the gap where the dialect can, and the present state of what the session may have missed the end of.
+/// `false` when the outbox cannot take it.
+fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
+    let n_missed = member.connection.gap.take();
+    let Some(notice) = member.notices.gap else { return true };
+    let filter = &group.key.filter;
+    let present = look.state.present().into_iter().filter(|envelope| filter.admits(envelope, None)).filter_map(|envelope| {
+        let format = group.formats.pick(&envelope.event, |rule| filter.meets(rule, None));
+        match envelope.frame(format) {
+            Encoded::Frame(frame) if format.carries().contains(envelope.kind()) => Some(frame.clone()),
+            _ => None,
+        }
+    });
+    std::iter::once(notice(n_missed)).chain(present).all(|frame| member.connection.reply(frame, look.outbox))
+}
+
+fn count(counters: &DialectCounters, connection: &Connection, n_events: u64, n_bytes: usize) {
+    counters.writes.add(1);
+    counters.bytes.add(n_bytes as u64);
+    counters.delivered[connection.outlet().kind() as usize].add(n_events);
+}
+
+/// The slices of one stretch of a feed, used again for every session whose cursor stands at its beginning.
+struct Plan<'a> {
+    from: u64,
+    /// Just behind the last envelope planned.
+    to: u64,
+    slices: ArrayVec<IoSlice<'a>, MAX_SLICES>,
+    offers: ArrayVec<(u64, &'a Offer), MAX_SLICES>,
+    n_bytes: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn new() -> Self {
+        Self { from: u64::MAX, to: 0, slices: ArrayVec::new(), offers: ArrayVec::new(), n_bytes: 0 }
+    }
+
+    fn prepare(&mut self, feed: &'a Feed, cursor: u64) {
+        if self.from == cursor {
+            return;
+        }
+        self.slices.clear();
+        self.offers.clear();
+        (self.from, self.to, self.n_bytes) = (cursor, cursor, 0);
+        for offer in feed.from(cursor) {
+            if self.slices.is_full() {
+                return;
+            }
+            // The mark is read once, here: what this plan leaves out stays left out for all who use it.
+            if !offer.envelope.is_superseded() {
+                self.slices.push(IoSlice::new(&offer.frame));
+                self.offers.push((self.to, offer));
+                self.n_bytes += offer.frame.len();
+            }
+            self.to += 1;
+        }
+    }
+
+    /// Moves the cursor past what was taken and settles it; a frame begun becomes the torn one.
+    fn advance(&self, connection: &Connection, n_bytes: usize, counters: &DialectCounters, now: Instant) {
+        let (taken, cursor) = if n_bytes == self.n_bytes { (self.offers.len(), self.to) } else { self.part(connection, n_bytes) };
+        let begun = usize::from(connection.has_own_queue());
+        let n_conflated = cursor - self.from - (taken + begun) as u64;
+        connection.cursor.set(cursor);
+        if n_conflated > 0 {
+            add(&connection.tally.conflated, n_conflated);
+            counters.conflated.add(n_conflated);
+        }
+        let n_events = connection.delivered(taken as u64);
+        count(counters, connection, n_events, n_bytes);
+        record_latency(&self.offers[..taken], counters, now);
+    }
+
+    /// A partial write: how many frames were taken whole, and where the cursor stands after the one begun.
+    fn part(&self, connection: &Connection, mut n_bytes: usize) -> (usize, u64) {
+        for (taken, (position, offer)) in self.offers.iter().enumerate() {
+            if n_bytes == 0 {
+                return (taken, *position);
+            }
+            if n_bytes < offer.frame.len() {
+                connection.tear(offer.frame.slice(n_bytes..));
+                return (taken, position + 1);
+            }
+            n_bytes -= offer.frame.len();
+        }
+        (self.offers.len(), self.to)
+    }
+}
+
+fn record_latency(offers: &[(u64, &Offer)], counters: &DialectCounters, now: Instant) {
+    let ([(_, oldest), ..], [.., (_, newest)]) = (offers, offers) else { return };
+    let latency = |offer: &Offer| now.saturating_duration_since(offer.envelope.stamped);
+    if !counters.latency.record_span(latency(newest), latency(oldest), offers.len() as u64) {
+        for (_, offer) in offers {
+            counters.latency.record(latency(offer));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Filter groups: the sessions of one worker with equal rights, request and format, and the feed they share.
+//!
+//! An event is checked and kept once per group, not per session.
+
+use std::{collections::VecDeque, rc::Rc};
+
+use super::{feed::Feed, index::GroupId};
+use crate::{
+    access::Filter,
+    event::{FormatPair, FormatSlot},
+};
+
+/// What makes two sessions' groups the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupKey {
+    /// Rights and request; the user is part of the rights, so a group never mixes users.
+    pub filter: Filter,
+    slots: [FormatSlot; 2],
+}
+
+impl GroupKey {
+    /// The key of a filter and its formats.
+    #[must_use]
+    pub fn new(filter: Filter, formats: &FormatPair) -> Self {
+        Self { filter, slots: [formats.abridged.slot(), formats.full.slot()] }
+    }
+}
+
+/// One filter group.
+pub struct Group {
+    /// What it may see; shared with the map that finds the group.
+    pub key: Rc<GroupKey>,
+    /// How it is written to.
+    pub formats: FormatPair,
+    /// The dialect's number in the counters.
+    pub dialect: usize,
+    /// The slots of its members.
+    pub members: Vec<u32>,
+    /// What they are offered.
+    pub feed: Feed,
+    /// Events its hub missed while it stood still; every member lost them.
+    pub lost: u64,
+    /// The pass of the flush loop over its members.
+    pub pass: Pass,
+}
+
+/// How far the flush loop has come with a group.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The group stands in the hub's queue.
+    pub queued: bool,
+    /// Members still to be visited in this pass; zero between passes.
+    pub left: usize,
+    /// The member the next visit goes to. Each pass begins one further, so that the same client is not always last.
+    pub next: usize,
+    /// The smallest cursor seen in this pass: everything before it has been passed by all.
+    pub smallest_cursor: u64,
+    /// The feed's head when the pass began.
+    pub head: u64,
+    /// Something happened that this pass may not have seen: another one follows.
+    pub again: bool,
+}
+
+impl Group {
+    /// An empty group.
+    #[must_use]
+    pub fn new(key: Rc<GroupKey>, formats: FormatPair, dialect: usize) -> Self {
+        Self { key, formats, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
+    }
+
+    /// Queues the group for the flush loop, unless it stands there already.
+    pub fn mark(&mut self, own_id: GroupId, queue: &mut VecDeque<GroupId>) {
+        if !self.pass.queued {
+            self.pass.queued = true;
+            queue.push_back(own_id);
+        }
+    }
+
+    /// Begins a pass over all members.
+    pub fn begin_pass(&mut self) {
+        let n_members = self.members.len();
+        let start = if n_members == 0 { 0 } else { (self.pass.next + 1) % n_members };
+        let head = self.feed.head();
+        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: head, head, again: false };
+    }
+
+    /// Ends a pass: what every member has passed is let go. Says whether another pass must follow.
+    pub fn end_pass(&mut self) -> bool {
+        self.feed.trim_to(self.pass.smallest_cursor);
+        self.pass.again || self.feed.head() != self.pass.head
+    }
+
+    /// Takes the member at that place out and returns the one that moved there. A pass under way may then miss the
+    /// moved one, so another follows.
+    pub fn remove_member(&mut self, place: usize) -> Option<u32> {
+        self.members.swap_remove(place);
+        self.pass.left = self.pass.left.min(self.members.len());
+        self.pass.again = true;
+        self.members.get(place).copied()
+    }
+}

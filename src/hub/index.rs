@@ -1,0 +1,153 @@
+//! Who listens to what: from an event's audience rule to the groups that may want it.
+//!
+//! Pure: group numbers in, group numbers out. A group that is not for an event costs it nothing, and leaving costs no
+//! scan: every list knows the place of each of its members.
+
+use std::collections::HashMap;
+
+use crate::{
+    access::{Filter, LibraryRights},
+    event::{Level, Rule},
+    id::{LibraryId, UserId},
+};
+
+/// A group's number in its hub.
+pub type GroupId = u32;
+
+/// A set of groups with cheap iteration and constant-time removal.
+#[derive(Debug, Default)]
+struct GroupList {
+    groups: Vec<(GroupId, Option<Level>)>,
+    places: HashMap<GroupId, usize>,
+}
+
+impl GroupList {
+    fn insert(&mut self, group: GroupId, level: Option<Level>) {
+        self.places.insert(group, self.groups.len());
+        self.groups.push((group, level));
+    }
+
+    fn remove(&mut self, group: GroupId) {
+        let Some(place) = self.places.remove(&group) else { return };
+        self.groups.swap_remove(place);
+        if let Some((moved, _)) = self.groups.get(place) {
+            self.places.insert(*moved, place);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
+/// The lists of one worker.
+#[derive(Debug, Default)]
+pub struct Index {
+    everyone: GroupList,
+    admins: GroupList,
+    every_library: GroupList,
+    by_library: HashMap<LibraryId, GroupList>,
+    by_user: HashMap<UserId, GroupList>,
+}
+
+impl Index {
+    /// Enters a group under everything its filter may see.
+    pub fn insert(&mut self, group: GroupId, filter: &Filter) {
+        self.everyone.insert(group, None);
+        if filter.principal.admin {
+            self.admins.insert(group, None);
+        }
+        if let Some(user) = &filter.principal.user {
+            self.by_user.entry(user.clone()).or_default().insert(group, None);
+        }
+        match Reach::of(filter) {
+            Reach::Every(level) => self.every_library.insert(group, Some(level)),
+            Reach::Named(libraries) => {
+                for (library, level) in libraries {
+                    self.by_library.entry(library).or_default().insert(group, Some(level));
+                }
+            }
+        }
+    }
+
+    /// Removes a group from every list it is in.
+    pub fn remove(&mut self, group: GroupId, filter: &Filter) {
+        self.everyone.remove(group);
+        self.admins.remove(group);
+        if let Some(user) = &filter.principal.user {
+            remove_from(&mut self.by_user, user, group);
+        }
+        match Reach::of(filter) {
+            Reach::Every(_) => self.every_library.remove(group),
+            Reach::Named(libraries) => {
+                for (library, _) in libraries {
+                    remove_from(&mut self.by_library, &library, group);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit` once for every group the rule may concern, with its level in the rule's library where the list
+    /// knows it. The group's filter still decides.
+    pub fn candidates(&self, rule: &Rule, mut visit: impl FnMut(GroupId, Option<Level>)) {
+        let mut visit_all = |list: Option<&GroupList>| {
+            for (group, level) in list.into_iter().flat_map(|list| &list.groups) {
+                visit(*group, *level);
+            }
+        };
+        match rule {
+            Rule::Everyone | Rule::Publishers(_) => visit_all(Some(&self.everyone)),
+            Rule::Admins => visit_all(Some(&self.admins)),
+            Rule::Library(library, _) => {
+                visit_all(self.by_library.get(library));
+                visit_all(Some(&self.every_library));
+            }
+            Rule::User(user) => visit_all(self.by_user.get(user)),
+            Rule::UserOrAdmins(user) => {
+                let own = self.by_user.get(user);
+                visit_all(own);
+                for (group, level) in &self.admins.groups {
+                    if !own.is_some_and(|own| own.places.contains_key(group)) {
+                        visit(*group, *level);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The groups of one user.
+    #[must_use]
+    pub fn of_user(&self, user: &UserId) -> Vec<GroupId> {
+        self.by_user.get(user).map(|list| list.groups.iter().map(|(group, _)| *group).collect()).unwrap_or_default()
+    }
+}
+
+/// The libraries a filter reaches, with the level it has in them.
+enum Reach {
+    Every(Level),
+    Named(Vec<(LibraryId, Level)>),
+}
+
+impl Reach {
+    fn of(filter: &Filter) -> Self {
+        let principal = &filter.principal;
+        let level = |library: &LibraryId| if principal.admin { Some(Level::Admin) } else { principal.libraries.level(library) };
+        match (&filter.libraries, &principal.libraries) {
+            (Some(wanted), _) => {
+                Self::Named(wanted.iter().filter_map(|library| level(library).map(|level| (library.clone(), level))).collect())
+            }
+            (None, _) if principal.admin => Self::Every(Level::Admin),
+            (None, LibraryRights::Every(level)) => Self::Every(*level),
+            (None, LibraryRights::Named(levels)) => Self::Named(levels.iter().map(|(library, level)| (library.clone(), *level)).collect()),
+        }
+    }
+}
+
+fn remove_from<K: std::hash::Hash + Eq>(lists: &mut HashMap<K, GroupList>, key: &K, group: GroupId) {
+    if let Some(list) = lists.get_mut(key) {
+        list.remove(group);
+        if list.is_empty() {
+            lists.remove(key);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The hub: the actor of one worker thread, between the shards and the connections of that worker.
+//!
+//! Thin: messages in, marks; one future flushes when the mailbox is empty. Everything it knows is in `core`; sessions
+//! of the same thread reach it through a [`HubHandle`].
+
+mod core;
+mod feed;
+mod flush;
+mod group;
+mod index;
+mod lag;
+mod offers;
+mod upkeep;
+mod wheel;
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context as TaskContext, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorFuture, AsyncContext, Context, Handler};
+
+pub use self::core::{HubCore, HubSettings, Join};
+pub use feed::{Feed, FeedLimits, SharedOffer};
+pub use index::{GroupId, Index};
+
+use crate::{
+    connection::{CloseReason, Connection},
+    shard::FromShard,
+};
+
+/// A hub as the sessions of its thread reach it.
+#[derive(Clone)]
+pub struct HubHandle(Rc<Shared>);
+
+struct Shared {
+    core: RefCell<HubCore>,
+    /// The flush future, when it has nothing to do.
+    idle: RefCell<Option<Waker>>,
+}
+
+impl HubHandle {
+    /// Wraps a core; the actor is started from it.
+    #[must_use]
+    pub fn new(core: HubCore) -> Self {
+        Self(Rc::new(Shared { core: RefCell::new(core), idle: RefCell::new(None) }))
+    }
+
+    /// Does something with the core, and has the flush future look at what was marked.
+    pub fn with<T>(&self, act: impl FnOnce(&mut HubCore) -> T) -> T {
+        let result = act(&mut self.0.core.borrow_mut());
+        if let Some(waker) = self.0.idle.borrow_mut().take() {
+            waker.wake();
+        }
+        result
+    }
+
+    /// Admits a client.
+    #[must_use]
+    pub fn join(&self, join: Join) -> Option<Rc<Connection>> {
+        self.with(|core| core.join(join, Instant::now()))
+    }
+
+    /// The connection's outlet could take bytes again.
+    pub fn writable(&self, connection: &Connection) {
+        connection.unblock();
+        self.with(|core| core.make_ready(connection));
+    }
+
+    /// The client has gone.
+    pub fn gone(&self, connection: &Connection) {
+        self.with(|core| core.leave(connection, CloseReason::Gone));
+    }
+
+    /// The HTTP server has pulled a body's chunk.
+    pub fn chunk_taken(&self, connection: &Connection) {
+        self.with(|core| core.chunk_taken(connection));
+    }
+}
+
+/// The actor of one worker.
+pub struct Hub {
+    handle: HubHandle,
+    mailbox: usize,
+}
+
+impl Hub {
+    /// The actor of a core.
+    #[must_use]
+    pub fn new(handle: HubHandle, mailbox: usize) -> Self {
+        Self { handle, mailbox }
+    }
+}
+
+impl Actor for Hub {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.mailbox);
+        ctx.spawn(FlushLoop { pause: None });
+        ctx.run_interval(Duration::from_secs(1), |hub, _| hub.handle.with(|core| core.tick(Instant::now())));
+    }
+}
+
+impl Handler<FromShard> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, message: FromShard, _: &mut Self::Context) {
+        self.handle.with(|core| match message {
+            FromShard::Deliver { shard, envelopes } => {
+                for envelope in envelopes.iter() {
+                    core.offer(envelope);
+                }
+                core.owe(shard, envelopes.len());
+            }
+            FromShard::Missed(missed) => core.missed(&missed),
+        });
+    }
+}
+
+/// The one future that writes. Polled after the mailbox was emptied.
+struct FlushLoop {
+    /// A real yield between chunks: the worker's other tasks, and its sockets, have their turn.
+    pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl ActorFuture<Hub> for FlushLoop {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, hub: &mut Hub, _: &mut Context<Hub>, task: &mut TaskContext<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.pause {
+            if pause.as_mut().poll(task).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        let more = hub.handle.0.core.borrow_mut().flush_chunk();
+        if more {
+            let mut pause: Pin<Box<dyn Future<Output = ()>>> = Box::pin(tokio::task::yield_now());
+            if pause.as_mut().poll(task).is_pending() {
+                self.pause = Some(pause);
+                return Poll::Pending;
+            }
+        }
+        *hub.handle.0.idle.borrow_mut() = Some(task.waker().clone());
+        Poll::Pending
+    }
+}

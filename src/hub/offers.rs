@@ -1,0 +1,163 @@
+//! Offering: an accepted envelope goes into the feed of every group that may see it and asked for it, once.
+//!
+//! Also the bounds over all feeds of the worker, and the credit that shards get back. Writes nothing: it marks.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{core::HubCore, feed::SharedOffer};
+use crate::{
+    access::Filter,
+    connection::Offer,
+    event::{Encoded, Envelope, FormatPair, MAX_FORMATS, Rule, Who},
+    metrics::WorkerCounters,
+};
+
+impl HubCore {
+    /// Offers an accepted envelope to every group that may see it and asked for it.
+    pub fn offer(&mut self, envelope: &Arc<Envelope>) {
+        self.give_named_sessions_their_own_groups(envelope);
+        let mut frames = Frames::new(envelope);
+        let Self { index, groups, counters, ledger, queue, settings, .. } = self;
+        index.candidates(&envelope.audience.rule, |group_id, level| {
+            let group = &mut groups[group_id as usize];
+            let filter = &group.key.filter;
+            if !filter.admits(envelope, level) {
+                return;
+            }
+            let Some(offer) = frames.get(&group.formats, |rule| filter.meets(rule, level), ledger, counters) else { return };
+            group.feed.push(offer, &settings.feed);
+            counters.dialects[group.dialect].offered.add(group.members.len() as u64);
+            group.mark(group_id, queue);
+        });
+        if self.ledger.get() > self.settings.feeds_bytes {
+            self.shed();
+        }
+        self.counters.feed_bytes.set(self.ledger.get() as u64);
+    }
+
+    /// The hub stood still and missed these: every session that would have been offered them skips them.
+    pub fn missed(&mut self, missed: &[(Arc<Envelope>, u64)]) {
+        for (envelope, n_events) in missed {
+            let Self { index, groups, queue, .. } = self;
+            index.candidates(&envelope.audience.rule, |group_id, level| {
+                let group = &mut groups[group_id as usize];
+                if group.key.filter.admits(envelope, level) {
+                    group.lost += n_events;
+                    group.mark(group_id, queue);
+                }
+            });
+        }
+    }
+
+    /// An event for one session only: that session gets a group of its own, so that the others are not offered it.
+    fn give_named_sessions_their_own_groups(&mut self, envelope: &Envelope) {
+        for who in &envelope.audience.only {
+            let Who::Session(id) = who else { continue };
+            if let Some(connection) = self.connection(*id) {
+                let group = &self.groups[self.members[id.slot as usize].group as usize];
+                let filter = group.key.filter.clone();
+                if filter.connection.is_none() {
+                    let formats = group.formats;
+                    self.regroup(&connection, Filter { connection: Some(*id), ..filter }, formats);
+                }
+            }
+        }
+    }
+
+    /// Notes events taken from a shard; their credit goes back when the flush has passed them.
+    pub fn owe(&mut self, shard: u16, n_events: usize) {
+        self.owed[1][usize::from(shard)] += n_events;
+    }
+
+    /// Gives back the credit of the round that ended and begins the next.
+    pub(super) fn turn_round(&mut self) {
+        let [passed, since] = &mut self.owed;
+        for (shard, n_events) in passed.iter_mut().enumerate() {
+            if *n_events > 0 {
+                self.credits[shard].give_back(std::mem::take(n_events));
+            }
+        }
+        std::mem::swap(passed, since);
+        self.round_left = self.queue.len();
+    }
+
+    /// Whether credit is still owed to some shard.
+    pub(super) fn owes(&self) -> bool {
+        self.owed.iter().flatten().any(|n_events| *n_events > 0)
+    }
+
+    /// Once a second: what is too old goes, and bursts give back their room.
+    pub(super) fn age_feeds(&mut self, now: Instant) {
+        let Some(cut) = now.checked_sub(self.settings.feed.age) else { return };
+        for (_, group) in &mut self.groups {
+            group.feed.trim_older_than(cut);
+            group.feed.shrink();
+        }
+        self.counters.feed_bytes.set(self.ledger.get() as u64);
+    }
+    /// Feeds hold more than the worker may: the oldest quarter of their time span goes, until they do not.
+    fn shed(&mut self) {
+        let now = Instant::now();
+        while self.ledger.get() > self.settings.feeds_bytes {
+            let Some(oldest) = self.groups.iter().filter_map(|(_, group)| group.feed.oldest()).min() else { return };
+            // At least a millisecond, so that the loop ends even when everything was stamped at once.
+            let cut = oldest + (now.saturating_duration_since(oldest) / 4).max(Duration::from_millis(1));
+            for (_, group) in &mut self.groups {
+                group.feed.trim_older_than(cut);
+            }
+            if cut > now {
+                return;
+            }
+        }
+    }
+}
+
+/// One envelope's offers, made at most once per format.
+struct Frames<'a> {
+    envelope: &'a Arc<Envelope>,
+    /// Who sees all of it, where parts are not for everybody.
+    full_rule: Option<Rule>,
+    made: [Option<Option<Rc<SharedOffer>>>; MAX_FORMATS],
+}
+
+impl<'a> Frames<'a> {
+    fn new(envelope: &'a Arc<Envelope>) -> Self {
+        Self { envelope, full_rule: envelope.event.full_rule(), made: [const { None }; MAX_FORMATS] }
+    }
+
+    fn get(
+        &mut self,
+        formats: &FormatPair,
+        meets: impl FnOnce(&Rule) -> bool,
+        ledger: &Rc<Cell<usize>>,
+        counters: &WorkerCounters,
+    ) -> Option<Rc<SharedOffer>> {
+        let format = match &self.full_rule {
+            Some(rule) if meets(rule) => formats.full,
+            _ => formats.abridged,
+        };
+        if !format.carries().contains(self.envelope.kind()) {
+            return None;
+        }
+        let made = &mut self.made[usize::from(format.slot().0)];
+        if made.is_none() {
+            *made = Some(match self.envelope.frame(format) {
+                Encoded::Frame(frame) => {
+                    let offer = Offer { envelope: Arc::clone(self.envelope), frame: frame.clone() };
+                    Some(Rc::new(SharedOffer::new(offer, ledger)))
+                }
+                Encoded::NotCarried => None,
+                Encoded::Failed => {
+                    counters.encode_failures.add(1);
+                    None
+                }
+            });
+        }
+        made.as_ref()?.clone()
+    }
+}

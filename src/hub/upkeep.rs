@@ -1,0 +1,87 @@
+//! Once a second: keepalives, stall limits, the ends of credentials, and feeds that grew old.
+
+use std::time::{Duration, Instant};
+
+use super::core::{HubCore, Member};
+use crate::{clock::Timestamp, connection::CloseReason};
+
+/// How long before its credentials end a client is told.
+const WARNING: Duration = Duration::from_secs(60);
+
+impl HubCore {
+    /// Does what the passing of time asks for.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some(due) = self.wheel.tick(now) {
+            for (slot, generation) in due {
+                self.look_at(slot, generation, now);
+            }
+        }
+        self.age_feeds(now);
+    }
+
+    /// One connection's turn on the wheel.
+    fn look_at(&mut self, slot: u32, generation: u32, now: Instant) {
+        let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
+        let connection = std::rc::Rc::clone(&member.connection);
+        if stalled(member, self.settings.stall_limit, now) {
+            self.counters.time_outs.add(1);
+            self.leave(&connection, CloseReason::Stalled);
+            return;
+        }
+        let left = self.time_left(slot);
+        if left.is_some_and(|left| left.is_zero()) {
+            self.close(&connection, CloseReason::Expired);
+            return;
+        }
+        self.warn_of_end(slot, left);
+        self.ping(slot, now);
+        let member = &self.members[slot as usize];
+        self.wheel.schedule((slot, generation), next_look(member, self.settings.stall_limit, left, now));
+    }
+
+    /// How long the credentials still count; `None`: for ever.
+    fn time_left(&self, slot: u32) -> Option<Duration> {
+        let expires = self.groups[self.members[slot as usize].group as usize].key.filter.principal.expires?;
+        let left = expires.0.saturating_sub(Timestamp::now().0);
+        Some(Duration::from_millis(u64::try_from(left).unwrap_or_default()))
+    }
+
+    fn warn_of_end(&mut self, slot: u32, left: Option<Duration>) {
+        let member = &self.members[slot as usize];
+        let Some((left, notice)) = left.zip(member.notices.expiring) else { return };
+        if left <= WARNING && !member.warned.replace(true) {
+            let connection = std::rc::Rc::clone(&member.connection);
+            let ends = Timestamp(Timestamp::now().0.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX)));
+            self.reply(&connection, notice(left, ends));
+        }
+    }
+
+    /// A ping when one is due. A blocked client gets none: it would only wait behind what it does not take.
+    fn ping(&mut self, slot: u32, now: Instant) {
+        let member = &self.members[slot as usize];
+        let Some(keepalive) = &member.keepalive else { return };
+        if member.next_ping.get() > now {
+            return;
+        }
+        member.next_ping.set(now + keepalive.interval);
+        let connection = std::rc::Rc::clone(&member.connection);
+        if connection.blocked_since().is_none() && !connection.has_replies() {
+            let frame = keepalive.frame.clone();
+            self.counters.dialects[member.dialect].pings.add(1);
+            self.reply(&connection, frame);
+        }
+    }
+}
+
+fn stalled(member: &Member, limit: Option<Duration>, now: Instant) -> bool {
+    let (Some(limit), Some(since)) = (limit, member.connection.blocked_since()) else { return false };
+    now.saturating_duration_since(since) >= limit
+}
+
+/// When a connection must be looked at again: for its next ping, its stall limit, the warning or the end of its credentials.
+fn next_look(member: &Member, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
+    let ping = member.keepalive.as_ref().map(|_| member.next_ping.get());
+    let stall = member.connection.blocked_since().zip(stall_limit).map(|(since, limit)| since + limit);
+    let end = left.map(|left| now + left.checked_sub(WARNING).filter(|wait| !wait.is_zero()).unwrap_or(left));
+    [ping, stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
+}

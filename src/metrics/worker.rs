@@ -1,0 +1,153 @@
+//! One worker's counters: written by its thread only, read at scrape, on cache lines of their own.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+/// The upper bounds of the delivery latency buckets, in microseconds.
+pub const LATENCY_BOUNDS_MICROS: [u64; 17] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
+];
+
+/// How many dialects may be counted apart.
+pub const MAX_DIALECTS: usize = 6;
+
+/// A counter with one writer: a plain load and store, no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; only the owning thread may call it.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Subtracts; only the owning thread may call it.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
+    }
+
+    /// Sets; only the owning thread may call it.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A latency histogram with fixed buckets.
+#[derive(Debug, Default)]
+pub struct LatencyHistogram {
+    buckets: [Counter; LATENCY_BOUNDS_MICROS.len() + 1],
+    sum_micros: Counter,
+}
+
+impl LatencyHistogram {
+    /// Counts `n` deliveries whose latencies lie between the two; exact when both fall into one bucket.
+    ///
+    /// Returns `false`, having counted nothing, when they do not: then each must be counted by itself.
+    pub fn record_span(&self, shortest: Duration, longest: Duration, n: u64) -> bool {
+        let bucket = Self::bucket(longest);
+        if bucket != Self::bucket(shortest) {
+            return false;
+        }
+        self.buckets[bucket].add(n);
+        let middle = (shortest + longest) / 2;
+        self.sum_micros.add(u64::try_from(middle.as_micros()).unwrap_or(u64::MAX).saturating_mul(n));
+        true
+    }
+
+    /// Counts one delivery.
+    pub fn record(&self, latency: Duration) {
+        self.record_span(latency, latency, 1);
+    }
+
+    fn bucket(latency: Duration) -> usize {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        LATENCY_BOUNDS_MICROS.partition_point(|bound| *bound < micros)
+    }
+
+    /// Counts per bucket (the last one is everything longer) and the sum in microseconds.
+    #[must_use]
+    pub fn read(&self) -> (Vec<u64>, u64) {
+        (self.buckets.iter().map(Counter::get).collect(), self.sum_micros.get())
+    }
+}
+
+/// What one worker counts of one dialect.
+#[derive(Debug, Default)]
+pub struct DialectCounters {
+    /// Open connections, by outlet.
+    pub connections: [Counter; 2],
+    /// Connections opened.
+    pub opened: Counter,
+    /// Connections closed, by reason.
+    pub closed: [Counter; 8],
+    /// Events offered to sessions.
+    pub offered: Counter,
+    /// Events delivered, by outlet.
+    pub delivered: [Counter; 2],
+    /// Events skipped, by reason.
+    pub skipped: [Counter; 2],
+    /// Events passed over for a later one.
+    pub conflated: Counter,
+    /// Events refused after rights changed.
+    pub filtered: Counter,
+    /// Events still waiting when their session closed.
+    pub abandoned: Counter,
+    /// Times a cursor was overtaken.
+    pub lag_episodes: Counter,
+    /// Bytes taken by outlets.
+    pub bytes: Counter,
+    /// Write calls that took something.
+    pub writes: Counter,
+    /// Write calls that took nothing.
+    pub would_block: Counter,
+    /// Keepalives sent.
+    pub pings: Counter,
+    /// Publish to write.
+    pub latency: LatencyHistogram,
+}
+
+/// Everything one worker counts.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    /// Per dialect, by its number.
+    pub dialects: [DialectCounters; MAX_DIALECTS],
+    /// Filter groups alive.
+    pub groups: Counter,
+    /// Bytes of frames held by feeds, shared frames once.
+    pub feed_bytes: Counter,
+    /// Messages taken from the hub's mailbox.
+    pub messages: Counter,
+    /// Events whose encoder panicked.
+    pub encode_failures: Counter,
+    /// Connections closed because they took nothing for the stall limit.
+    pub time_outs: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_counted_only_when_it_lies_in_one_bucket() {
+        let histogram = LatencyHistogram::default();
+        assert!(histogram.record_span(Duration::from_micros(60), Duration::from_micros(90), 5));
+        assert!(!histogram.record_span(Duration::from_micros(60), Duration::from_micros(190), 5));
+        histogram.record(Duration::from_secs(60));
+        let (buckets, sum) = histogram.read();
+        assert_eq!((buckets[1], buckets[17], sum), (5, 1, 375 + 60_000_000));
+    }
+
+    #[test]
+    fn a_latency_on_the_edge_belongs_to_the_bucket_it_bounds() {
+        assert_eq!(LatencyHistogram::bucket(Duration::from_micros(50)), 0);
+        assert_eq!(LatencyHistogram::bucket(Duration::from_micros(51)), 1);
+    }
+}

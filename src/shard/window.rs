@@ -1,0 +1,90 @@
+//! The idempotency window: which (id, source) pairs were accepted lately, and what they were answered.
+//!
+//! Pure: time is handed in. Remembers only what was accepted.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A publisher's name for an event: its `id` and `source` (CloudEvents 1.0).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventKey {
+    /// The `id`.
+    pub id: Box<str>,
+    /// The `source`; empty when the publisher gave none.
+    pub source: Box<str>,
+}
+
+/// A bounded window of accepted keys and the order each was given.
+#[derive(Debug)]
+pub struct Window {
+    span: Duration,
+    max_keys: usize,
+    orders: HashMap<Arc<EventKey>, u64>,
+    by_age: VecDeque<(Instant, Arc<EventKey>)>,
+}
+
+impl Window {
+    /// A window that forgets a key after `span`, or when it holds more than `max_keys`.
+    #[must_use]
+    pub fn new(span: Duration, max_keys: usize) -> Self {
+        Self { span, max_keys, orders: HashMap::new(), by_age: VecDeque::new() }
+    }
+
+    /// The order a key was first given, while the window remembers it.
+    #[must_use]
+    pub fn first_order(&mut self, key: &EventKey, now: Instant) -> Option<u64> {
+        self.forget(now);
+        self.orders.get(key).copied()
+    }
+
+    /// Remembers an accepted key.
+    pub fn remember(&mut self, key: EventKey, order: u64, now: Instant) {
+        let key = Arc::new(key);
+        self.orders.insert(Arc::clone(&key), order);
+        self.by_age.push_back((now, key));
+        self.forget(now);
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some((since, key)) = self.by_age.front() {
+            let old = now.saturating_duration_since(*since) >= self.span;
+            if !old && self.by_age.len() <= self.max_keys {
+                return;
+            }
+            self.orders.remove(key);
+            self.by_age.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str) -> EventKey {
+        EventKey { id: id.into(), source: "s".into() }
+    }
+
+    #[test]
+    fn a_repeat_answers_the_first_order_until_the_window_has_passed() {
+        let start = Instant::now();
+        let mut window = Window::new(Duration::from_secs(300), 2);
+        window.remember(key("a"), 7, start);
+        assert_eq!(window.first_order(&key("a"), start + Duration::from_secs(299)), Some(7));
+        assert_eq!(window.first_order(&key("a"), start + Duration::from_secs(300)), None);
+    }
+
+    #[test]
+    fn more_keys_than_the_bound_push_out_the_oldest() {
+        let start = Instant::now();
+        let mut window = Window::new(Duration::from_secs(300), 2);
+        for (order, id) in ["a", "b", "c"].into_iter().enumerate() {
+            window.remember(key(id), order as u64, start);
+        }
+        assert_eq!(window.first_order(&key("a"), start), None);
+        assert_eq!(window.first_order(&key("b"), start), Some(1));
+    }
+}
