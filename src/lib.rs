@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod clock;
+pub mod dialect;
 pub mod event;
 pub mod frame;
 pub mod id;
+pub mod source;
