@@ -2,8 +2,6 @@
 //!
 //! Run it with `cargo bench --bench encode`. The event's frame has 267 bytes, the size the design's figures are for.
 
-#![expect(missing_docs, reason = "criterion's macros make public items")]
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::{
     dialect::redseat::{Spelling, formats},

@@ -2,8 +2,6 @@
 //!
 //! Run it with `cargo bench --bench ingest`. The budget is 5 microseconds for a small `medias` event.
 
-#![expect(missing_docs, reason = "criterion's macros make public items")]
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::{
     event::{EventKind, Limits, samples::sample},

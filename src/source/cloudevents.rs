@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// How many levels the CloudEvent itself adds around `data`: the event, and the batch.
-const WRAPPER_DEPTH: usize = 2;
+/// How deep a batch may nest as a whole; each item is then checked against the limit on events.
+const BATCH_DEPTH: usize = 160;
 
 /// An event as it was published, checked, not yet accepted.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ impl Draft {
     /// # Errors
     /// [`DraftError`] says whether it cannot be read at all, or which field is wrong.
     pub fn parse(body: &[u8], limits: &Limits) -> Result<Self, DraftError> {
-        let text = compact(body, limits)?;
+        let text = compact(body, 1, limits)?;
         let value = Value::of_compact(&text);
         if value.is_array() {
             return Err(DraftError::Shape("an array is a batch: send it as application/cloudevents-batch+json"));
@@ -164,7 +164,7 @@ impl Draft {
                 return Err(FieldError::new(name, "must not appear twice").into());
             }
         }
-        let text = compact(body, limits)?;
+        let text = compact(body, 0, limits)?;
         Ok(attributes.into_draft(&text, Some(Value::of_compact(&text)), limits)?)
     }
 
@@ -187,7 +187,7 @@ impl Draft {
 
 /// A batch is read whole: an error of syntax spoils all of it, an error in a field only its own item.
 fn read_batch(body: &[u8], limits: &Limits) -> Result<Drafts, DraftError> {
-    let whole = json::compact(std::str::from_utf8(body)?, limits.max_depth() + WRAPPER_DEPTH)?;
+    let whole = json::compact(std::str::from_utf8(body)?, BATCH_DEPTH)?;
     let value = Value::of_compact(&whole);
     if !value.is_array() {
         return Err(DraftError::Shape("a batch must be a JSON array of events"));
@@ -197,18 +197,16 @@ fn read_batch(body: &[u8], limits: &Limits) -> Result<Drafts, DraftError> {
 
 /// Each item gets a text of its own: one event that waits must not hold the memory of its whole batch.
 fn read_item(item: Value<'_>, limits: &Limits) -> Result<Draft, DraftError> {
-    if item.text().len() > limits.event_bytes {
-        return Err(DraftError::TooLarge { limit: limits.event_bytes });
-    }
-    let text = Text::from(item.text().to_owned());
+    let text = compact(item.text().as_bytes(), 1, limits)?;
     Draft::read(&text, Value::of_compact(&text), limits)
 }
 
-fn compact(body: &[u8], limits: &Limits) -> Result<Text, DraftError> {
+/// The text of one event; `wrapper` is how many levels there are around `data`.
+fn compact(body: &[u8], wrapper: usize, limits: &Limits) -> Result<Text, DraftError> {
     if body.len() > limits.event_bytes {
         return Err(DraftError::TooLarge { limit: limits.event_bytes });
     }
-    json::compact(std::str::from_utf8(body)?, limits.max_depth() + WRAPPER_DEPTH).map(Text::from).map_err(|error| match error.problem {
+    json::compact(std::str::from_utf8(body)?, limits.max_depth() + wrapper).map(Text::from).map_err(|error| match error.problem {
         SyntaxProblem::Depth => FieldError::new("data", format!("must nest at most {} deep", limits.max_depth())).into(),
         _ => error.into(),
     })

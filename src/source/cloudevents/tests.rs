@@ -133,6 +133,13 @@ fn what_cannot_be_parsed_is_told_apart_from_a_wrong_field() {
     assert!(matches!(Draft::parse(b"\xff", &Limits::default()), Err(DraftError::Encoding(_))));
     let small = Limits { event_bytes: 10, ..Limits::default() };
     assert_eq!(Draft::parse(SCAN.as_bytes(), &small).expect_err("too large"), DraftError::TooLarge { limit: 10 });
-    let deep = format!(r#"{{"type":"scan","data":{{"library":"l","state":"started","x":{}{}}}}}"#, "[".repeat(70), "]".repeat(70));
-    assert_eq!(path(&deep), "data");
+    let deep = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"type":"scan","data":{{"library":"l","state":"started","x":{open}{close}}}}}"#)
+    };
+    assert!(parse(&deep(63)).is_ok());
+    assert_eq!(path(&deep(64)), "data");
+    let batch = format!("[{},{SCAN}]", deep(64));
+    let drafts = read_body(batch.as_bytes(), Some("application/cloudevents-batch+json"), [], &Limits::default()).expect("an array");
+    assert_eq!(drafts.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true]);
 }

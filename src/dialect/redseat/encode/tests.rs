@@ -45,6 +45,12 @@ fn every_kind_is_written_exactly_so() {
 }
 
 #[test]
+fn the_benches_event_has_the_size_the_figures_are_for() {
+    let text = frame(sample_event(EventKind::Medias), formats(Spelling::Document, false).abridged);
+    assert_eq!(text.expect("carried").len(), 267);
+}
+
+#[test]
 fn document_002_and_the_notes_are_met_word_for_word() {
     let data = r#"{"library":"lib1","medias":[{"action":"Added","media":{"id":"m1","name":"a.jpg","type":"photo","mimetype":"image/jpeg","size":12,"added":1,"modified":1,"created":1}}]}"#;
     let medias = || Event::parse(EventKind::Medias, data).expect("valid");
