@@ -22,6 +22,7 @@ pub(super) fn strip(message: Value<'_>) -> Result<Option<String>, FieldError> {
     if let Some(dialects) = message.field("dialects").filter(|dialects| !dialects.is_object()) {
         return Err(FieldError::new("dialects", format!("must be an object, not {}", dialects.text())));
     }
+    same_library(message)?;
     let mut out = String::with_capacity(text.len());
     let mut found = false;
     copy_without(message, &mut out, &mut found)?;
@@ -50,6 +51,20 @@ pub(super) fn merge(value: Value<'_>, dialect: &str, out: &mut String) {
         }
     }
     object.close();
+}
+
+/// An event names one library, also in what it says to one dialect.
+fn same_library(message: Value<'_>) -> Result<(), FieldError> {
+    let (Some(own), Some(dialects)) = (message.field("library").and_then(Value::string), message.field("dialects")) else {
+        return Ok(());
+    };
+    for over in dialects.fields() {
+        let named = over.value.fields().filter(|field| field.name == "library").find_map(|field| field.value.string());
+        if named.is_some_and(|named| named != own) {
+            return Err(FieldError::new(format!("dialects.{}.library", over.name), "must be the library of the event"));
+        }
+    }
+    Ok(())
 }
 
 fn copy_without(value: Value<'_>, out: &mut String, found: &mut bool) -> Result<(), FieldError> {
@@ -112,7 +127,7 @@ fn check(dialects: Value<'_>) -> Result<(), FieldError> {
 mod tests {
     use super::*;
 
-    const MESSAGE: &str = r#"{"library":"l","dialects":{"plex":{"x":1,"library":"L"}},"medias":[{"media":{"id":"m","size":1.50,"dialects":{"plex":{"size":2}}}}],"n":null}"#;
+    const MESSAGE: &str = r#"{"library":"l","dialects":{"plex":{"x":1,"n":0}},"medias":[{"media":{"id":"m","size":1.50,"dialects":{"plex":{"size":2}}}}],"n":null}"#;
 
     #[test]
     fn dialects_are_taken_out_at_every_level_and_the_rest_stays_verbatim() {
@@ -126,7 +141,7 @@ mod tests {
     fn a_dialects_own_fields_go_over_each_level() {
         let mut out = String::new();
         merge(Value::of_compact(MESSAGE), "plex", &mut out);
-        assert_eq!(out, r#"{"library":"L","medias":[{"media":{"id":"m","size":2}}],"n":null,"x":1}"#);
+        assert_eq!(out, r#"{"library":"l","medias":[{"media":{"id":"m","size":2}}],"n":0,"x":1}"#);
         out.clear();
         merge(Value::of_compact(MESSAGE), "redseat", &mut out);
         assert_eq!(out, r#"{"library":"l","medias":[{"media":{"id":"m","size":1.50}}],"n":null}"#);

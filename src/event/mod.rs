@@ -349,3 +349,6 @@ impl Event {
 fn conflation_key(kind: EventKind, parts: &[&str]) -> (EventKind, String) {
     (kind, parts.join("\0"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ pub const fn sample(kind: EventKind) -> &'static str {
         }
         EventKind::LibraryStatus => r#"{"message":"scan 10/200","library":"films","progress":5}"#,
         EventKind::Medias => {
-            r#"{"library":"photos","medias":[{"action":"Added","media":{"id":"m-0001","name":"IMG_20260116_101112.jpg","type":"photo","mimetype":"image/jpeg","size":3482112,"added":1768600000000,"modified":1768600000000,"rating":4.50,"tags":[{"id":"t1"}]}}]}"#
+            r#"{"library":"photos","medias":[{"action":"Added","media":{"id":"m-0001","name":"IMG_201112.jpg","type":"photo","mimetype":"image/jpeg","size":3482112,"added":1768600000000,"modified":1768600000000,"rating":4.50,"tags":[{"id":"t1"}]}}]}"#
         }
         EventKind::UploadProgress => r#"{"library":"photos","mediaId":"m-0002","progress":42.5,"filename":"holiday.mp4"}"#,
         EventKind::ConvertProgress => r#"{"library":"films","mediaId":"m-0003","progress":42,"status":"processing"}"#,

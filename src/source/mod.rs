@@ -1,3 +1,10 @@
-//! Where events come from.
+//! Where events come from: the one way into the shards, the formats events are published in, and the places that publish.
 
+mod attributes;
+pub mod cloudevents;
 pub mod folder;
+mod http;
+mod publisher;
+
+pub use http::{Answer, Publishing};
+pub use publisher::{PublishError, Publisher};

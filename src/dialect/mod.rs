@@ -1,0 +1,3 @@
+//! The client protocols we speak, one folder each.
+
+pub mod redseat;
