@@ -1,3 +1,94 @@
-//! The client protocols we speak, one folder each.
+//! The client protocols we speak, one folder each, and what they have in common.
+//!
+//! A dialect holds no actor and no socket: it names its endpoints, says how a request opens a stream, how events are
+//! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
+mod query;
 pub mod redseat;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+
+pub use query::Query;
+
+use crate::{
+    access::{Filter, Principal},
+    config::Dialects,
+    event::FormatPair,
+    frame::{Keepalive, Notices},
+};
+
+/// Every dialect that is switched on, in a fixed order: a dialect's place is its number in the counters.
+#[must_use]
+pub fn all(settings: &Dialects) -> Vec<Arc<dyn Dialect>> {
+    let mut dialects: Vec<Arc<dyn Dialect>> = Vec::new();
+    if settings.redseat.enabled {
+        dialects.push(Arc::new(redseat::RedSeat::new(&settings.redseat)));
+    }
+    dialects
+}
+
+/// What a dialect learns of a request.
+pub struct Request<'a> {
+    /// The query, undecoded, without the question mark.
+    pub query: &'a str,
+    /// The value of a header, by its lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// The client's address.
+    pub peer: Option<SocketAddr>,
+}
+
+/// A plain answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Headers, beside those that every answer has.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why a client is not let in. Each dialect has its own words for it (event map, section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// No credentials, or none that count.
+    Unauthorised,
+    /// The server, or the user, has as many connections as it may have.
+    Full,
+    /// The server drains.
+    Draining,
+}
+
+/// How a stream begins and goes on.
+pub struct Opening {
+    /// What the session may see and asked for.
+    pub filter: Filter,
+    /// How it is written to.
+    pub formats: FormatPair,
+    /// The headers of the response.
+    pub headers: Vec<(&'static str, String)>,
+    /// How it is kept alive.
+    pub keepalive: Option<Keepalive>,
+    /// What it can be told.
+    pub notices: Notices,
+}
+
+/// A client protocol.
+pub trait Dialect: Send + Sync {
+    /// Its name in metrics, settings and `dialects.NAME`.
+    fn name(&self) -> &'static str;
+
+    /// The paths of its event streams.
+    fn stream_paths(&self) -> &'static [&'static str];
+
+    /// The token a request shows, if it shows one.
+    fn token(&self, request: &Request<'_>) -> Option<String>;
+
+    /// Opens a stream for a principal. A request can only narrow what he may see.
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening;
+
+    /// Says no.
+    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Answer;
+}

@@ -152,6 +152,7 @@ impl Dispatcher {
         if let Some(key) = &key
             && let Some(order) = self.window.first_order(key, now)
         {
+            self.metrics.duplicate();
             return Receipt { id: key.id.clone(), order, duplicate: true };
         }
         self.order += 1;
@@ -160,7 +161,7 @@ impl Dispatcher {
         if let Some(key) = key {
             self.window.remember(key, order, now);
         }
-        self.metrics.published(event.kind());
+        self.metrics.published(event.kind() as usize);
         let envelope = Arc::new(Envelope::new(event, audience, id.clone(), self.settings.shard, order));
         self.state.fold(&envelope);
         envelopes.push(envelope);

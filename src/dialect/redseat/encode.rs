@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The dialect's name in `dialects.NAME` and in raw events.
-const DIALECT: &str = "redseat";
+pub(super) const DIALECT: &str = "redseat";
 
 /// The kinds to ask for without `events=`: the 14 names of document 002, raw events, and scans, which the formats of
 /// [`formats`] with `scan_named = false` tell as `library-status` to those who may see the whole of a scan.

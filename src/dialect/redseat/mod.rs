@@ -1,6 +1,108 @@
 //! RedSeat: server-sent events on `/sse` (document 002, and the wire notes on RedSeat).
+//!
+//! ```text
+//! client                                   Fanfare
+//!   GET /sse?libraries=a,b   ─────────────►  who is it?  no: 401 JSON
+//!                            ◄─────────────  200 text/event-stream
+//!                            ◄─────────────  event: medias / data: {"Medias":…}
+//!                            ◄─────────────  :ping  every 30 s, whether or not events flow
+//! ```
 
 mod encode;
+mod refusal;
+mod request;
 mod wire;
 
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
 pub use encode::{DEFAULT_KINDS, Spelling, formats};
+
+use super::{Answer, Dialect, Opening, Query, Refusal, Request};
+use crate::{
+    access::Principal,
+    clock::Timestamp,
+    config,
+    frame::{Goodbye, Keepalive, Notices, sse_comment, sse_event},
+};
+
+/// The dialect, as the settings have it.
+#[derive(Debug)]
+pub struct RedSeat {
+    spelling: Spelling,
+    ping_interval: Duration,
+}
+
+impl RedSeat {
+    /// The dialect of these settings.
+    #[must_use]
+    pub fn new(settings: &config::RedSeat) -> Self {
+        let spelling = match settings.spelling {
+            config::Spelling::Document => Spelling::Document,
+            config::Spelling::Server => Spelling::Server,
+        };
+        Self { spelling, ping_interval: settings.ping_interval }
+    }
+}
+
+impl Dialect for RedSeat {
+    fn name(&self) -> &'static str {
+        encode::DIALECT
+    }
+
+    fn stream_paths(&self) -> &'static [&'static str] {
+        &["/sse"]
+    }
+
+    /// `Authorization: Bearer` wins over `?token=`, as on the real server (wire notes, section 2).
+    fn token(&self, request: &Request<'_>) -> Option<String> {
+        if let Some(header) = (request.header)("authorization") {
+            let (scheme, token) = header.split_once(' ')?;
+            return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
+        }
+        Query(request.query).get("token").map(std::borrow::Cow::into_owned)
+    }
+
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening {
+        let wanted = request::Wanted::read(Query(request.query), self.spelling);
+        Opening {
+            formats: formats(wanted.spelling, wanted.scan_named),
+            notices: Notices {
+                gap: Some(if wanted.gap_event { gap_event } else { gap_comment }),
+                expiring: wanted.expiring_event.then_some(expiring as fn(Duration, Timestamp) -> Bytes),
+                goodbye: Some(goodbye),
+            },
+            filter: wanted.into_filter(principal),
+            headers: refusal::stream_headers(),
+            keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(b":ping\n") }),
+        }
+    }
+
+    fn refuse(&self, _: &Request<'_>, refusal: Refusal) -> Answer {
+        refusal::answer(refusal)
+    }
+}
+
+/// A gap, for clients that did not open `gap`: a comment, which every parser ignores.
+fn gap_comment(n_missed: u64) -> Bytes {
+    sse_comment(&format!(" gap {n_missed}"))
+}
+
+fn gap_event(n_missed: u64) -> Bytes {
+    let mut bytes = gap_comment(n_missed).to_vec();
+    bytes.extend_from_slice(&sse_event("gap", format!("{{\"missed\":{n_missed}}}").as_bytes()));
+    bytes.into()
+}
+
+fn expiring(left: Duration, ends: Timestamp) -> Bytes {
+    sse_event("expiring", format!("{{\"seconds\":{},\"expires\":{}}}", left.as_secs(), ends.0).as_bytes())
+}
+
+/// A client that shall come back is told when, so that not all come at once; with refused credentials it is told nothing.
+fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
+    match goodbye {
+        Goodbye::ComeBack => Some(refusal::retry_hint()),
+        Goodbye::NotWithThese => None,
+    }
+}

@@ -1,0 +1,44 @@
+//! Query strings, read as browsers write them.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// A query string, undecoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a>(pub &'a str);
+
+impl<'a> Query<'a> {
+    /// The first value of a parameter, decoded: `+` is a space, bytes that are not UTF-8 become U+FFFD. A parameter
+    /// without `=` is empty.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Cow<'a, str>> {
+        self.0.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key) == name).then(|| decode(value))
+        })
+    }
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains('+') {
+        return Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned());
+    }
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_by_their_decoded_names() {
+        let query = Query("a=1&to%6ben=x%2By+z&libraries=&flag&a=2");
+        assert_eq!(query.get("a").as_deref(), Some("1"));
+        assert_eq!(query.get("token").as_deref(), Some("x+y z"));
+        assert_eq!(query.get("libraries").as_deref(), Some(""));
+        assert_eq!(query.get("flag").as_deref(), Some(""));
+        assert_eq!(query.get("b"), None);
+        assert_eq!(Query("t=%ff").get("t").as_deref(), Some("\u{fffd}"));
+    }
+}

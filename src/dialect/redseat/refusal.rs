@@ -1,0 +1,39 @@
+//! How `/sse` says no, and the headers of its streams (event map, section 6).
+
+use bytes::Bytes;
+
+use super::{Answer, Refusal};
+
+/// The same body whatever was wrong with the credentials, so that nothing can be learnt from it.
+const UNAUTHORISED: &str = r#"{"error":{"value":{"type":"NO_AUTH"}}}"#;
+
+/// The headers of a stream. `no-cache` and `X-Accel-Buffering` keep proxies from holding events back.
+pub(super) fn stream_headers() -> Vec<(&'static str, String)> {
+    vec![
+        ("content-type", "text/event-stream".to_owned()),
+        ("cache-control", "no-cache".to_owned()),
+        ("x-accel-buffering", "no".to_owned()),
+    ]
+}
+
+/// A refusal, ready to be sent.
+pub(super) fn answer(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Unauthorised => Answer {
+            status: 401,
+            headers: vec![("content-type", "application/json".to_owned()), ("www-authenticate", "Bearer".to_owned())],
+            body: Bytes::from_static(UNAUTHORISED.as_bytes()),
+        },
+        // A native EventSource never comes back from a 503; a stream that ends with a hint it tries again.
+        Refusal::Full | Refusal::Draining => Answer { status: 200, headers: stream_headers(), body: retry_hint() },
+    }
+}
+
+/// `retry:` with a jittered delay in milliseconds, so that those who are sent away together do not return together.
+pub(super) fn retry_hint() -> Bytes {
+    let mut random = [0; 2];
+    // Without randomness everybody is given the same delay: worse for the server, harmless for the client.
+    let _ = getrandom::fill(&mut random);
+    let millis = 1_000 + u32::from(u16::from_le_bytes(random)) % 9_000;
+    Bytes::from(format!("retry: {millis}\n\n"))
+}

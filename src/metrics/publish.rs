@@ -1,0 +1,112 @@
+//! What is counted on the way in: accepted events by kind, refused ones by reason.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::worker::Counter;
+
+/// More kinds than there are event families.
+const MAX_KINDS: usize = 32;
+
+/// What one shard counts; written by its thread only.
+#[derive(Debug, Default)]
+pub struct ShardMetrics {
+    published: [Counter; MAX_KINDS],
+    duplicates: Counter,
+    credit_exhausted: Counter,
+}
+
+impl ShardMetrics {
+    /// An event of that kind was accepted.
+    pub fn published(&self, kind: usize) {
+        self.published[kind].add(1);
+    }
+
+    /// An event was recognised as one accepted before.
+    pub fn duplicate(&self) {
+        self.duplicates.add(1);
+    }
+
+    /// A batch was refused because a hub had no credit left.
+    pub fn credit_exhausted(&self) {
+        self.credit_exhausted.add(1);
+    }
+
+    /// Accepted events of a kind.
+    #[must_use]
+    pub fn n_published(&self, kind: usize) -> u64 {
+        self.published[kind].get()
+    }
+
+    /// Repeats within the idempotency window.
+    #[must_use]
+    pub fn n_duplicates(&self) -> u64 {
+        self.duplicates.get()
+    }
+
+    /// Batches refused for want of credit.
+    #[must_use]
+    pub fn n_credit_exhausted(&self) -> u64 {
+        self.credit_exhausted.get()
+    }
+}
+
+/// Why a published event was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PublishRefusal {
+    /// It cannot be parsed.
+    Unparsable,
+    /// A field is missing or wrong.
+    Invalid,
+    /// It is larger than allowed.
+    TooLarge,
+    /// The content type is none of ours.
+    ContentType,
+    /// No credentials, or none that count.
+    Unauthorised,
+    /// The token may not publish it.
+    Forbidden,
+    /// There was no room.
+    Busy,
+}
+
+impl PublishRefusal {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::Unparsable, Self::Invalid, Self::TooLarge, Self::ContentType, Self::Unauthorised, Self::Forbidden, Self::Busy];
+
+    /// The label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unparsable => "unparsable",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::ContentType => "content_type",
+            Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// What all publishers together count; a cold path, so shared.
+#[derive(Debug, Default)]
+pub struct PublishMetrics {
+    refused: [AtomicU64; PublishRefusal::ALL.len()],
+}
+
+impl PublishMetrics {
+    /// Events were not accepted.
+    pub fn refused(&self, why: PublishRefusal, n_events: u64) {
+        if n_events > 0 {
+            self.refused[why as usize].fetch_add(n_events, Ordering::Relaxed);
+        }
+    }
+
+    /// Events not accepted for that reason.
+    #[must_use]
+    pub fn n_refused(&self, why: PublishRefusal) -> u64 {
+        self.refused[why as usize].load(Ordering::Relaxed)
+    }
+}

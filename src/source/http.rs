@@ -1,0 +1,254 @@
+//! Publishing over HTTP, without the HTTP server: bodies in, status codes and answers out (event map, section 1).
+//!
+//! Batches: items are independent. NDJSON: one answer line per item, going on after a bad line.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use serde_json::json;
+
+use super::{
+    PublishError, Publisher,
+    cloudevents::{BodyFormat, Draft, DraftError, is_blank, read_body},
+};
+use crate::{access::Principal, event::Limits, metrics::PublishRefusal, shard::Receipt};
+
+/// How long a publisher waits for room before it is told that there is none.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Lines that go to the shards together.
+const LINES_AT_ONCE: usize = 256;
+
+/// A status code and a JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body, one JSON document.
+    pub body: String,
+}
+
+impl Answer {
+    fn error(status: u16, error: &str, path: Option<&str>) -> Self {
+        Self { status, body: verdict(status, error, path).to_string() }
+    }
+}
+
+/// One publisher's way in, with its rights and the limits it is under.
+#[derive(Clone)]
+pub struct Publishing {
+    publisher: Publisher,
+    principal: Arc<Principal>,
+    limits: Limits,
+    batch_events: usize,
+}
+
+/// What became of one item.
+type Verdict = Result<Receipt, (u16, serde_json::Value)>;
+
+impl Publishing {
+    /// A publisher's way in.
+    #[must_use]
+    pub fn new(publisher: Publisher, principal: Arc<Principal>, limits: Limits, batch_events: usize) -> Self {
+        Self { publisher, principal, limits, batch_events }
+    }
+
+    /// Whether the body must be read line by line; other bodies are read whole.
+    ///
+    /// # Errors
+    /// The answer to a content type that is none of ours.
+    pub fn reads_lines<'h>(content_type: Option<&str>, headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> Result<bool, Answer> {
+        match BodyFormat::of(content_type, headers) {
+            Ok(format) => Ok(format == BodyFormat::Lines),
+            Err(error) => Err(Answer::error(status_of(&error), &error.to_string(), None)),
+        }
+    }
+
+    /// Publishes a whole body: one event, or a batch.
+    pub async fn whole<'h>(
+        &self,
+        body: &[u8],
+        content_type: Option<&str>,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)> + Clone,
+    ) -> Answer {
+        let is_batch = matches!(BodyFormat::of(content_type, headers.clone()), Ok(BodyFormat::Batch));
+        let drafts = match read_body(body, content_type, headers, &self.limits) {
+            Ok(drafts) => drafts,
+            Err(error) => {
+                self.publisher.refused(refusal_of(&error));
+                return Answer::error(status_of(&error), &error.to_string(), None);
+            }
+        };
+        if drafts.len() > self.batch_events {
+            return Answer::error(413, &format!("a batch must have at most {} events", self.batch_events), None);
+        }
+        let verdicts = self.publish(drafts).await;
+        if is_batch { batch_answer(verdicts) } else { verdicts.into_iter().next().map_or_else(nothing_published, single_answer) }
+    }
+
+    /// Begins to read NDJSON.
+    #[must_use]
+    pub fn lines(self) -> Lines {
+        Lines { publishing: self, buffer: BytesMut::new(), too_long: false, answers: String::new() }
+    }
+
+    async fn publish(&self, drafts: Vec<Result<Draft, DraftError>>) -> Vec<Verdict> {
+        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(drafts.len());
+        let mut submissions = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match draft.map_err(|error| self.draft_verdict(&error)).and_then(|draft| self.permitted(draft)) {
+                Ok(draft) => {
+                    submissions.push(draft.into());
+                    verdicts.push(None);
+                }
+                Err(refused) => verdicts.push(Some(Err(refused))),
+            }
+        }
+        let mut answers = self.publisher.publish_patiently(submissions, PATIENCE).await.into_iter().map(|answer| {
+            answer.map_err(|error| match error {
+                PublishError::Busy => (503, json!({"status": 503, "error": "busy"})),
+                PublishError::Stopped => (503, json!({"status": 503, "error": "stopping"})),
+            })
+        });
+        verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| answers.next())).collect()
+    }
+
+    fn permitted(&self, draft: Draft) -> Result<Draft, (u16, serde_json::Value)> {
+        if self.principal.publish.allows(draft.event.kind(), draft.event.library()) {
+            return Ok(draft);
+        }
+        self.publisher.refused(PublishRefusal::Forbidden);
+        Err((403, verdict(403, &format!("this token may not publish `{}` here", draft.event.kind()), Some("type"))))
+    }
+
+    fn draft_verdict(&self, error: &DraftError) -> (u16, serde_json::Value) {
+        self.publisher.refused(refusal_of(error));
+        let status = status_of(error);
+        let value = match error {
+            DraftError::Field(field) => verdict(status, &field.to_string(), Some(&field.path)),
+            other => verdict(status, &other.to_string(), None),
+        };
+        (status, value)
+    }
+}
+
+/// NDJSON on its way in: chunks are fed, answer lines come out.
+pub struct Lines {
+    publishing: Publishing,
+    buffer: BytesMut,
+    /// The line under way is longer than an event may be; its rest is passed over.
+    too_long: bool,
+    answers: String,
+}
+
+impl Lines {
+    /// Takes a chunk of the body and returns the answers to the lines it completed, one per line.
+    pub async fn feed(&mut self, chunk: &[u8]) -> String {
+        self.buffer.extend_from_slice(chunk);
+        let mut drafts = Vec::new();
+        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+            let line = self.buffer.split_to(end);
+            self.buffer.advance(1);
+            self.take_line(&line, &mut drafts);
+            if drafts.len() >= LINES_AT_ONCE {
+                self.publish(std::mem::take(&mut drafts)).await;
+            }
+        }
+        if self.buffer.len() > self.publishing.limits.event_bytes {
+            self.too_long = true;
+            self.buffer.clear();
+        }
+        self.publish(drafts).await;
+        std::mem::take(&mut self.answers)
+    }
+
+    /// The body is over: the last line needs no newline.
+    pub async fn finish(&mut self) -> String {
+        let line = std::mem::take(&mut self.buffer);
+        let mut drafts = Vec::new();
+        self.take_line(&line, &mut drafts);
+        self.publish(drafts).await;
+        std::mem::take(&mut self.answers)
+    }
+
+    fn take_line(&mut self, line: &[u8], drafts: &mut Vec<Result<Draft, DraftError>>) {
+        let limits = &self.publishing.limits;
+        if std::mem::take(&mut self.too_long) {
+            drafts.push(Err(DraftError::TooLarge { limit: limits.event_bytes }));
+        } else if !is_blank(line) {
+            drafts.push(Draft::parse(line, limits));
+        }
+    }
+
+    async fn publish(&mut self, drafts: Vec<Result<Draft, DraftError>>) {
+        if drafts.is_empty() {
+            return;
+        }
+        for verdict in self.publishing.publish(drafts).await {
+            match verdict {
+                Ok(receipt) => self.answers.push_str(&line_of(&receipt)),
+                Err((_, value)) => self.answers.push_str(&value.to_string()),
+            }
+            self.answers.push('\n');
+        }
+    }
+}
+
+fn line_of(receipt: &Receipt) -> String {
+    serde_json::to_string(receipt).unwrap_or_default()
+}
+
+fn single_answer(verdict: Verdict) -> Answer {
+    match verdict {
+        Ok(receipt) => Answer { status: 200, body: line_of(&receipt) },
+        Err((status, value)) => Answer { status, body: value.to_string() },
+    }
+}
+
+fn nothing_published() -> Answer {
+    Answer::error(400, "the body holds no event", None)
+}
+
+/// 200 all, 207 some, 422 none.
+fn batch_answer(verdicts: Vec<Verdict>) -> Answer {
+    let n_accepted = verdicts.iter().filter(|verdict| verdict.is_ok()).count();
+    let all_busy = !verdicts.is_empty() && verdicts.iter().all(|verdict| matches!(verdict, Err((503, _))));
+    let status = match n_accepted {
+        n if n == verdicts.len() => 200,
+        0 if all_busy => 503,
+        0 => 422,
+        _ => 207,
+    };
+    let items: Vec<serde_json::Value> = verdicts
+        .into_iter()
+        .map(|verdict| match verdict {
+            Ok(receipt) => serde_json::to_value(receipt).unwrap_or_default(),
+            Err((_, value)) => value,
+        })
+        .collect();
+    Answer { status, body: serde_json::Value::Array(items).to_string() }
+}
+
+fn verdict(status: u16, error: &str, path: Option<&str>) -> serde_json::Value {
+    match path {
+        Some(path) => json!({"status": status, "error": error, "path": path}),
+        None => json!({"status": status, "error": error}),
+    }
+}
+
+fn status_of(error: &DraftError) -> u16 {
+    match error {
+        DraftError::Syntax(_) | DraftError::Encoding(_) | DraftError::Shape(_) => 400,
+        DraftError::Field(_) => 422,
+        DraftError::TooLarge { .. } => 413,
+        DraftError::ContentType => 415,
+    }
+}
+
+fn refusal_of(error: &DraftError) -> PublishRefusal {
+    match error {
+        DraftError::Syntax(_) | DraftError::Encoding(_) | DraftError::Shape(_) => PublishRefusal::Unparsable,
+        DraftError::Field(_) => PublishRefusal::Invalid,
+        DraftError::TooLarge { .. } => PublishRefusal::TooLarge,
+        DraftError::ContentType => PublishRefusal::ContentType,
+    }
+}
