@@ -66,7 +66,7 @@ fn a_status_text_and_a_message_stay_text() {
         let mut message = Sse::open(&server, "/sse?events=message", &token_of("reader"));
         server.publish_all(&[
             json!({"type": "library-status", "data": {"library": "lib1", "message": text}}),
-            json!({"type": "message", "audience": "all", "data": {"text": text}}),
+            json!({"type": "message", "data": {"text": text, "to": "all"}}),
         ]);
         assert_eq!(status.expect("library-status").json()["LibraryStatus"]["message"], text);
         assert_eq!(message.expect("message").json()["Message"]["text"], text);

@@ -147,7 +147,7 @@ fn events_names_exactly_the_types_wanted() {
     let mut sse = Sse::open(&server, "/sse?events=tags,message", &token_of("reader"));
     let mut plain = Sse::open(&server, "/sse", &token_of("reader"));
     let tags = json!({"type": "tags", "data": {"library": "lib1", "tags": [{"action": "Added", "tag": {"id": "t1", "name": "sea"}}]}});
-    let message = json!({"type": "message", "audience": "all", "data": {"text": "hello"}});
+    let message = json!({"type": "message", "data": {"text": "hello", "to": "all"}});
     server.publish_all(&[medias("lib1", "m1"), tags, message, medias("lib1", "m2")]);
     let events: Vec<_> = (0..2).map(|_| sse.next_event(Duration::from_secs(10)).expect("two events")).collect();
     let mut names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
