@@ -26,16 +26,8 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
-        Self::Gone,
-        Self::Stalled,
-        Self::OutboxFull,
-        Self::Expired,
-        Self::Revoked,
-        Self::Kicked,
-        Self::Draining,
-        Self::HubLost,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Gone, Self::Stalled, Self::OutboxFull, Self::Expired, Self::Revoked, Self::Kicked, Self::Draining, Self::HubLost];
 
     /// The word in metrics, logs and `/api/connections`.
     #[must_use]

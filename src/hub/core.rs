@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter},
-    connection::{CloseReason, Connection, Control, Counts, Details, Offer, Outlet, OutboxLimits, SkipReason, add},
+    connection::{CloseReason, Connection, Control, Counts, Details, Offer, OutboxLimits, Outlet, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
     id::{ConnectionId, UserId},
@@ -377,7 +377,6 @@ impl HubCore {
             self.dialect_counters(connection.id.slot).delivered[connection.outlet().kind() as usize].add(n_events);
         }
     }
-
 }
 
 /// See [`HubCore::settle`].

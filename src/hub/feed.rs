@@ -24,7 +24,7 @@ pub struct FeedLimits {
 
 /// An offer that several feeds of a worker may hold; its bytes are counted once, in the worker's ledger.
 #[derive(Debug)]
-pub struct SharedOffer {
+pub(super) struct SharedOffer {
     offer: Rc<Offer>,
     ledger: Rc<Cell<usize>>,
 }
@@ -32,15 +32,9 @@ pub struct SharedOffer {
 impl SharedOffer {
     /// Enters the offer's bytes in the ledger, until the last feed lets go of it.
     #[must_use]
-    pub fn new(offer: Offer, ledger: &Rc<Cell<usize>>) -> Self {
+    pub(super) fn new(offer: Offer, ledger: &Rc<Cell<usize>>) -> Self {
         ledger.set(ledger.get() + offer.frame.len());
         Self { offer: Rc::new(offer), ledger: Rc::clone(ledger) }
-    }
-
-    /// The offer itself.
-    #[must_use]
-    pub fn offer(&self) -> &Rc<Offer> {
-        &self.offer
     }
 
     fn stamped(&self) -> Instant {
@@ -56,7 +50,7 @@ impl Drop for SharedOffer {
 
 /// A group's feed. Positions count from the group's beginning and never go back.
 #[derive(Debug, Default)]
-pub struct Feed {
+pub(super) struct Feed {
     entries: VecDeque<Rc<SharedOffer>>,
     base: u64,
     bytes: usize,
@@ -65,30 +59,18 @@ pub struct Feed {
 impl Feed {
     /// The position of the oldest envelope still there; equals [`Feed::head`] when the feed is empty.
     #[must_use]
-    pub fn base(&self) -> u64 {
+    pub(super) fn base(&self) -> u64 {
         self.base
     }
 
     /// The position the next envelope will have.
     #[must_use]
-    pub fn head(&self) -> u64 {
+    pub(super) fn head(&self) -> u64 {
         self.base + self.entries.len() as u64
     }
 
-    /// Bytes of the frames held.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Whether nothing is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Adds an envelope; the oldest go until the bounds hold again. The newest always stays.
-    pub fn push(&mut self, offer: Rc<SharedOffer>, limits: &FeedLimits) {
+    pub(super) fn push(&mut self, offer: Rc<SharedOffer>, limits: &FeedLimits) {
         self.bytes += offer.offer.frame.len();
         self.entries.push_back(offer);
         while self.entries.len() > limits.entries.max(1) || (self.bytes > limits.bytes && self.entries.len() > 1) {
@@ -97,14 +79,14 @@ impl Feed {
     }
 
     /// Lets go of everything before a position: every member is past it.
-    pub fn trim_to(&mut self, position: u64) {
+    pub(super) fn trim_to(&mut self, position: u64) {
         while self.base < position && !self.entries.is_empty() {
             self.drop_oldest();
         }
     }
 
     /// Lets go of everything stamped before an instant.
-    pub fn trim_older_than(&mut self, cut: Instant) {
+    pub(super) fn trim_older_than(&mut self, cut: Instant) {
         while self.entries.front().is_some_and(|oldest| oldest.stamped() < cut) {
             self.drop_oldest();
         }
@@ -112,19 +94,19 @@ impl Feed {
 
     /// When the oldest was stamped.
     #[must_use]
-    pub fn oldest(&self) -> Option<Instant> {
+    pub(super) fn oldest(&self) -> Option<Instant> {
         self.entries.front().map(|oldest| oldest.stamped())
     }
 
     /// Gives back the room a burst took, once it is over.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.entries.is_empty() && self.entries.capacity() > 8 {
             self.entries = VecDeque::new();
         }
     }
 
     /// The envelopes from a position on; a position before the base starts at the base.
-    pub fn from(&self, position: u64) -> impl Iterator<Item = &Rc<Offer>> {
+    pub(super) fn from(&self, position: u64) -> impl Iterator<Item = &Rc<Offer>> {
         let index = usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
         self.entries.iter().skip(index).map(|entry| &entry.offer)
     }

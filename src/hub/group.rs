@@ -12,64 +12,64 @@ use crate::{
 
 /// What makes two sessions' groups the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct GroupKey {
+pub(super) struct GroupKey {
     /// Rights and request; the user is part of the rights, so a group never mixes users.
-    pub filter: Filter,
+    pub(super) filter: Filter,
     slots: [FormatSlot; 2],
 }
 
 impl GroupKey {
     /// The key of a filter and its formats.
     #[must_use]
-    pub fn new(filter: Filter, formats: &FormatPair) -> Self {
+    pub(super) fn new(filter: Filter, formats: &FormatPair) -> Self {
         Self { filter, slots: [formats.abridged.slot(), formats.full.slot()] }
     }
 }
 
 /// One filter group.
-pub struct Group {
+pub(super) struct Group {
     /// What it may see; shared with the map that finds the group.
-    pub key: Rc<GroupKey>,
+    pub(super) key: Rc<GroupKey>,
     /// How it is written to.
-    pub formats: FormatPair,
+    pub(super) formats: FormatPair,
     /// The dialect's number in the counters.
-    pub dialect: usize,
+    pub(super) dialect: usize,
     /// The slots of its members.
-    pub members: Vec<u32>,
+    pub(super) members: Vec<u32>,
     /// What they are offered.
-    pub feed: Feed,
+    pub(super) feed: Feed,
     /// Events its hub missed while it stood still; every member lost them.
-    pub lost: u64,
+    pub(super) lost: u64,
     /// The pass of the flush loop over its members.
-    pub pass: Pass,
+    pub(super) pass: Pass,
 }
 
 /// How far the flush loop has come with a group.
 #[derive(Debug, Default)]
-pub struct Pass {
+pub(super) struct Pass {
     /// The group stands in the hub's queue.
-    pub queued: bool,
+    pub(super) queued: bool,
     /// Members still to be visited in this pass; zero between passes.
-    pub left: usize,
+    pub(super) left: usize,
     /// The member the next visit goes to. Each pass begins one further, so that the same client is not always last.
-    pub next: usize,
+    pub(super) next: usize,
     /// The smallest cursor seen in this pass: everything before it has been passed by all.
-    pub smallest_cursor: u64,
+    pub(super) smallest_cursor: u64,
     /// The feed's head when the pass began.
-    pub head: u64,
+    pub(super) head: u64,
     /// Something happened that this pass may not have seen: another one follows.
-    pub again: bool,
+    pub(super) again: bool,
 }
 
 impl Group {
     /// An empty group.
     #[must_use]
-    pub fn new(key: Rc<GroupKey>, formats: FormatPair, dialect: usize) -> Self {
+    pub(super) fn new(key: Rc<GroupKey>, formats: FormatPair, dialect: usize) -> Self {
         Self { key, formats, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
     }
 
     /// Queues the group for the flush loop, unless it stands there already.
-    pub fn mark(&mut self, own_id: GroupId, queue: &mut VecDeque<GroupId>) {
+    pub(super) fn mark(&mut self, own_id: GroupId, queue: &mut VecDeque<GroupId>) {
         if !self.pass.queued {
             self.pass.queued = true;
             queue.push_back(own_id);
@@ -77,7 +77,7 @@ impl Group {
     }
 
     /// Begins a pass over all members.
-    pub fn begin_pass(&mut self) {
+    pub(super) fn begin_pass(&mut self) {
         let n_members = self.members.len();
         let start = if n_members == 0 { 0 } else { (self.pass.next + 1) % n_members };
         let head = self.feed.head();
@@ -85,14 +85,14 @@ impl Group {
     }
 
     /// Ends a pass: what every member has passed is let go. Says whether another pass must follow.
-    pub fn end_pass(&mut self) -> bool {
+    pub(super) fn end_pass(&mut self) -> bool {
         self.feed.trim_to(self.pass.smallest_cursor);
         self.pass.again || self.feed.head() != self.pass.head
     }
 
     /// Takes the member at that place out and returns the one that moved there. A pass under way may then miss the
     /// moved one, so another follows.
-    pub fn remove_member(&mut self, place: usize) -> Option<u32> {
+    pub(super) fn remove_member(&mut self, place: usize) -> Option<u32> {
         self.members.swap_remove(place);
         self.pass.left = self.pass.left.min(self.members.len());
         self.pass.again = true;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A group's number in its hub.
-pub type GroupId = u32;
+pub(super) type GroupId = u32;
 
 /// A set of groups with cheap iteration and constant-time removal.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl GroupList {
 
 /// The lists of one worker.
 #[derive(Debug, Default)]
-pub struct Index {
+pub(super) struct Index {
     everyone: GroupList,
     admins: GroupList,
     every_library: GroupList,
@@ -52,7 +52,7 @@ pub struct Index {
 
 impl Index {
     /// Enters a group under everything its filter may see.
-    pub fn insert(&mut self, group: GroupId, filter: &Filter) {
+    pub(super) fn insert(&mut self, group: GroupId, filter: &Filter) {
         self.everyone.insert(group, None);
         if filter.principal.admin {
             self.admins.insert(group, None);
@@ -71,7 +71,7 @@ impl Index {
     }
 
     /// Removes a group from every list it is in.
-    pub fn remove(&mut self, group: GroupId, filter: &Filter) {
+    pub(super) fn remove(&mut self, group: GroupId, filter: &Filter) {
         self.everyone.remove(group);
         self.admins.remove(group);
         if let Some(user) = &filter.principal.user {
@@ -89,7 +89,7 @@ impl Index {
 
     /// Calls `visit` once for every group the rule may concern, with its level in the rule's library where the list
     /// knows it. The group's filter still decides.
-    pub fn candidates(&self, rule: &Rule, mut visit: impl FnMut(GroupId, Option<Level>)) {
+    pub(super) fn candidates(&self, rule: &Rule, mut visit: impl FnMut(GroupId, Option<Level>)) {
         let mut visit_all = |list: Option<&GroupList>| {
             for (group, level) in list.into_iter().flat_map(|list| &list.groups) {
                 visit(*group, *level);
@@ -117,7 +117,7 @@ impl Index {
 
     /// The groups of one user.
     #[must_use]
-    pub fn of_user(&self, user: &UserId) -> Vec<GroupId> {
+    pub(super) fn of_user(&self, user: &UserId) -> Vec<GroupId> {
         self.by_user.get(user).map(|list| list.groups.iter().map(|(group, _)| *group).collect()).unwrap_or_default()
     }
 }

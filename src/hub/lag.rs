@@ -5,16 +5,16 @@
 
 /// Where an overtaken cursor lands, and how many events it lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overtaken {
+pub(super) struct Overtaken {
     /// The new cursor.
-    pub cursor: u64,
+    pub(super) cursor: u64,
     /// Events skipped.
-    pub gap: u64,
+    pub(super) gap: u64,
 }
 
 /// Checks a cursor against the oldest position its feed still holds; `None` while it has not been overtaken.
 #[must_use]
-pub fn check(cursor: u64, base: u64) -> Option<Overtaken> {
+pub(super) fn check(cursor: u64, base: u64) -> Option<Overtaken> {
     (cursor < base).then(|| Overtaken { cursor: base, gap: base - cursor })
 }
 

@@ -24,8 +24,7 @@ use std::{
 use actix::{Actor, ActorFuture, AsyncContext, Context, Handler};
 
 pub use self::core::{HubCore, HubSettings, Join};
-pub use feed::{Feed, FeedLimits, SharedOffer};
-pub use index::{GroupId, Index};
+pub use feed::FeedLimits;
 
 use crate::{
     connection::{CloseReason, Connection},

@@ -9,7 +9,7 @@ const SLOTS: usize = 64;
 
 /// A hashed wheel of things to look at.
 #[derive(Debug)]
-pub struct Wheel<T> {
+pub(super) struct Wheel<T> {
     slots: Vec<Vec<T>>,
     started: Instant,
     /// Whole seconds already handed out.
@@ -19,19 +19,19 @@ pub struct Wheel<T> {
 impl<T> Wheel<T> {
     /// An empty wheel that starts now.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), started: now, ticks: 0 }
     }
 
     /// Hands the thing out again at that time, rounded up to a second; at the latest after a turn of the wheel.
-    pub fn schedule(&mut self, thing: T, due: Instant) {
+    pub(super) fn schedule(&mut self, thing: T, due: Instant) {
         let wait = due.saturating_duration_since(self.started);
         let second = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(self.ticks + 1, self.ticks + SLOTS as u64 - 1);
         self.slots[usize::try_from(second % SLOTS as u64).unwrap_or_default()].push(thing);
     }
 
     /// Takes the next second's things, if that second has come; call it until it returns `None`.
-    pub fn tick(&mut self, now: Instant) -> Option<Vec<T>> {
+    pub(super) fn tick(&mut self, now: Instant) -> Option<Vec<T>> {
         if now.saturating_duration_since(self.started) < Duration::from_secs(self.ticks + 1) {
             return None;
         }

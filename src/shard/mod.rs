@@ -130,5 +130,7 @@ fn stable_hash(key: &ShardKey) -> u64 {
         ShardKey::User(user) => (b'u', user.as_str()),
         ShardKey::Server => (b's', ""),
     };
-    std::iter::once(prefix).chain(text.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    std::iter::once(prefix)
+        .chain(text.bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -9,11 +9,7 @@ const UNAUTHORISED: &str = r#"{"error":{"value":{"type":"NO_AUTH"}}}"#;
 
 /// The headers of a stream. `no-cache` and `X-Accel-Buffering` keep proxies from holding events back.
 pub(super) fn stream_headers() -> Vec<(&'static str, String)> {
-    vec![
-        ("content-type", "text/event-stream".to_owned()),
-        ("cache-control", "no-cache".to_owned()),
-        ("x-accel-buffering", "no".to_owned()),
-    ]
+    vec![("content-type", "text/event-stream".to_owned()), ("cache-control", "no-cache".to_owned()), ("x-accel-buffering", "no".to_owned())]
 }
 
 /// A refusal, ready to be sent.
