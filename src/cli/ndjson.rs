@@ -102,7 +102,6 @@ fn read_lines(input: &mut dyn BufRead, sender: &SyncSender<io::Result<Line>>) {
 }
 
 /// One line without its end; `Some(None)` for one that was too long, `None` at the end of the input.
-#[expect(clippy::option_option, reason = "end of input, line skipped, line: the caller matches all three")]
 fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Option<Vec<u8>>>> {
     let mut line = Vec::new();
     let mut n_read = 0;

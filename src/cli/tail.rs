@@ -257,7 +257,6 @@ fn accepted(mut response: Response<Body>, url: &str) -> Result<Response<Body>, S
 }
 
 /// The gap a comment tells of: `Some(None)` when it says no number.
-#[expect(clippy::option_option, reason = "no gap, a gap of unknown size, a gap of known size")]
 fn gap_in_comment(comment: &str) -> Option<Option<u64>> {
     let rest = comment.trim().strip_prefix("gap")?;
     if rest.starts_with(char::is_alphanumeric) {

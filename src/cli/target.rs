@@ -22,8 +22,9 @@ pub struct TargetArgs {
     #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<Token>,
 
-    /// A file that holds the token
-    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    /// A file that holds the token; goes before --token and FANFARE_TOKEN
+    // No clap conflict: it would count the variable too, and refuse the flag to whoever has set it.
+    #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
     /// The data directory of the server running on this machine, where its address and token are found
