@@ -1,0 +1,165 @@
+//! Log lines on standard error: their format, their level, and that no field can forge a line or steer a terminal.
+//!
+//! Says nothing about what is logged.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, IsTerminal},
+};
+
+use clap::ValueEnum;
+use tracing::{Subscriber, field::Field};
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::{
+        MakeWriter,
+        format::{Writer, debug_fn},
+    },
+};
+
+use super::terminal::{ColorChoice, write_printable};
+
+/// The variable that sets the level, in the syntax of `tracing_subscriber::EnvFilter`; without it: `info`.
+pub const LEVEL_VARIABLE: &str = "FANFARE_LOG";
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line per entry.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Why logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The level is no filter.
+    #[error("FANFARE_LOG: {0}; allowed are error, warn, info, debug, trace, off, or a list such as info,fanfare::hub=debug")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The level is not valid UTF-8.
+    #[error("FANFARE_LOG is not valid UTF-8")]
+    NotUtf8,
+    /// Another subscriber is in place already.
+    #[error("logging is set up already: {0}")]
+    AlreadySet(#[from] tracing::subscriber::SetGlobalDefaultError),
+}
+
+/// Sends the process's log lines to standard error; with colours only when that is a terminal and NO_COLOR is not set.
+///
+/// # Errors
+/// When `FANFARE_LOG` is no filter, or when called a second time.
+pub fn init(format: LogFormat) -> Result<(), LoggingError> {
+    let level = match std::env::var(LEVEL_VARIABLE) {
+        Ok(level) => level,
+        Err(std::env::VarError::NotPresent) => String::new(),
+        Err(std::env::VarError::NotUnicode(_)) => return Err(LoggingError::NotUtf8),
+    };
+    let colours = ColorChoice::Auto.resolve(io::stderr().is_terminal());
+    tracing::subscriber::set_global_default(subscriber(format, filter(&level)?, colours, io::stderr))?;
+    Ok(())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    Ok(EnvFilter::try_new(if level.trim().is_empty() { "info" } else { level })?)
+}
+
+fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
+    match format {
+        LogFormat::Text => Box::new(builder.fmt_fields(debug_fn(write_field).delimited(" ")).finish()),
+        // JSON strings escape line ends themselves.
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+    }
+}
+
+/// Writes one field. tracing-subscriber's own formatter escapes some control characters of messages, but none of
+/// `%field`s and no line end at all, so that a client's text could forge a line.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(Printable(writer), "{value:?}")
+}
+
+struct Printable<'writer, 'inner>(&'writer mut Writer<'inner>);
+
+impl fmt::Write for Printable<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write_printable(self.0, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log(format: LogFormat, colours: bool, level: &str, entries: impl FnOnce()) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber = subscriber(format, filter(level).expect("a level"), colours, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, entries);
+        String::from_utf8(captured.0.lock().clone()).expect("text")
+    }
+
+    fn hostile() {
+        let name = "x\n2026 ERROR forged\x1b[2J\u{9b}\x07\r\u{202e}";
+        tracing::info!(name, shown = %name, debug = ?name, "said {name}");
+    }
+
+    #[test]
+    fn no_field_and_no_message_can_forge_a_line_or_steer_a_terminal() {
+        let text = log(LogFormat::Text, false, "", hostile);
+        assert!(text.contains("shown=x\\n2026 ERROR forged\\u{1b}[2J"), "{text:?}");
+        let line = text.strip_suffix('\n').expect("one line");
+        assert!(!line.contains(super::super::terminal::is_unprintable), "{text:?}");
+    }
+
+    #[test]
+    fn json_is_one_object_per_line() {
+        let text = log(LogFormat::Json, false, "", hostile);
+        assert_eq!(text.lines().count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&text).expect("an object");
+        assert_eq!(value["level"], "INFO");
+        assert!(value["shown"].as_str().expect("a field").starts_with("x\n2026"));
+    }
+
+    #[test]
+    fn colours_are_there_only_when_asked_for() {
+        assert!(!log(LogFormat::Text, false, "", || tracing::warn!("x")).contains('\x1b'));
+        assert!(log(LogFormat::Text, true, "", || tracing::warn!("x")).contains("\x1b["));
+    }
+
+    #[test]
+    fn the_level_is_info_unless_set_and_a_bad_one_names_the_variable() {
+        let entries = || {
+            tracing::debug!("quiet");
+            tracing::info!("loud");
+        };
+        assert!(!log(LogFormat::Text, false, "", entries).contains("quiet"));
+        assert!(log(LogFormat::Text, false, "debug", entries).contains("quiet"));
+        let message = filter("info,x=loud").expect_err("refused").to_string();
+        assert!(message.starts_with("FANFARE_LOG: ") && message.contains("allowed are"), "{message}");
+    }
+}
