@@ -146,7 +146,7 @@ fn after_a_kill_the_next_scan_reports_exactly_the_difference() {
     let (sender, receiver) = mpsc::channel();
     let source = start(temporary.path(), Arc::new(Sender(sender)));
     let finished = loop {
-        let announcement = receiver.recv_timeout(Duration::from_secs(10)).unwrap();
+        let announcement = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
         if announcement.kind == "medias" {
             client.hear(&announcement.data);
         } else if announcement.data.contains(r#""finished""#) {

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use super::{Announce, Announcement, Catalogue, FolderHandle, FolderSettings, FolderSource, Refused, Store};
 use crate::id::LibraryId;
 
-/// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Far longer than anything here takes, on a busy machine too; only a failing test waits this long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine that writes down what it accepts.
 #[derive(Default)]
@@ -393,7 +393,7 @@ fn an_unwatched_folder_is_rescanned_without_announcing_the_scans() {
 
 #[test]
 fn many_files_come_in_bounded_messages_with_changes_made_meanwhile() {
-    const FILES: usize = 20_000;
+    const FILES: usize = 10_000;
     let mut bench = Bench::new();
     for folder in 0..20 {
         let folder = bench.root.join(folder.to_string());
