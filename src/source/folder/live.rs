@@ -2,7 +2,7 @@
 
 use std::{
     fs::Metadata,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -45,7 +45,20 @@ impl Folder {
             tracing::warn!(library = %self.settings.library, reason, "cannot watch everything, rescanning from time to time");
             self.blind = Some(reason);
         }
-        for (from, to) in inbox.renamed {
+        self.hear_renames(inbox.renamed, now)?;
+        for path in inbox.changed {
+            if let Some(path) = self.root.relative(&path) {
+                self.settling.touch(path, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn hear_renames(&mut self, renamed: Vec<(PathBuf, PathBuf)>, now: Instant) -> Result<(), Halt> {
+        if renamed.is_empty() {
+            return Ok(());
+        }
+        for (from, to) in renamed {
             let (from, to) = (self.root.relative(&from), self.root.relative(&to));
             if let (Some(from), Some(to)) = (&from, &to) {
                 self.renamed(from, to)?;
@@ -54,13 +67,7 @@ impl Folder {
                 self.settling.touch(path, now);
             }
         }
-        self.flush()?;
-        for path in inbox.changed {
-            if let Some(path) = self.root.relative(&path) {
-                self.settling.touch(path, now);
-            }
-        }
-        Ok(())
+        self.flush()
     }
 
     /// Looks at the paths that are there and returns those that are not.

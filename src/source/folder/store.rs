@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, Table, TableDefinition, WriteTransaction};
 
 use super::{
     entry::{Entry, Facts},
@@ -90,8 +90,6 @@ impl Store {
         store.made(store.create_tables())?;
         Ok(store)
     }
-
-    #[expect(clippy::result_large_err, reason = "private; the one caller boxes it")]
     fn create_tables(&self) -> Result<(), redb::Error> {
         let write = self.database.begin_write()?;
         write.open_table(ENTRIES)?;
@@ -222,32 +220,25 @@ impl Store {
     /// Records changes, durably and all or none.
     pub(super) fn commit(&self, library: &LibraryId, changes: &[Change]) -> Result<(), StoreError> {
         let write = self.made(self.database.begin_write().map_err(redb::Error::from))?;
-        for change in changes {
-            if let Some(path) = &change.forget {
-                self.forget(&write, library, path)?;
-            }
-            if let Some((path, entry)) = &change.remember {
-                self.forget(&write, library, path)?;
-                self.made(remember(&write, library, path, entry))?;
-            }
-        }
+        self.apply(&write, library, changes)?;
         self.made(write.commit().map_err(redb::Error::from))
     }
 
-    fn forget(&self, write: &redb::WriteTransaction, library: &LibraryId, path: &Path) -> Result<(), StoreError> {
-        let (of, key) = (library.as_str(), names::key(path));
-        let removed = self.made((|| {
-            let mut entries = write.open_table(ENTRIES)?;
-            let removed = entries.remove((of, key))?.map(|bytes| bytes.value().to_vec());
-            Ok(removed)
-        })())?;
-        let Some(bytes) = removed else { return Ok(()) };
-        let entry = self.decoded(&bytes)?;
-        self.made((|| {
-            write.open_table(IDS)?.remove((of, entry.id.as_str()))?;
-            write.open_table(FILES)?.remove((of, entry.facts.device, entry.facts.inode, key))?;
-            Ok(())
-        })())
+    fn apply(&self, write: &WriteTransaction, library: &LibraryId, changes: &[Change]) -> Result<(), StoreError> {
+        let mut tables = self.made(Tables::open(write, library))?;
+        for change in changes {
+            let remembered = change.remember.as_ref().map(|(path, _)| path);
+            for path in [change.forget.as_ref(), remembered].into_iter().flatten() {
+                if let Some(bytes) = self.made(tables.remove_entry(path))? {
+                    let entry = self.decoded(&bytes)?;
+                    self.made(tables.remove_indexes(path, &entry))?;
+                }
+            }
+            if let Some((path, entry)) = &change.remember {
+                self.made(tables.insert(path, entry))?;
+            }
+        }
+        Ok(())
     }
 
     fn decoded(&self, bytes: &[u8]) -> Result<Entry, StoreError> {
@@ -259,12 +250,36 @@ impl Store {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "private; the one caller boxes it")]
-fn remember(write: &redb::WriteTransaction, library: &LibraryId, path: &Path, entry: &Entry) -> Result<(), redb::Error> {
-    let (of, key) = (library.as_str(), names::key(path));
-    let bytes = super::announce::json(entry);
-    write.open_table(ENTRIES)?.insert((of, key), bytes.as_bytes())?;
-    write.open_table(IDS)?.insert((of, entry.id.as_str()), key)?;
-    write.open_table(FILES)?.insert((of, entry.facts.device, entry.facts.inode, key), ())?;
-    Ok(())
+/// The tables of one write, opened once for all its changes.
+struct Tables<'a> {
+    library: &'a str,
+    entries: Table<'a, (&'static str, &'static [u8]), &'static [u8]>,
+    ids: Table<'a, (&'static str, &'static str), &'static [u8]>,
+    files: Table<'a, (&'static str, u64, u64, &'static [u8]), ()>,
+}
+
+impl<'a> Tables<'a> {
+    fn open(write: &'a WriteTransaction, library: &'a LibraryId) -> Result<Self, redb::Error> {
+        let (entries, ids, files) = (write.open_table(ENTRIES)?, write.open_table(IDS)?, write.open_table(FILES)?);
+        Ok(Self { library: library.as_str(), entries, ids, files })
+    }
+
+    fn remove_entry(&mut self, path: &Path) -> Result<Option<Vec<u8>>, redb::Error> {
+        let removed = self.entries.remove((self.library, names::key(path)))?;
+        Ok(removed.map(|bytes| bytes.value().to_vec()))
+    }
+
+    fn remove_indexes(&mut self, path: &Path, entry: &Entry) -> Result<(), redb::Error> {
+        self.ids.remove((self.library, entry.id.as_str()))?;
+        self.files.remove((self.library, entry.facts.device, entry.facts.inode, names::key(path)))?;
+        Ok(())
+    }
+
+    fn insert(&mut self, path: &Path, entry: &Entry) -> Result<(), redb::Error> {
+        let (key, bytes) = (names::key(path), super::announce::json(entry));
+        self.entries.insert((self.library, key), bytes.as_bytes())?;
+        self.ids.insert((self.library, entry.id.as_str()), key)?;
+        self.files.insert((self.library, entry.facts.device, entry.facts.inode, key), ())?;
+        Ok(())
+    }
 }
