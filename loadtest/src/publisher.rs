@@ -33,6 +33,8 @@ pub(crate) struct Published {
     pub(crate) first_refusal: Option<String>,
     /// Sending, after the time it was due.
     pub(crate) lateness: Summary,
+    /// CPU time of sending and of reading the answers. Told by the threads themselves, because an ended thread is no longer in /proc.
+    pub(crate) cpu_ns: u64,
     /// Why publishing ended early.
     pub(crate) failure: Option<String>,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Destination {
 
 /// A publisher at work.
 pub(crate) struct Publisher {
-    sender: thread::JoinHandle<(u32, Summary, Option<String>)>,
+    sender: thread::JoinHandle<Sent>,
     answers: thread::JoinHandle<Answers>,
 }
 
@@ -77,22 +79,31 @@ impl Publisher {
     /// Waits for the last answer.
     pub(crate) fn finish(self) -> Result<Published, Failure> {
         let died = |_| Failure::new("a publisher thread panicked");
-        let (sent, lateness, send_failure) = self.sender.join().map_err(died)?;
+        let sent = self.sender.join().map_err(died)?;
         let answers = self.answers.join().map_err(died)?;
-        let unanswered = u64::from(sent).saturating_sub(u64::from(answers.lines));
+        let unanswered = u64::from(sent.count).saturating_sub(u64::from(answers.lines));
         Ok(Published {
-            sent,
+            sent: sent.count,
             refused: answers.refused,
             busy: answers.busy,
             unanswered,
             first_refusal: answers.first_refusal,
-            lateness,
-            failure: answers.failure.or(send_failure),
+            lateness: sent.lateness,
+            cpu_ns: sent.cpu_ns + answers.cpu_ns,
+            failure: answers.failure.or(sent.failure),
         })
     }
 }
 
-fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, shared: &Shared) -> (u32, Summary, Option<String>) {
+/// What the sending thread hands back.
+struct Sent {
+    count: u32,
+    lateness: Summary,
+    failure: Option<String>,
+    cpu_ns: u64,
+}
+
+fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, shared: &Shared) -> Sent {
     clock::sharpen_timers();
     // On the core it shares with the client, the publisher goes first; without the right to it, its lateness shows.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -15);
@@ -126,7 +137,7 @@ fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, sha
     if failure.is_none() {
         failure = stream.write_all(b"0\r\n\r\n").err().map(|error| format!("publish: {error} at the end"));
     }
-    (seq, summary(&lateness), failure)
+    Sent { count: seq, lateness: summary(&lateness), failure, cpu_ns: clock::thread_cpu_ns() }
 }
 
 #[derive(Debug, Default)]
@@ -136,6 +147,7 @@ struct Answers {
     busy: u64,
     first_refusal: Option<String>,
     failure: Option<String>,
+    cpu_ns: u64,
 }
 
 impl Answers {
@@ -155,6 +167,7 @@ fn read_answers(stream: TcpStream) -> Answers {
     if let Err(failure) = read_lines(stream, &mut answers) {
         answers.failure = Some(failure.to_string());
     }
+    answers.cpu_ns = clock::thread_cpu_ns();
     answers
 }
 

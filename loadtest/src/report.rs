@@ -104,7 +104,7 @@ pub(crate) struct PublisherReport {
     pub(crate) first_refusal: Option<String>,
     /// Lateness.
     pub(crate) lateness: Summary,
-    /// Percent of a CPU; the floor publishes itself, which is in its own CPU.
+    /// Percent of a CPU over the whole schedule, warm-up included; the floor publishes itself, which is in its own CPU.
     pub(crate) cpu_percent: f64,
 }
 

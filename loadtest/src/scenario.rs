@@ -7,6 +7,8 @@
 
 mod accounts;
 mod swarms;
+#[cfg(test)]
+mod tests;
 
 use crate::args::RunArgs;
 use crate::client::{Plan, Shared, ThreadResult};
@@ -68,7 +70,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
         ..Report::default()
     };
     window.fill(&mut report);
-    report.publisher = publisher_report(published, &report.own);
+    report.publisher = publisher_report(published, args);
     accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared);
     verdict::judge(&mut report, limits(args, is_floor));
     add_reasons(&mut report, published, reported.err(), &shared);
@@ -241,7 +243,7 @@ fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
     }
 }
 
-fn publisher_report(published: &Published, own: &Usage) -> PublisherReport {
+fn publisher_report(published: &Published, args: &RunArgs) -> PublisherReport {
     let refused = published.refused.len() as u64;
     PublisherReport {
         sent: published.sent,
@@ -251,7 +253,7 @@ fn publisher_report(published: &Published, own: &Usage) -> PublisherReport {
         unanswered: published.unanswered,
         first_refusal: published.first_refusal.clone(),
         lateness: published.lateness.clone(),
-        cpu_percent: own.percent(own.running_of("publisher") + own.running_of("answers")),
+        cpu_percent: 100.0 * published.cpu_ns as f64 / ((args.warmup + args.seconds).max(1) * SECOND) as f64,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::report::{Report, Result};
 
 /// CPU of one client thread above which it may itself be what is slow.
 const SATURATED_PERCENT: f64 = 95.0;
-/// CPU of all the load tester's threads, per core they are pinned to, above which they stand in each other's way.
+/// CPU of client threads and publisher together, per core they are pinned to, above which they stand in each other's way.
 const CORE_FULL_PERCENT: f64 = 98.0;
 
 /// What the verdict needs beside the report.
@@ -71,7 +71,7 @@ fn doubts(report: &Report, limits: Limits) -> Vec<String> {
         }
     }
     if limits.cores > 0 {
-        let percent = report.own.percent(report.own.total.running_ns) / limits.cores as f64;
+        let percent = (report.own.percent(report.own.running_of("client-")) + report.publisher.cpu_percent) / limits.cores as f64;
         if percent > CORE_FULL_PERCENT {
             doubts.push(format!("load tester saturated: {percent:.0} % of its {} CPU(s)", limits.cores));
         }
