@@ -219,7 +219,11 @@ fn reported_skips(args: &RunArgs, is_floor: bool, address: std::net::SocketAddrV
         return Ok(None);
     }
     let token = args.admin_token.as_deref().or(args.token.as_deref());
-    ReportedSkips::fetch(address, token).map(Some)
+    let mut skips = ReportedSkips::fetch(address, token)?;
+    if args.stalled > 0 {
+        skips.forget_unaddressed();
+    }
+    Ok(Some(skips))
 }
 
 fn limits(args: &RunArgs, floor: bool) -> Limits {
