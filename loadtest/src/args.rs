@@ -1,0 +1,153 @@
+//! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+/// Open-loop load tester with exact accounting per client.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Publish at a fixed rate to connected clients and account for every delivery.
+    Run(Box<RunArgs>),
+    /// Connect in steps, publish nothing, and fit memory per connection.
+    Idle(Box<RunArgs>),
+    /// Run floor and server in turn, each in a fresh process, and print the ratio per pair.
+    Bench(Box<BenchArgs>),
+    /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
+    Floor(FloorArgs),
+}
+
+/// One run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The server, as `http://127.0.0.1:8400`, or `floor` to start the floor as a child process. Loopback addresses only.
+    #[arg(long)]
+    pub(crate) target: String,
+    /// Token that publishes, and that clients use when they have none of their own.
+    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Token for `GET /api/connections`; without it the publishing token is tried.
+    #[arg(long, env = "FANFARE_LOADTEST_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+    /// File with one client token per line, given out in turn.
+    #[arg(long)]
+    pub(crate) client_tokens_file: Option<PathBuf>,
+    /// Clients that read as fast as they can.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) clients: usize,
+    /// Events published a second.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) rate: u64,
+    /// Measured seconds, after the warm-up.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// Seconds published and accounted for, but not measured, at the start.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) warmup: u64,
+    /// Seconds without a delivery after which clients still short are given up.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) drain: u64,
+    /// Bytes of one frame on the wire, blank line included.
+    #[arg(long, default_value_t = 267)]
+    pub(crate) payload_bytes: usize,
+    /// Libraries the events are spread over in turn.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) libraries: u32,
+    /// Libraries each client asks for with `libraries=`; 0 asks for none and gets all.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) client_libraries: u32,
+    /// Further clients that connect and never read.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) stalled: usize,
+    /// Further clients that read slowly.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) slow: usize,
+    /// Bytes a slow client reads a second.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) slow_bytes: usize,
+    /// Further clients a second that connect, stay for a second and leave.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) churn: usize,
+    /// Connections opened a second.
+    #[arg(long, default_value_t = 5000)]
+    pub(crate) connect_rate: usize,
+    /// Steps in which the clients connect; memory is sampled after each.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) steps: usize,
+    /// Process id of the server, to watch it in /proc.
+    #[arg(long)]
+    pub(crate) server_pid: Option<u32>,
+    /// CPUs of the client threads, one thread each; the publisher shares the first.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) pin_client: Vec<usize>,
+    /// CPU of the floor, when the target is `floor`.
+    #[arg(long)]
+    pub(crate) pin_floor: Option<usize>,
+    /// Publisher lateness (p99, microseconds) above which the run is invalid; 1000 up to 1000 events a second, else 5000.
+    #[arg(long)]
+    pub(crate) lateness_limit_us: Option<u64>,
+    /// Path of the event stream.
+    #[arg(long, default_value = "/sse")]
+    pub(crate) path: String,
+    /// Path events are posted to.
+    #[arg(long, default_value = "/api/events")]
+    pub(crate) publish_path: String,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Print a Markdown table row instead of the table.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+/// Interleaved repetitions.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The run to repeat; its target is the server.
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Command that starts the server, words parted by blanks.
+    #[arg(long)]
+    pub(crate) server_cmd: String,
+    /// Pairs of runs.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) repeat: usize,
+    /// CPU of the server and of the floor.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) server_cpu: usize,
+}
+
+/// The floor's own arguments.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FloorArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    pub(crate) listen: SocketAddrV4,
+    /// Frames made a second.
+    #[arg(long)]
+    pub(crate) rate: u64,
+    /// Bytes of one frame.
+    #[arg(long, default_value_t = 267)]
+    pub(crate) payload_bytes: usize,
+    /// Libraries named in the frames in turn.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) libraries: u32,
+    /// Seconds of frames, counted from the start signal (any POST).
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// CPU to run on.
+    #[arg(long)]
+    pub(crate) pin: Option<usize>,
+    /// Keep the connections open after the report, until standard input ends.
+    #[arg(long)]
+    pub(crate) hold: bool,
+}

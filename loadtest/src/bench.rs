@@ -1,0 +1,231 @@
+//! Floor and server in turn, every run in fresh processes, so that a drifting machine hits both alike and each pair has its ratio.
+
+use crate::args::{BenchArgs, RunArgs};
+use crate::clock::{self, SECOND, now_ns};
+use crate::failure::Failure;
+use crate::http;
+use crate::report::{Report, Result as RunResult};
+use crate::stats::median_min_max;
+use crate::watch;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use std::net::{SocketAddrV4, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Time a server has to listen, and to end after SIGTERM.
+const PATIENCE_NS: u64 = 15 * SECOND;
+/// Rest before each run, so that the one before has left the machine.
+const REST_MS: u64 = 1500;
+
+/// All pairs of a bench, in the order they ran.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bench {
+    /// Version of the JSON form.
+    pub(crate) schema: &'static str,
+    /// Runs of the floor.
+    pub(crate) floor: Vec<Report>,
+    /// Runs of the server; each belongs to the floor's run of the same place.
+    pub(crate) server: Vec<Report>,
+}
+
+/// One line of the table: a figure's name and how to read it from a report.
+type Figure = (&'static str, fn(&Report) -> f64);
+
+const FIGURES: [Figure; 9] = [
+    ("deliveries/s", |report| report.deliveries_per_second),
+    ("total CPU µs per delivery", |report| report.cost.unwrap_or_default().total_us),
+    ("user CPU µs per delivery", |report| report.cost.unwrap_or_default().user_us),
+    ("latency p50 ms", |report| report.latency.p50_us / 1000.0),
+    ("latency p99 ms", |report| report.latency.p99_us / 1000.0),
+    ("latency max ms", |report| report.latency.max_us / 1000.0),
+    ("RSS KiB per connection", |report| report.memory.as_ref().and_then(|memory| memory.rss_per_connection).unwrap_or_default().slope),
+    ("kernel socket KiB, most", |report| report.memory.as_ref().map_or(0.0, |memory| memory.socket_kib_max as f64)),
+    ("publisher CPU %", |report| report.publisher.cpu_percent),
+];
+
+/// Runs all pairs. A run that could not be done ends the bench.
+pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
+    let address = http::loopback_address(&args.run.target)?;
+    if args.repeat == 0 {
+        return Err(Failure::new("repeat: must be 1 or more"));
+    }
+    let mut bench = Bench { schema: "fanfare-loadtest-bench/1", floor: Vec::new(), server: Vec::new() };
+    for pair in 1..=args.repeat {
+        clock::sleep_ms(REST_MS);
+        bench.floor.push(child_run(args, "floor", None)?);
+        clock::sleep_ms(REST_MS);
+        let server = Server::start(args, address)?;
+        bench.server.push(child_run(args, &args.run.target, Some(server.child.id()))?);
+        drop(server);
+        let rates = [&bench.floor, &bench.server].map(|runs| runs.last().map_or(0.0, |report| report.deliveries_per_second));
+        eprintln!("pair {pair} of {}: floor {:.0}/s, server {:.0}/s", args.repeat, rates[0], rates[1]);
+    }
+    Ok(bench)
+}
+
+impl Bench {
+    /// Medians with smallest and largest, and the ratio server to floor of each pair.
+    pub(crate) fn table(&self) -> String {
+        let mut text = format!("{:<26} {:>34} {:>34} {:>24}\n", "median (min–max)", "floor", "server", "server / floor");
+        for (name, figure) in FIGURES {
+            let floor: Vec<f64> = self.floor.iter().map(figure).collect();
+            let server: Vec<f64> = self.server.iter().map(figure).collect();
+            let ratios: Vec<f64> = floor.iter().zip(&server).filter(|pair| *pair.0 > 0.0).map(|pair| pair.1 / pair.0).collect();
+            let ratio = if ratios.is_empty() { "–".to_owned() } else { spread(&ratios) };
+            text.push_str(&format!("{name:<26} {:>34} {:>34} {ratio:>24}\n", spread(&floor), spread(&server)));
+        }
+        for (name, runs) in [("floor", &self.floor), ("server", &self.server)] {
+            for (place, run) in runs.iter().enumerate().filter(|(_, run)| run.result != RunResult::Passed) {
+                text.push_str(&format!("{name} run {}: {:?}: {}\n", place + 1, run.result, run.reasons.join("; ")));
+            }
+        }
+        text
+    }
+
+    /// The worst result of all runs: failed before invalid before passed.
+    pub(crate) fn result(&self) -> RunResult {
+        let mut results = self.floor.iter().chain(&self.server).map(|run| run.result);
+        if results.clone().any(|result| result == RunResult::Failed) {
+            RunResult::Failed
+        } else if results.any(|result| result == RunResult::Invalid) {
+            RunResult::Invalid
+        } else {
+            RunResult::Passed
+        }
+    }
+}
+
+/// A server under test; ended when dropped.
+struct Server {
+    child: Child,
+}
+
+impl Server {
+    fn start(args: &BenchArgs, address: SocketAddrV4) -> Result<Self, Failure> {
+        if TcpStream::connect(address).is_ok() {
+            return Err(Failure::new(format!("target: something listens on {address} already")));
+        }
+        let words = args.server_cmd.split_whitespace();
+        let mut command = Command::new("taskset");
+        command.args(["-c", &args.server_cpu.to_string()]).args(words).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut server = Self { child: command.spawn().map_err(|error| Failure::io("server-cmd", error))? };
+        let give_up = now_ns() + PATIENCE_NS;
+        while TcpStream::connect(address).is_err() {
+            if let Ok(Some(status)) = server.child.try_wait() {
+                return Err(Failure::new(format!("server-cmd: ended before it listened, {status}")));
+            }
+            if now_ns() > give_up {
+                return Err(Failure::new(format!("server-cmd: nothing listens on {address}")));
+            }
+            clock::sleep_ms(20);
+        }
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let give_up = now_ns() + PATIENCE_NS;
+        while now_ns() < give_up && watch::exists(self.child.id()) {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                return;
+            }
+            clock::sleep_ms(20);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One run in a process of its own; its report comes back as JSON. Tokens travel in the environment, not on the command line.
+fn child_run(args: &BenchArgs, target: &str, pid: Option<u32>) -> Result<Report, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::io("own path", error))?;
+    let json = ReportFile(std::env::temp_dir().join(format!("fanfare-loadtest-{}.json", std::process::id())));
+    let mut command = Command::new(program);
+    command.arg("run").args(run_arguments(&args.run, target, &json.0, args.server_cpu)).stdout(Stdio::null());
+    if let Some(pid) = pid {
+        command.args(["--server-pid", &pid.to_string()]);
+    }
+    for (name, token) in [("FANFARE_LOADTEST_TOKEN", &args.run.token), ("FANFARE_LOADTEST_ADMIN_TOKEN", &args.run.admin_token)] {
+        if let Some(token) = token {
+            command.env(name, token);
+        }
+    }
+    let status = command.status().map_err(|error| Failure::io("start a run", error))?;
+    if status.code().is_none_or(|code| code > 2) {
+        return Err(Failure::new(format!("a run of {target} could not be done: {status}")));
+    }
+    let text = std::fs::read_to_string(&json.0).map_err(|error| Failure::io("a run's report", error))?;
+    serde_json::from_str(&text).map_err(|error| Failure::new(format!("a run's report: {error}")))
+}
+
+fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> Vec<String> {
+    let cpus = if run.pin_client.is_empty() { vec![1] } else { run.pin_client.clone() };
+    let mut arguments = vec!["--target".to_owned(), target.to_owned(), "--json".to_owned(), json.display().to_string()];
+    let named = [
+        ("--clients", run.clients.to_string()),
+        ("--rate", run.rate.to_string()),
+        ("--seconds", run.seconds.to_string()),
+        ("--warmup", run.warmup.to_string()),
+        ("--drain", run.drain.to_string()),
+        ("--payload-bytes", run.payload_bytes.to_string()),
+        ("--libraries", run.libraries.to_string()),
+        ("--client-libraries", if target == "floor" { 0 } else { run.client_libraries }.to_string()),
+        ("--stalled", if target == "floor" { 0 } else { run.stalled }.to_string()),
+        ("--slow", if target == "floor" { 0 } else { run.slow }.to_string()),
+        ("--slow-bytes", run.slow_bytes.to_string()),
+        ("--churn", if target == "floor" { 0 } else { run.churn }.to_string()),
+        ("--connect-rate", run.connect_rate.to_string()),
+        ("--steps", run.steps.max(4).to_string()),
+        ("--pin-client", cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")),
+        ("--pin-floor", floor_cpu.to_string()),
+        ("--path", run.path.clone()),
+        ("--publish-path", run.publish_path.clone()),
+    ];
+    arguments.extend(named.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+    if let Some(limit) = run.lateness_limit_us {
+        arguments.extend(["--lateness-limit-us".to_owned(), limit.to_string()]);
+    }
+    if let Some(file) = run.client_tokens_file.as_ref().filter(|_| target != "floor") {
+        arguments.extend(["--client-tokens-file".to_owned(), file.display().to_string()]);
+    }
+    arguments
+}
+
+/// A report on its way between processes; removed when dropped.
+struct ReportFile(PathBuf);
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        // A file left behind in the temporary directory does no harm.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn spread(values: &[f64]) -> String {
+    let (median, min, max) = median_min_max(values);
+    let digits = if max.abs() >= 1000.0 { 0 } else { 3 };
+    format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ratio_is_taken_within_pairs_and_the_worst_result_counts() {
+        let with = |deliveries_per_second: f64| Report { deliveries_per_second, ..Report::default() };
+        let mut bench =
+            Bench { schema: "", floor: vec![with(100.0), with(50.0), with(10.0)], server: vec![with(90.0), with(45.0), with(9.0)] };
+        assert!(bench.table().contains("0.900 (0.900–0.900)"), "{}", bench.table());
+        assert_eq!(bench.result(), RunResult::Passed);
+        bench.server[1].result = RunResult::Invalid;
+        bench.floor[0].result = RunResult::Failed;
+        assert_eq!(bench.result(), RunResult::Failed);
+    }
+}

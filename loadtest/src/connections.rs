@@ -1,0 +1,76 @@
+//! Skips the server reports about its connections, for dialects and clients that cannot be told in their stream.
+//!
+//! The answer of `GET /api/connections` is searched for objects with a `skipped` number, so that a field more does not matter here.
+
+use crate::failure::Failure;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::net::SocketAddrV4;
+
+/// What the server says it skipped.
+#[derive(Debug, Default)]
+pub(crate) struct ReportedSkips {
+    by_address: HashMap<String, u64>,
+    unaddressed: u64,
+}
+
+impl ReportedSkips {
+    /// Asks the server.
+    pub(crate) fn fetch(address: SocketAddrV4, token: Option<&str>) -> Result<Self, Failure> {
+        let (status, body) = crate::http::request(address, "GET", "/api/connections", token)?;
+        if status != 200 {
+            return Err(Failure::new(format!("GET /api/connections: answered {status}")));
+        }
+        let answer: Value = serde_json::from_slice(&body).map_err(|error| Failure::new(format!("GET /api/connections: {error}")))?;
+        let mut skips = Self::default();
+        skips.collect(&answer);
+        Ok(skips)
+    }
+
+    /// Takes up to `missing` of what was reported for a client, or of what carries no address.
+    pub(crate) fn explain(&mut self, client: Option<String>, missing: u64) -> u64 {
+        let source = client.and_then(|address| self.by_address.get_mut(&address)).unwrap_or(&mut self.unaddressed);
+        let explained = missing.min(*source);
+        *source -= explained;
+        explained
+    }
+
+    /// Drops what carries no address. Where stalled clients are connected it may be theirs, and must not explain what another client lost.
+    pub(crate) fn forget_unaddressed(&mut self) {
+        self.unaddressed = 0;
+    }
+
+    fn collect(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            Value::Object(fields) => {
+                let Some(skipped) = fields.get("skipped").and_then(Value::as_u64) else {
+                    return fields.values().for_each(|field| self.collect(field));
+                };
+                let address = fields.values().filter_map(Value::as_str).find(|text| text.parse::<SocketAddrV4>().is_ok());
+                match address {
+                    Some(address) => *self.by_address.entry(address.to_owned()).or_default() += skipped,
+                    None => self.unaddressed += skipped,
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skips_are_explained_by_address_where_there_is_one_and_never_twice() {
+        let answer = serde_json::json!({"connections": [{"id": "1", "peer": "127.0.0.1:4000", "skipped": 5}, {"id": "2", "skipped": 7}]});
+        let mut skips = ReportedSkips::default();
+        skips.collect(&answer);
+        assert_eq!(skips.explain(Some("127.0.0.1:4000".to_owned()), 9), 5);
+        assert_eq!(skips.explain(Some("127.0.0.1:4000".to_owned()), 9), 0);
+        assert_eq!(skips.explain(Some("127.0.0.1:4001".to_owned()), 6), 6);
+        skips.forget_unaddressed();
+        assert_eq!(skips.explain(None, 6), 0);
+    }
+}

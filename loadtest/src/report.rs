@@ -1,0 +1,176 @@
+//! What a run found, as data. The JSON form carries `schema`; it changes when a field changes its meaning or goes away.
+
+use crate::machine::Machine;
+use crate::stats::{Line, Summary};
+use crate::watch::{MemorySample, Usage};
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON form.
+pub(crate) const SCHEMA: &str = "fanfare-loadtest/1";
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Result {
+    /// Everything accounted for, and measured under sound conditions.
+    #[default]
+    Passed,
+    /// The server broke a promise.
+    Failed,
+    /// The figures are not to be trusted: the load tester was late or saturated.
+    Invalid,
+}
+
+/// One run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// See [`SCHEMA`].
+    pub(crate) schema: String,
+    /// Version of the load tester.
+    pub(crate) version: String,
+    /// Where.
+    pub(crate) machine: Machine,
+    /// What was asked for.
+    pub(crate) load: Load,
+    /// How it ended.
+    pub(crate) result: Result,
+    /// Why it failed or is invalid.
+    pub(crate) reasons: Vec<String>,
+    /// Publishing.
+    pub(crate) publisher: PublisherReport,
+    /// The sum of all accounts.
+    pub(crate) accounting: Accounting,
+    /// Latency of timed deliveries from the intended time of their event.
+    pub(crate) latency: Summary,
+    /// Every how many deliveries one was timed.
+    pub(crate) sampled_one_in: u32,
+    /// Deliveries a second in the measured window.
+    pub(crate) deliveries_per_second: f64,
+    /// The measured window in seconds.
+    pub(crate) window_seconds: f64,
+    /// From the time the last event was due to the last steady client's completion, milliseconds.
+    pub(crate) drain_ms: f64,
+    /// The server's CPU in the window.
+    pub(crate) server: Option<Usage>,
+    /// Server CPU per delivery.
+    pub(crate) cost: Option<Cost>,
+    /// Server memory while clients connected, and at the end.
+    pub(crate) memory: Option<Memory>,
+    /// The load tester's own CPU in the window.
+    pub(crate) own: Usage,
+}
+
+/// The load of a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Load {
+    /// `floor` or the address.
+    pub(crate) target: String,
+    /// Steady clients.
+    pub(crate) clients: usize,
+    /// Slow clients.
+    pub(crate) slow: usize,
+    /// Stalled clients.
+    pub(crate) stalled: usize,
+    /// Churning clients a second.
+    pub(crate) churn: usize,
+    /// Events a second.
+    pub(crate) rate: u64,
+    /// Measured seconds.
+    pub(crate) seconds: u64,
+    /// Bytes of a frame asked for.
+    pub(crate) payload_bytes: usize,
+    /// Bytes of a frame seen on the wire.
+    pub(crate) frame_bytes: usize,
+    /// Libraries.
+    pub(crate) libraries: u32,
+    /// Libraries per client, 0 for all.
+    pub(crate) client_libraries: u32,
+}
+
+/// The publisher.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PublisherReport {
+    /// Events sent, warm-up included.
+    pub(crate) sent: u32,
+    /// Events the server accepted.
+    pub(crate) accepted: u64,
+    /// Events refused, busy ones included.
+    pub(crate) refused: u64,
+    /// Events refused as busy.
+    pub(crate) busy: u64,
+    /// Events without an answer.
+    pub(crate) unanswered: u64,
+    /// The first refusal.
+    pub(crate) first_refusal: Option<String>,
+    /// Lateness.
+    pub(crate) lateness: Summary,
+    /// Percent of a CPU over the whole schedule, warm-up included; the floor publishes itself, which is in its own CPU.
+    pub(crate) cpu_percent: f64,
+}
+
+/// The sum over steady, slow and churning clients.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Accounting {
+    /// Accepted events clients should have had while subscribed.
+    pub(crate) expected: u64,
+    /// Deliveries, each sequence number of a client once.
+    pub(crate) received: u64,
+    /// Sequence numbers delivered again.
+    pub(crate) duplicated: u64,
+    /// Deliveries out of order.
+    pub(crate) reordered: u64,
+    /// Missing and told in the stream.
+    pub(crate) skipped_announced: u64,
+    /// Missing and told only by the server's list of connections.
+    pub(crate) skipped_reported: u64,
+    /// Missing and told nowhere.
+    pub(crate) lost_silently: u64,
+    /// Clients that lost something silently.
+    pub(crate) clients_short: u64,
+    /// Told in the stream beyond what is missing.
+    pub(crate) overannounced: u64,
+    /// Delivered though the server had refused them.
+    pub(crate) unaccepted: u64,
+    /// Deliveries of libraries not asked for.
+    pub(crate) foreign: u64,
+    /// Frames no server should send.
+    pub(crate) malformed: u64,
+    /// The first of them.
+    pub(crate) malformed_sample: Option<String>,
+    /// Comments and events without a marker.
+    pub(crate) others: u64,
+    /// Steady clients whose stream the server ended.
+    pub(crate) closed_by_server: u64,
+    /// Stalled or slow clients whose stream the server ended.
+    pub(crate) evicted: u64,
+    /// Churning clients that came and went.
+    pub(crate) churned: u64,
+    /// Clients that got no stream.
+    pub(crate) failed_to_connect: u64,
+}
+
+/// CPU microseconds of the server per delivery.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    /// In its own code.
+    pub(crate) user_us: f64,
+    /// With the kernel's work on its behalf.
+    pub(crate) total_us: f64,
+}
+
+/// Server memory.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// Samples while clients connected, nothing published yet.
+    pub(crate) connecting: Vec<MemorySample>,
+    /// RSS over connections, KiB each.
+    pub(crate) rss_per_connection: Option<Line>,
+    /// Kernel socket memory over connections, KiB each, both ends.
+    pub(crate) sockets_per_connection: Option<Line>,
+    /// RSS once a second in the window.
+    pub(crate) rss_kib_by_second: Vec<u64>,
+    /// Once everything was delivered.
+    pub(crate) after: MemorySample,
+    /// Largest kernel socket memory seen in the window.
+    pub(crate) socket_kib_max: u64,
+}

@@ -1,0 +1,279 @@
+//! One run from end to end: connect in steps, publish, watch, drain, close the accounts.
+//!
+//! ```text
+//! connect (steps, memory) ── warm-up ──┬── measured window ──┬── drain ── GET /api/connections ── stop, close accounts
+//!                          first event ┘   CPU, deliveries   └ last event
+//! ```
+
+mod accounts;
+mod swarms;
+#[cfg(test)]
+mod tests;
+
+use crate::args::RunArgs;
+use crate::client::{Plan, Shared, ThreadResult};
+use crate::clock::{self, SECOND, now_ns};
+use crate::connections::ReportedSkips;
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::publisher::Published;
+use crate::report::{Cost, Load, Memory, PublisherReport, Report, SCHEMA};
+use crate::source::Target;
+use crate::verdict::{self, Limits};
+use crate::watch::{MemorySample, ProcessSample, Usage};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use swarms::Swarms;
+
+/// Timed deliveries a second at most; beyond, one of every power of two is timed.
+const TIMED_PER_SECOND: u64 = 200_000;
+/// Longest wait for clients that still make progress after the last event.
+const DRAIN_LIMIT_NS: u64 = 120 * SECOND;
+
+/// Runs, judges, and returns the report.
+pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
+    check(args)?;
+    let machine = Machine::describe();
+    let target = Target::open(args)?;
+    let pid = known_process(target.pid(args))?;
+    let address = target.address();
+    let is_floor = matches!(target, Target::Floor(_));
+    let plan = Arc::new(plan(args, &target)?);
+    let shared = Arc::new(Shared::new());
+    let swarms = Swarms::start(args, &plan, &shared)?;
+    let mut memory = pid.map(|_| Memory::default());
+    swarms.connect_in_steps(args, pid, memory.as_mut())?;
+
+    let (flow, schedule) = target.start(args, &shared)?;
+    let publishing = std::thread::spawn(move || flow.finish());
+    clock::sleep_until(schedule.due_ns(plan.measured_from));
+    shared.churning.store(true, Relaxed);
+    let window = Window::measure(args, pid, &shared, memory.as_mut(), schedule.due_ns(schedule.total()));
+    shared.churning.store(false, Relaxed);
+    let finished = publishing.join().map_err(|_| Failure::new("the publishing thread panicked"))??;
+    let published = &finished.published;
+    let drained_ns = drain(args, &shared, published.sent);
+    let mut reported = reported_skips(args, is_floor, address);
+    if let (Some(memory), Some(pid)) = (memory.as_mut(), pid) {
+        memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+    }
+    let results = swarms.stop()?;
+
+    let mut report = Report {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        machine,
+        load: load(args, &results),
+        sampled_one_in: plan.sample_mask + 1,
+        memory,
+        drain_ms: drained_ns.saturating_sub(schedule.due_ns(schedule.total())) as f64 / 1e6,
+        ..Report::default()
+    };
+    window.fill(&mut report);
+    report.publisher = publisher_report(published, args);
+    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared);
+    verdict::judge(&mut report, limits(args, is_floor));
+    add_reasons(&mut report, published, reported.err(), &shared);
+    Ok(report)
+}
+
+/// Connects and holds, publishes nothing.
+pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
+    let args = RunArgs { rate: 0, warmup: 0, steps: args.steps.max(4), ..args.clone() };
+    check(&args)?;
+    let machine = Machine::describe();
+    let target = Target::open(&args)?;
+    let pid = known_process(target.pid(&args))?.ok_or_else(|| Failure::new("server-pid: idle needs it, to read the server's memory"))?;
+    let plan = Arc::new(plan(&args, &target)?);
+    let shared = Arc::new(Shared::new());
+    let swarms = Swarms::start(&args, &plan, &shared)?;
+    let mut memory = Memory::default();
+    swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
+    let window = Window::measure(&args, Some(pid), &shared, Some(&mut memory), now_ns() + args.seconds * SECOND);
+    memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+    let results = swarms.stop()?;
+    let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
+    (report.load, report.memory) = (load(&args, &results), Some(memory));
+    window.fill(&mut report);
+    accounts::close(&mut report, &results, &Published::default(), None, &shared);
+    verdict::judge(&mut report, limits(&args, true));
+    Ok(report)
+}
+
+struct Window {
+    elapsed_ns: u64,
+    deliveries: u64,
+    server: Option<Usage>,
+    own: Usage,
+}
+
+impl Window {
+    /// Samples at both ends and once a second in between; returns at `until_ns`.
+    fn measure(args: &RunArgs, pid: Option<u32>, shared: &Shared, mut memory: Option<&mut Memory>, until_ns: u64) -> Self {
+        let take = |pid: Option<u32>| pid.map(ProcessSample::take);
+        let own_pid = std::process::id();
+        let (server_before, own_before) = (take(pid), ProcessSample::take(own_pid));
+        let (began, received_before) = (now_ns(), shared.received.load(Relaxed));
+        for second in 1..=args.seconds {
+            clock::sleep_until((began + second * SECOND).min(until_ns));
+            if let (Some(memory), Some(pid)) = (memory.as_deref_mut(), pid) {
+                memory.rss_kib_by_second.push(crate::watch::resident_kib(pid));
+                memory.socket_kib_max = memory.socket_kib_max.max(crate::watch::socket_kib());
+            }
+        }
+        let (deliveries, elapsed_ns) = (shared.received.load(Relaxed) - received_before, now_ns() - began);
+        let own = ProcessSample::take(own_pid).since(&own_before);
+        let server = server_before.and_then(|before| take(pid).map(|after| after.since(&before)));
+        Self { elapsed_ns, deliveries, server, own }
+    }
+
+    fn fill(self, report: &mut Report) {
+        report.window_seconds = self.elapsed_ns as f64 / SECOND as f64;
+        report.deliveries_per_second = self.deliveries as f64 / report.window_seconds;
+        if self.deliveries > 0 {
+            let per_delivery = |nanoseconds: u64| nanoseconds as f64 / 1000.0 / self.deliveries as f64;
+            report.cost = self.server.as_ref().map(|server| {
+                let total = &server.total;
+                let ticks = (total.user_ns + total.system_ns).max(1);
+                // The exact running time, divided between user and kernel as the kernel's ticks are.
+                let user = total.running_ns as f64 * total.user_ns as f64 / ticks as f64;
+                Cost { user_us: user / 1000.0 / self.deliveries as f64, total_us: per_delivery(total.running_ns) }
+            });
+        }
+        (report.server, report.own) = (self.server, self.own);
+    }
+}
+
+/// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
+fn drain(args: &RunArgs, shared: &Shared, published: u32) -> u64 {
+    shared.end.store(published, Relaxed);
+    let began = now_ns();
+    let (mut last_received, mut last_progress) = (shared.received.load(Relaxed), began);
+    loop {
+        if shared.complete.load(Relaxed) >= args.clients as u64 {
+            return now_ns();
+        }
+        clock::sleep_ms(2);
+        let (now, received) = (now_ns(), shared.received.load(Relaxed));
+        if received != last_received {
+            (last_received, last_progress) = (received, now);
+        }
+        if now - last_progress > args.drain * SECOND || now - began > DRAIN_LIMIT_NS {
+            return last_progress;
+        }
+    }
+}
+
+fn check(args: &RunArgs) -> Result<(), Failure> {
+    if args.target == "floor" && args.churn > 0 {
+        return Err(Failure::new(
+            "churn: the floor does not say what it has sent, so clients that come in mid-run cannot be accounted for",
+        ));
+    }
+    if args.client_libraries > args.libraries {
+        return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
+    }
+    if args.steps == 0 || args.connect_rate == 0 {
+        return Err(Failure::new("steps, connect-rate: must be 1 or more"));
+    }
+    crate::machine::raise_file_limit(args.clients + args.slow + args.stalled + 2 * args.churn)
+}
+
+fn known_process(pid: Option<u32>) -> Result<Option<u32>, Failure> {
+    match pid {
+        Some(pid) if !crate::watch::exists(pid) => Err(Failure::new(format!("server-pid: there is no process {pid}"))),
+        other => Ok(other),
+    }
+}
+
+fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
+    let tokens = match &args.client_tokens_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::io("client-tokens-file", error))?;
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        }
+        None => args.token.iter().cloned().collect(),
+    };
+    let threads = args.pin_client.len().max(1);
+    let per_second = args.clients as u64 * args.rate * u64::from(if args.client_libraries == 0 { 1 } else { args.client_libraries })
+        / u64::from(if args.client_libraries == 0 { 1 } else { args.libraries.max(1) });
+    let one_in = per_second.div_ceil(TIMED_PER_SECOND).max(1).next_power_of_two();
+    let event = |seconds: u64| u32::try_from(seconds * args.rate).unwrap_or(u32::MAX - 1);
+    Ok(Plan {
+        address: target.address(),
+        path: args.path.clone(),
+        tokens,
+        libraries: args.libraries.max(1),
+        client_libraries: args.client_libraries,
+        sample_mask: u32::try_from(one_in - 1).unwrap_or(0),
+        measured_from: event(args.warmup),
+        measured_to: event(args.warmup + args.seconds),
+        connect_rate: args.connect_rate.div_ceil(threads),
+        slow_bytes: args.slow_bytes,
+        churn: args.churn.div_ceil(threads),
+    })
+}
+
+fn reported_skips(args: &RunArgs, is_floor: bool, address: std::net::SocketAddrV4) -> Result<Option<ReportedSkips>, Failure> {
+    if is_floor {
+        return Ok(None);
+    }
+    let token = args.admin_token.as_deref().or(args.token.as_deref());
+    let mut skips = ReportedSkips::fetch(address, token)?;
+    if args.stalled > 0 {
+        skips.forget_unaddressed();
+    }
+    Ok(Some(skips))
+}
+
+fn limits(args: &RunArgs, floor: bool) -> Limits {
+    let default_us = if args.rate <= 1000 { 1000 } else { 5000 };
+    Limits { lateness_us: args.lateness_limit_us.unwrap_or(default_us) as f64, cores: args.pin_client.len(), floor }
+}
+
+fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
+    Load {
+        target: args.target.clone(),
+        clients: args.clients,
+        slow: args.slow,
+        stalled: args.stalled,
+        churn: args.churn,
+        rate: args.rate,
+        seconds: args.seconds,
+        payload_bytes: args.payload_bytes,
+        frame_bytes: results.iter().map(|result| result.frame_bytes).max().unwrap_or(0),
+        libraries: args.libraries,
+        client_libraries: args.client_libraries,
+    }
+}
+
+fn publisher_report(published: &Published, args: &RunArgs) -> PublisherReport {
+    let refused = published.refused.len() as u64;
+    PublisherReport {
+        sent: published.sent,
+        accepted: u64::from(published.sent).saturating_sub(refused + published.unanswered),
+        refused,
+        busy: published.busy,
+        unanswered: published.unanswered,
+        first_refusal: published.first_refusal.clone(),
+        lateness: published.lateness.clone(),
+        cpu_percent: 100.0 * published.cpu_ns as f64 / ((args.warmup + args.seconds).max(1) * SECOND) as f64,
+    }
+}
+
+/// Reasons that are not in the figures.
+fn add_reasons(report: &mut Report, published: &Published, skips: Option<Failure>, shared: &Shared) {
+    if let Some(failure) = &published.failure {
+        report.result = crate::report::Result::Failed;
+        report.reasons.push(failure.clone());
+    }
+    if let Some(failure) = skips.filter(|_| report.accounting.lost_silently > 0) {
+        report.reasons.push(format!("skips the server knows of could not be read: {failure}"));
+    }
+    if let Some(failure) = shared.first_failure() {
+        report.reasons.push(format!("first client without a stream: {failure}"));
+    }
+    if let Some(stream) = &report.accounting.malformed_sample {
+        report.reasons.push(format!("first malformed frame: {stream:?}"));
+    }
+}

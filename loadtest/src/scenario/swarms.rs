@@ -1,0 +1,103 @@
+//! The client threads of a run: started pinned, told to connect in steps, stopped.
+
+use crate::args::RunArgs;
+use crate::client::{Plan, Role, Shared, Swarm, ThreadResult};
+use crate::clock::{self, SECOND, now_ns};
+use crate::failure::Failure;
+use crate::machine::pin_current_thread;
+use crate::report::Memory;
+use crate::stats::fit;
+use crate::watch::MemorySample;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+
+/// Rest after a step before memory is read.
+const SETTLE_MS: u64 = 400;
+
+/// Client threads at work.
+pub(super) struct Swarms {
+    threads: Vec<JoinHandle<Result<ThreadResult, Failure>>>,
+    shared: Arc<Shared>,
+}
+
+impl Swarms {
+    /// Starts one thread per CPU given, or one that is not pinned. The calling thread moves to the same CPUs, and with it the publisher.
+    pub(super) fn start(args: &RunArgs, plan: &Arc<Plan>, shared: &Arc<Shared>) -> Result<Self, Failure> {
+        let count = args.pin_client.len().max(1);
+        let mut threads = Vec::new();
+        for number in 0..count {
+            let share = all_clients(args).filter(|(index, _)| index % count == number).collect();
+            let swarm = Swarm::new(Arc::clone(plan), Arc::clone(shared), share)?;
+            let cpu = args.pin_client.get(number).copied();
+            let body = move || {
+                if let Some(cpu) = cpu {
+                    pin_current_thread(&[cpu])?;
+                }
+                swarm.run()
+            };
+            let spawned = thread::Builder::new().name(format!("client-{number}")).spawn(body);
+            threads.push(spawned.map_err(|error| Failure::io("client thread", error))?);
+        }
+        if let Some(cpu) = args.pin_client.first() {
+            pin_current_thread(&[*cpu])?;
+        }
+        Ok(Self { threads, shared: Arc::clone(shared) })
+    }
+
+    /// Connects everybody in equal steps and samples memory after each.
+    pub(super) fn connect_in_steps(&self, args: &RunArgs, pid: Option<u32>, mut memory: Option<&mut Memory>) -> Result<(), Failure> {
+        let total = args.clients + args.slow + args.stalled;
+        for step in 1..=args.steps {
+            let wanted = total * step / args.steps;
+            self.shared.wanted.store(wanted, Relaxed);
+            self.wait_for(wanted as u64, args)?;
+            clock::sleep_ms(SETTLE_MS);
+            if let (Some(memory), Some(pid)) = (memory.as_deref_mut(), pid) {
+                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)));
+            }
+        }
+        if let Some(memory) = memory {
+            let points = |value: fn(&MemorySample) -> u64| {
+                memory.connecting.iter().map(|sample| (sample.connections as f64, value(sample) as f64)).collect::<Vec<_>>()
+            };
+            memory.rss_per_connection = fit(&points(|sample| sample.rss_kib));
+            memory.sockets_per_connection = fit(&points(|sample| sample.socket_kib));
+        }
+        Ok(())
+    }
+
+    /// Stops the threads and collects what they found.
+    pub(super) fn stop(self) -> Result<Vec<ThreadResult>, Failure> {
+        self.shared.stop.store(true, Relaxed);
+        self.threads.into_iter().map(|thread| thread.join().map_err(|_| Failure::new("a client thread panicked"))?).collect()
+    }
+
+    fn wait_for(&self, wanted: u64, args: &RunArgs) -> Result<(), Failure> {
+        let give_up = now_ns() + 20 * SECOND + wanted * SECOND / args.connect_rate as u64;
+        loop {
+            let (live, failed) = (self.shared.live.load(Relaxed), self.shared.failed.load(Relaxed));
+            if live + failed >= wanted {
+                if live == 0 && wanted > 0 {
+                    let reason = self.shared.first_failure().unwrap_or_default();
+                    return Err(Failure::new(format!("no client got a stream: {reason}")));
+                }
+                return Ok(());
+            }
+            if now_ns() > give_up {
+                return Err(Failure::new(format!("only {live} of {wanted} clients connected ({failed} refused)")));
+            }
+            clock::sleep_ms(5);
+        }
+    }
+}
+
+/// Everybody but the churning ones, in the order they connect.
+fn all_clients(args: &RunArgs) -> impl Iterator<Item = (usize, Role)> + use<> {
+    let (steady, slow, stalled) = (args.clients, args.slow, args.stalled);
+    (0..steady + slow + stalled).map(move |index| match index {
+        index if index < steady => (index, Role::Steady),
+        index if index < steady + slow => (index, Role::Slow),
+        index => (index, Role::Stalled),
+    })
+}
