@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hub;
 pub mod id;
 pub mod metrics;
+pub mod server;
 pub mod session;
 pub mod shard;
 pub mod source;

@@ -2,19 +2,34 @@
 //!
 //! Knows users by id only, not whether they may connect.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use slab::Slab;
 
 use crate::id::UserId;
 
-/// The user has as many connections as one user may have.
+/// There are as many connections as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the user has {limit} connections, more are not allowed")]
-pub struct TooManyConnections {
-    /// The limit, `limits.connections_per_user`.
-    pub limit: usize,
+pub enum TooManyConnections {
+    /// The user has `limits.connections_per_user`.
+    #[error("the user has {limit} connections, more are not allowed")]
+    OfUser {
+        /// The limit.
+        limit: usize,
+    },
+    /// The server has `limits.connections`.
+    #[error("the server has {limit} connections, more are not allowed")]
+    InAll {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// A connection that was let in.
@@ -55,8 +70,13 @@ impl Drop for ConnectionGuard {
 #[derive(Debug)]
 pub(super) struct ConnectionCounts {
     limit: usize,
+    limit_in_all: AtomicUsize,
+    n_in_all: AtomicUsize,
     online: Mutex<Online>,
 }
+
+/// The slot of connections that belong to no user.
+const NOBODY: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 struct Online {
@@ -67,17 +87,31 @@ struct Online {
 impl ConnectionCounts {
     /// Counts against a limit; 0 is no limit.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, online: Mutex::default() }
+        Self { limit, limit_in_all: AtomicUsize::new(usize::MAX), n_in_all: AtomicUsize::new(0), online: Mutex::default() }
     }
 
-    /// Counts a connection. Without a user (an API key) nothing is counted and nobody comes online.
+    /// Limits all connections together.
+    pub(super) fn limit_in_all(&self, limit: usize) {
+        self.limit_in_all.store(limit, Ordering::Relaxed);
+    }
+
+    /// All connections counted now.
+    pub(super) fn in_all(&self) -> usize {
+        self.n_in_all.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection. An API key has no user: it counts only among all, and nobody comes online.
     pub(super) fn admit(self: &Arc<Self>, user: Option<&UserId>) -> Result<Admitted, TooManyConnections> {
-        let Some(user) = user else {
-            return Ok(Admitted { guard: ConnectionGuard { counts: None, slot: 0 }, came_online: false });
-        };
-        let slot = self.count(user)?;
-        let came_online = slot.1 == 1;
-        Ok(Admitted { guard: ConnectionGuard { counts: Some(Arc::clone(self)), slot: slot.0 }, came_online })
+        let limit = self.limit_in_all.load(Ordering::Relaxed);
+        if self.n_in_all.fetch_add(1, Ordering::Relaxed) >= limit {
+            self.n_in_all.fetch_sub(1, Ordering::Relaxed);
+            return Err(TooManyConnections::InAll { limit });
+        }
+        let counted = user.map_or(Ok((NOBODY, 0)), |user| self.count(user));
+        let (slot, n_connections) = counted.inspect_err(|_| {
+            self.n_in_all.fetch_sub(1, Ordering::Relaxed);
+        })?;
+        Ok(Admitted { guard: ConnectionGuard { counts: Some(Arc::clone(self)), slot }, came_online: n_connections == 1 })
     }
 
     /// How many connections the user has now.
@@ -93,7 +127,7 @@ impl ConnectionCounts {
         if let Some(slot) = online.slots.get(user) {
             let (_, count) = &mut online.users[*slot as usize];
             if self.limit > 0 && *count >= self.limit {
-                return Err(TooManyConnections { limit: self.limit });
+                return Err(TooManyConnections::OfUser { limit: self.limit });
             }
             *count += 1;
             return Ok((*slot, *count));
@@ -106,6 +140,7 @@ impl ConnectionCounts {
 
     /// Whether that was the user's last connection.
     fn release(&self, slot: u32) -> bool {
+        self.n_in_all.fetch_sub(1, Ordering::Relaxed);
         let mut online = self.online.lock();
         let Some((_, count)) = online.users.get_mut(slot as usize) else { return false };
         *count -= 1;
@@ -132,7 +167,7 @@ mod tests {
         let first = counts.admit(Some(&user("bob"))).expect("first");
         let second = counts.admit(Some(&user("bob"))).expect("second");
         assert!(first.came_online && !second.came_online);
-        assert_eq!(counts.admit(Some(&user("bob"))).expect_err("third"), TooManyConnections { limit: 2 });
+        assert_eq!(counts.admit(Some(&user("bob"))).expect_err("third"), TooManyConnections::OfUser { limit: 2 });
         assert!(counts.admit(Some(&user("eve"))).expect("another user").came_online);
         assert_eq!(counts.of(&user("bob")), 2);
         assert!(!first.guard.leave());

@@ -139,16 +139,16 @@ struct Live {
 }
 
 impl Directory {
-    /// Opens the directory of these settings and of what the store kept. When the settings name no user and no token, it
-    /// makes one token for the run, which may do everything; it is returned to be shown to the operator once.
+    /// Opens the directory of these settings and of what the store kept. It makes one token for the run,
+    /// which may do everything and is known to the operator alone: it goes into the run file, which only its owner reads.
     ///
     /// # Errors
     /// [`OpenError`] when the store is damaged or cannot be read: nothing is overwritten then.
-    pub fn open(settings: &Settings, store: PrincipalStore) -> Result<(Self, Option<Secret>), OpenError> {
+    pub fn open(settings: &Settings, store: PrincipalStore) -> Result<(Self, Secret), OpenError> {
         let changed = store.load()?;
         let mut entries = entries(settings);
-        let run_token = settings.names_nobody().then(token::generate).transpose()?;
-        entries.extend(run_token.as_ref().map(run_entry));
+        let run_token = token::generate()?;
+        entries.push(run_entry(&run_token));
         let mut table = TokenTable::new();
         for (credential, entry) in (0..).map(Credential).zip(&entries) {
             table.insert(entry.hash, credential);
@@ -226,12 +226,23 @@ impl Directory {
         })
     }
 
-    /// Counts a connection of the user as long as the guard lives; an API key has no user and is not counted.
+    /// Counts a connection of the user as long as the guard lives; an API key has no user and counts only among all.
     ///
     /// # Errors
-    /// [`TooManyConnections`] at `limits.connections_per_user`.
+    /// [`TooManyConnections`] at `limits.connections_per_user` or `limits.connections`.
     pub fn admit(&self, user: Option<&UserId>) -> Result<Admitted, TooManyConnections> {
         self.counts.admit(user)
+    }
+
+    /// Limits all connections together (`limits.connections`).
+    pub fn limit_connections(&self, limit: usize) {
+        self.counts.limit_in_all(limit);
+    }
+
+    /// All connections counted now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.counts.in_all()
     }
 
     /// How many connections the user has now.

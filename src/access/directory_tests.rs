@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::*;
+use crate::access::TooManyConnections;
 use crate::{
     event::{EventKind, Level},
     id::{LibraryId, UserId},
@@ -48,7 +49,7 @@ fn settings(text: &str) -> crate::config::Settings {
 
 fn open(text: &str) -> Directory {
     let (directory, run_token) = Directory::open(&settings(text), PrincipalStore::in_memory()).expect("opens");
-    assert!(run_token.is_none());
+    assert!(directory.authenticate(run_token.expose()).is_ok());
     directory
 }
 
@@ -205,7 +206,6 @@ fn a_damaged_file_stops_the_start() {
 #[test]
 fn without_users_and_tokens_one_token_is_made_for_the_run() {
     let (directory, run_token) = Directory::open(&settings(""), PrincipalStore::in_memory()).expect("opens");
-    let run_token = run_token.expect("made");
     let known = directory.authenticate(run_token.expose()).expect("known");
     assert!(known.principal.admin && known.principal.member && known.user().is_none());
     for kind in EventKind::ALL {
@@ -233,7 +233,7 @@ fn a_users_connections_are_limited_whatever_the_token() {
     let admit = |token: &str| directory.admit(directory.authenticate(token).expect("known").user());
     let (first, second) = (admit("bob-1").expect("first"), admit("bob-2").expect("second"));
     assert!(first.came_online && !second.came_online);
-    assert_eq!(admit("bob-publishes").expect_err("third").limit, 2);
+    assert_eq!(admit("bob-publishes").expect_err("third"), TooManyConnections::OfUser { limit: 2 });
     assert_eq!(directory.connections_of(&user("bob")), 2);
     drop(second);
     assert!(first.guard.leave());

@@ -24,6 +24,9 @@ const MAX_RUN_FILE_BYTES: u64 = 64 * 1024;
 pub struct RunFile {
     /// The base address, for example `http://127.0.0.1:8400`.
     pub url: String,
+    /// The address of metrics and health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_url: Option<String>,
     /// A token of an administrator, valid while this server runs.
     pub token: String,
 }

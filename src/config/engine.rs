@@ -82,7 +82,7 @@ impl Default for Engine {
             stall_limit: Some(Duration::from_secs(60)),
             idempotency: Duration::from_secs(300),
             idempotency_keys: 65_536,
-            credit: 4096,
+            credit: 1024,
             shard_mailbox: 256,
             hub_mailbox: 1024,
             session_mailbox: 16,
@@ -120,7 +120,7 @@ impl Engine {
         }
         between("engine.idempotency", self.idempotency, Duration::ZERO, 86_400 * second)?;
         within("engine.idempotency_keys", self.idempotency_keys, 0..=1 << 24)?;
-        within("engine.credit", self.credit, 1..=1 << 24)?;
+        within("engine.credit", self.credit, 256..=1 << 24)?;
         within("engine.shard_mailbox", self.shard_mailbox, 1..=1 << 20)?;
         within("engine.hub_mailbox", self.hub_mailbox, 16..=1 << 20)?;
         within("engine.session_mailbox", self.session_mailbox, 1..=1 << 16)?;

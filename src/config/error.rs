@@ -42,8 +42,8 @@ pub enum ConfigError {
 /// A key whose value is not allowed; where it comes from is found out by [`Origins`].
 #[derive(Debug)]
 pub(super) struct Invalid {
-    key: String,
-    reason: String,
+    pub(super) key: String,
+    pub(super) reason: String,
 }
 
 impl Invalid {

@@ -27,6 +27,11 @@ pub struct Library {
 }
 
 impl Library {
+    /// A library that is known by a folder alone.
+    pub(super) fn watched(id: LibraryId, path: PathBuf) -> Self {
+        Self { id, name: None, kind: LibraryKind::default(), path: Some(path) }
+    }
+
     /// The name people read: as set, else the id.
     #[must_use]
     pub fn name(&self) -> &str {

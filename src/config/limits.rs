@@ -24,7 +24,7 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Items in one event's list. Default 500; more are refused with 422.
     pub event_items: usize,
-    /// Events in one batch. Default 1000, at most `engine.credit`; a larger one is refused with 413.
+    /// Events in one batch. Default 1000; a larger one is refused with 413.
     pub batch_events: usize,
     /// Bytes of one request's body. Default `8MiB`, at least `event_bytes`; more is refused with 413. NDJSON is not
     /// bounded as a whole, only each line, by `event_bytes`.

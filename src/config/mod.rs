@@ -45,7 +45,10 @@ mod source;
 mod tests;
 mod units;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use figment::Figment;
 use serde::Deserialize;
@@ -63,6 +66,8 @@ pub use source::{Flag, environment};
 
 use error::{Invalid, Origins};
 use source::Layer;
+
+use crate::id::LibraryId;
 
 /// Everything that can be set, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +112,23 @@ impl Settings {
         let environment = BTreeMap::from([("XDG_STATE_HOME".to_owned(), state)]);
         let layer = Layer::of_text(text, "settings")?;
         Self::from_layers(Some(layer), &Origins { file: None, environment: &environment, flags: &[] })
+    }
+
+    /// Adds a watched folder, or gives a library of the file one, as `--library` does.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the folder cannot be read, or the library has another one already.
+    pub fn add_library(&mut self, id: LibraryId, path: PathBuf) -> Result<(), ConfigError> {
+        match self.libraries.iter_mut().find(|library| library.id == id) {
+            Some(library) if library.path.is_none() => library.path = Some(path),
+            Some(_) => {
+                let reason = format!("{id:?} has a folder already");
+                return Err(ConfigError::Key { origin: "--library".to_owned(), key: "libraries".to_owned(), reason });
+            }
+            None => self.libraries.push(Library::watched(id, path)),
+        }
+        library::check_libraries(&self.libraries)
+            .map_err(|invalid| ConfigError::Key { origin: "--library".to_owned(), key: invalid.key, reason: invalid.reason })
     }
 
     /// What an operator should know about settings that are allowed.
@@ -173,7 +195,6 @@ impl RawSettings {
         self.limits.check()?;
         self.folder.check(self.limits.event_items)?;
         self.dialects.check()?;
-        range::at_least("engine.credit", self.engine.credit, "limits.batch_events", self.limits.batch_events)?;
         range::at_least("engine.feed_bytes", self.engine.feed_bytes, "limits.event_bytes", self.limits.event_bytes)?;
         library::check_libraries(&self.libraries)?;
         let users = people::users(self.users)?;

@@ -160,7 +160,7 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[engine]\nfeeds_bytes_per_worker = \"1MiB\"",
         "FILE: engine.feeds_bytes_per_worker: must be at least engine.feed_bytes, which is 8388608",
     ),
-    ("[engine]\ncredit = 10", "FILE: engine.credit: must be at least limits.batch_events, which is 1000"),
+    ("[engine]\ncredit = 10", "FILE: engine.credit: must be from 256 to 16777216"),
     ("[engine]\nhub_stall = \"0s\"", "FILE: engine.hub_stall: must be from 100ms to 60s"),
     ("[limits]\nhead = \"2h\"", "FILE: limits.head: must be from 100ms to 3600s"),
     ("[folder]\nbatch = 501", "FILE: folder.batch: must be from 1 to 500"),

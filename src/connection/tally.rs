@@ -76,6 +76,8 @@ pub struct Counts {
     pub conflated: u64,
     /// Refused after rights changed.
     pub filtered: u64,
+    /// Lost, for either reason.
+    pub skipped: u64,
     /// Lost because the client was too slow.
     pub skipped_lag: u64,
     /// Lost because the hub stood still.
@@ -88,6 +90,6 @@ impl Counts {
     /// Whether the accounting identity holds.
     #[must_use]
     pub fn add_up(&self) -> bool {
-        self.offered == self.delivered + self.conflated + self.filtered + self.skipped_lag + self.skipped_hub + self.waiting
+        self.offered == self.delivered + self.conflated + self.filtered + self.skipped + self.waiting
     }
 }

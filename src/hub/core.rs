@@ -245,6 +245,7 @@ impl HubCore {
             delivered: tally.delivered.get(),
             conflated: tally.conflated.get(),
             filtered: tally.filtered.get(),
+            skipped: tally.skipped(SkipReason::Lag) + tally.skipped(SkipReason::Hub),
             skipped_lag: tally.skipped(SkipReason::Lag),
             skipped_hub: tally.skipped(SkipReason::Hub),
             waiting: feed.head() - member.connection.cursor.get() + member.connection.in_hand(),

@@ -10,6 +10,7 @@ mod group;
 mod index;
 mod lag;
 mod offers;
+mod report;
 mod upkeep;
 mod wheel;
 
@@ -21,13 +22,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorFuture, AsyncContext, Context, Handler};
+use actix::{Actor, ActorFuture, AsyncContext, Context, Handler, Message};
 
 pub use self::core::{HubCore, HubSettings, Join};
 pub use feed::FeedLimits;
+pub use report::ConnectionReport;
 
 use crate::{
     connection::{CloseReason, Connection},
+    id::UserId,
     shard::FromShard,
 };
 
@@ -117,6 +120,50 @@ impl Handler<FromShard> for Hub {
             }
             FromShard::Missed(missed) => core.missed(&missed),
         });
+    }
+}
+
+/// A user's rights changed: answered when his sessions of this worker have followed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct RightsChanged(pub UserId);
+
+impl Handler<RightsChanged> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, RightsChanged(user): RightsChanged, _: &mut Self::Context) {
+        self.handle.with(|core| core.rights_changed(&user));
+    }
+}
+
+/// Asks for a page of this worker's connections, from a slot on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<ConnectionReport>")]
+pub struct ListConnections {
+    /// The first slot of interest.
+    pub from_slot: u32,
+    /// The most to list.
+    pub limit: usize,
+}
+
+impl Handler<ListConnections> for Hub {
+    type Result = Vec<ConnectionReport>;
+
+    fn handle(&mut self, page: ListConnections, _: &mut Self::Context) -> Self::Result {
+        self.handle.with(|core| core.report(page.from_slot, page.limit))
+    }
+}
+
+/// Ends every connection with the dialect's last word, for that reason.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SayGoodbye(pub CloseReason);
+
+impl Handler<SayGoodbye> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, SayGoodbye(reason): SayGoodbye, _: &mut Self::Context) {
+        self.handle.with(|core| core.close_all(reason));
     }
 }
 

@@ -88,7 +88,7 @@ impl Publishing {
     /// Begins to read NDJSON.
     #[must_use]
     pub fn lines(self) -> Lines {
-        Lines { publishing: self, buffer: BytesMut::new(), too_long: false, answers: String::new() }
+        Lines { publishing: self, buffer: BytesMut::new(), too_long: false, busy: false, answers: String::new() }
     }
 
     async fn publish(&self, drafts: Vec<Result<Draft, DraftError>>) -> Vec<Verdict> {
@@ -105,7 +105,7 @@ impl Publishing {
         }
         let mut answers = self.publisher.publish_patiently(submissions, PATIENCE).await.into_iter().map(|answer| {
             answer.map_err(|error| match error {
-                PublishError::Busy => (503, json!({"status": 503, "error": "busy"})),
+                PublishError::Busy => busy(),
                 PublishError::Stopped => (503, json!({"status": 503, "error": "stopping"})),
             })
         });
@@ -137,6 +137,8 @@ pub struct Lines {
     buffer: BytesMut,
     /// The line under way is longer than an event may be; its rest is passed over.
     too_long: bool,
+    /// An earlier line found no room: no later one may overtake it.
+    busy: bool,
     answers: String,
 }
 
@@ -183,7 +185,15 @@ impl Lines {
         if drafts.is_empty() {
             return;
         }
+        if self.busy {
+            for _ in drafts {
+                self.answers.push_str(&busy().1.to_string());
+                self.answers.push('\n');
+            }
+            return;
+        }
         for verdict in self.publishing.publish(drafts).await {
+            self.busy |= matches!(verdict, Err((503, _)));
             match verdict {
                 Ok(receipt) => self.answers.push_str(&line_of(&receipt)),
                 Err((_, value)) => self.answers.push_str(&value.to_string()),
@@ -195,6 +205,10 @@ impl Lines {
 
 fn line_of(receipt: &Receipt) -> String {
     serde_json::to_string(receipt).unwrap_or_default()
+}
+
+fn busy() -> (u16, serde_json::Value) {
+    (503, json!({"status": 503, "error": "busy"}))
 }
 
 fn single_answer(verdict: Verdict) -> Answer {

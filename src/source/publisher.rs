@@ -20,6 +20,9 @@ use super::cloudevents::Draft;
 /// How long to wait at most before asking a busy shard again, if nothing tells that credit came back.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// Events that go to a shard at once: a part must fit into a hub's credit.
+const PART_EVENTS: usize = 256;
+
 /// Why an event was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -52,7 +55,7 @@ struct Part {
 }
 
 /// The answers to a batch, in its order.
-type Answers = Vec<Result<Receipt, PublishError>>;
+pub type Answers = Vec<Result<Receipt, PublishError>>;
 
 impl Publisher {
     /// A publisher for these shards.
@@ -61,78 +64,76 @@ impl Publisher {
         Self { shards, metrics }
     }
 
-    /// Publishes; a shard without room answers [`PublishError::Busy`] at once.
+    /// Publishes; a shard without room answers [`PublishError::Busy`] at once. Works on any runtime.
     pub async fn publish(&self, submissions: Vec<Submission>) -> Answers {
+        self.publish_parts(submissions, async |part| self.try_part(part.shard, std::mem::take(&mut part.submissions)).await).await
+    }
+
+    /// Publishes, trying again as credit returns until the patience is over. Needs a tokio runtime for its clock.
+    pub async fn publish_patiently(&self, submissions: Vec<Submission>, patience: Duration) -> Answers {
+        let deadline = Instant::now() + patience;
+        self.publish_parts(submissions, async |part| self.insist(part, deadline).await).await
+    }
+
+    async fn publish_parts(
+        &self,
+        submissions: Vec<Submission>,
+        mut try_one: impl AsyncFnMut(&mut Part) -> Result<Vec<Receipt>, Refused>,
+    ) -> Answers {
         let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
-        let mut waiting = Vec::new();
-        // Every shard gets its part before any answer is waited for.
-        for Part { shard, places, submissions } in self.parts(submissions) {
-            match self.send(shard, submissions) {
-                Ok(reply) => waiting.push((places, reply)),
-                Err(Refused::Busy(_)) => fill(&mut answers, &places, Err((Busy, Vec::new()))),
-                Err(Refused::Stopped) => {}
+        let mut busy_shards = Vec::new();
+        for mut part in self.parts(submissions) {
+            // What follows a refused part must not overtake it.
+            let outcome = if busy_shards.contains(&part.shard) { Err(Refused::Busy(Vec::new())) } else { try_one(&mut part).await };
+            if matches!(outcome, Err(Refused::Busy(_))) {
+                busy_shards.push(part.shard);
             }
-        }
-        for (places, reply) in waiting {
-            if let Ok(outcome) = reply.await {
-                fill(&mut answers, &places, outcome);
-            }
+            fill(&mut answers, &part.places, outcome);
         }
         self.count_busy(&answers);
         answers
     }
 
-    /// Publishes, trying again as credit returns until the patience is over. Needs a tokio runtime for its clock.
-    pub async fn publish_patiently(&self, submissions: Vec<Submission>, patience: Duration) -> Answers {
-        let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
-        let deadline = Instant::now() + patience;
-        for mut part in self.parts(submissions) {
-            loop {
-                let returned = Arc::clone(&self.shards.get(part.shard).returned);
-                let mut credit = pin!(returned.notified());
-                credit.as_mut().enable(); // before trying: credit that returns in between is not missed
-                match self.try_part(part.shard, std::mem::take(&mut part.submissions)).await {
-                    Ok(receipts) => fill(&mut answers, &part.places, Ok(receipts)),
-                    Err(Refused::Busy(submissions)) if Instant::now() < deadline => {
-                        part.submissions = submissions;
-                        // Whether told or timed out, it is tried again.
-                        let _ = tokio::time::timeout(RETRY, credit).await;
-                        continue;
-                    }
-                    Err(Refused::Busy(_)) => fill(&mut answers, &part.places, Err((Busy, Vec::new()))),
-                    Err(Refused::Stopped) => {}
-                }
-                break;
+    /// Tries one part until it is taken or the deadline has passed.
+    async fn insist(&self, part: &mut Part, deadline: Instant) -> Result<Vec<Receipt>, Refused> {
+        loop {
+            let returned = Arc::clone(&self.shards.get(part.shard).returned);
+            let mut credit = pin!(returned.notified());
+            credit.as_mut().enable(); // before trying: credit that returns in between is not missed
+            match self.try_part(part.shard, std::mem::take(&mut part.submissions)).await {
+                Err(Refused::Busy(submissions)) if Instant::now() < deadline => part.submissions = submissions,
+                outcome => return outcome,
             }
+            // Whether told or timed out, it is tried again.
+            let _ = tokio::time::timeout(RETRY, credit).await;
         }
-        self.count_busy(&answers);
-        answers
     }
 
     /// Publishes from a plain thread, waiting for room until the patience is over. Must not be called inside an
     /// asynchronous runtime: it blocks.
     pub fn publish_blocking(&self, submissions: Vec<Submission>, patience: Duration) -> Answers {
-        let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
         let deadline = Instant::now() + patience;
-        for Part { shard, places, mut submissions } in self.parts(submissions) {
-            loop {
-                let outcome = self.send(shard, submissions).and_then(|reply| match reply.blocking_recv() {
-                    Ok(Ok(receipts)) => Ok(receipts),
-                    Ok(Err((Busy, submissions))) => Err(Refused::Busy(submissions)),
-                    Err(_) => Err(Refused::Stopped),
-                });
+        let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
+        let mut busy_shards = Vec::new();
+        for part in self.parts(submissions) {
+            let Part { shard, places, mut submissions } = part;
+            let outcome = loop {
+                if busy_shards.contains(&shard) {
+                    break Err(Refused::Busy(Vec::new()));
+                }
+                let outcome = self.send(shard, submissions).and_then(|reply| received(reply.blocking_recv()));
                 match outcome {
-                    Ok(receipts) => fill(&mut answers, &places, Ok(receipts)),
                     Err(Refused::Busy(back)) if Instant::now() < deadline => {
                         submissions = back;
                         std::thread::park_timeout(RETRY);
-                        continue;
                     }
-                    Err(Refused::Busy(_)) => fill(&mut answers, &places, Err((Busy, Vec::new()))),
-                    Err(Refused::Stopped) => {}
+                    outcome => break outcome,
                 }
-                break;
+            };
+            if matches!(outcome, Err(Refused::Busy(_))) {
+                busy_shards.push(shard);
             }
+            fill(&mut answers, &places, outcome);
         }
         self.count_busy(&answers);
         answers
@@ -149,11 +150,7 @@ impl Publisher {
     }
 
     async fn try_part(&self, shard: usize, submissions: Vec<Submission>) -> Result<Vec<Receipt>, Refused> {
-        match self.send(shard, submissions)?.await {
-            Ok(Ok(receipts)) => Ok(receipts),
-            Ok(Err((Busy, submissions))) => Err(Refused::Busy(submissions)),
-            Err(_) => Err(Refused::Stopped),
-        }
+        received(self.send(shard, submissions)?.await)
     }
 
     fn send(&self, shard: usize, submissions: Vec<Submission>) -> Result<Reply, Refused> {
@@ -165,18 +162,17 @@ impl Publisher {
         }
     }
 
-    /// Sorts a batch by shard; the order within each shard stays.
+    /// Sorts a batch by shard, in parts of bounded size; the order within each shard stays.
     fn parts(&self, submissions: Vec<Submission>) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         for (place, submission) in submissions.into_iter().enumerate() {
             let shard = self.shards.index_of(&submission.event.shard_key());
-            let part = match parts.iter_mut().find(|part| part.shard == shard) {
-                Some(part) => part,
-                None => {
-                    parts.push(Part { shard, places: Vec::new(), submissions: Vec::new() });
-                    parts.last_mut().unwrap_or_else(|| unreachable!("pushed on the line above"))
-                }
-            };
+            let open = parts.iter().position(|part| part.shard == shard && part.places.len() < PART_EVENTS);
+            let part = open.unwrap_or_else(|| {
+                parts.push(Part { shard, places: Vec::new(), submissions: Vec::new() });
+                parts.len() - 1
+            });
+            let part = &mut parts[part];
             part.places.push(place);
             part.submissions.push(submission);
         }
@@ -191,17 +187,26 @@ enum Refused {
     Stopped,
 }
 
-fn fill(answers: &mut Answers, places: &[usize], outcome: Result<Vec<Receipt>, (Busy, Vec<Submission>)>) {
+fn received(reply: Result<Result<Vec<Receipt>, (Busy, Vec<Submission>)>, oneshot::error::RecvError>) -> Result<Vec<Receipt>, Refused> {
+    match reply {
+        Ok(Ok(receipts)) => Ok(receipts),
+        Ok(Err((Busy, submissions))) => Err(Refused::Busy(submissions)),
+        Err(_) => Err(Refused::Stopped),
+    }
+}
+
+fn fill(answers: &mut Answers, places: &[usize], outcome: Result<Vec<Receipt>, Refused>) {
     match outcome {
         Ok(receipts) => {
             for (place, receipt) in places.iter().zip(receipts) {
                 answers[*place] = Ok(receipt);
             }
         }
-        Err(_) => {
+        Err(Refused::Busy(_)) => {
             for place in places {
                 answers[*place] = Err(PublishError::Busy);
             }
         }
+        Err(Refused::Stopped) => {} // as every answer begins
     }
 }

@@ -1,0 +1,186 @@
+//! Administration and reading under `/api/`: rights, connections, and what a library holds.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::{
+    Shared,
+    mount::header,
+    publish::problem,
+};
+use crate::{
+    access::{LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
+    event::Level,
+    hub,
+    id::{ConnectionId, LibraryId, UserId},
+};
+
+/// Connections on one page, unless asked for fewer.
+const PAGE: usize = 200;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/api/principals/{user}").route(web::put().to(put_principal)).route(web::delete().to(delete_principal)))
+        .service(web::resource("/api/connections").route(web::get().to(connections)))
+        .service(web::resource("/api/libraries/{id}/medias").route(web::get().to(medias)));
+}
+
+/// Who calls; the answer to somebody without credentials that count.
+fn caller(request: &HttpRequest, shared: &Shared) -> Result<Arc<Principal>, HttpResponse> {
+    shared.doorkeeper.caller(header(request, "authorization")).ok_or_else(|| {
+        HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a token is needed"))
+    })
+}
+
+fn administrator(request: &HttpRequest, shared: &Shared) -> Result<(), HttpResponse> {
+    if caller(request, shared)?.admin { Ok(()) } else { Err(HttpResponse::Forbidden().json(problem(403, "only for administrators"))) }
+}
+
+/// The body of `PUT /api/principals/{user}`; what is absent stays as it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrincipalBody {
+    admin: Option<bool>,
+    libraries: Option<LibraryRights>,
+    disabled: Option<bool>,
+    #[serde(default)]
+    revoke_tokens: bool,
+}
+
+async fn put_principal(request: HttpRequest, user: web::Path<String>, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+    if let Err(answer) = administrator(&request, &shared) {
+        return answer;
+    }
+    let user = match UserId::parse(&user) {
+        Ok(user) => user,
+        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+    };
+    let body: PrincipalBody = match serde_json::from_slice(&body) {
+        Ok(body) => body,
+        Err(error) if error.is_data() => return HttpResponse::UnprocessableEntity().json(problem(422, &error.to_string())),
+        Err(error) => return HttpResponse::BadRequest().json(problem(400, &error.to_string())),
+    };
+    let change =
+        PrincipalChange { admin: body.admin, libraries: body.libraries, disabled: body.disabled, revoke_tokens: body.revoke_tokens };
+    let directory = Arc::clone(shared.doorkeeper.directory());
+    let name = user.clone();
+    let changed = web::block(move || directory.put_principal(&name, change)).await;
+    rights_changed(&shared, user, changed).await
+}
+
+async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
+    if let Err(answer) = administrator(&request, &shared) {
+        return answer;
+    }
+    let user = match UserId::parse(&user) {
+        Ok(user) => user,
+        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+    };
+    let directory = Arc::clone(shared.doorkeeper.directory());
+    let name = user.clone();
+    let changed = web::block(move || directory.delete_principal(&name)).await;
+    rights_changed(&shared, user, changed).await
+}
+
+/// Answers only when every hub has acted: nothing accepted after the answer reaches the user against his rights.
+async fn rights_changed(
+    shared: &Shared,
+    user: UserId,
+    changed: Result<Result<RightsChanged, StoreError>, actix_web::error::BlockingError>,
+) -> HttpResponse {
+    match changed {
+        Ok(Ok(changed)) => {
+            for hub in shared.hubs() {
+                if hub.rights.send(hub::RightsChanged(user.clone())).await.is_err() {
+                    return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"));
+                }
+            }
+            HttpResponse::Ok().json(serde_json::json!({"user": changed.user, "epoch": changed.epoch}))
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a change of rights could not be kept");
+            HttpResponse::ServiceUnavailable().json(problem(503, "the change could not be kept, and was not made"))
+        }
+        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ConnectionsPage {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A page of connections, worker by worker, never all at once.
+async fn connections(request: HttpRequest, page: web::Query<ConnectionsPage>, shared: web::Data<Shared>) -> HttpResponse {
+    if let Err(answer) = administrator(&request, &shared) {
+        return answer;
+    }
+    let limit = page.limit.unwrap_or(PAGE).clamp(1, 1_000);
+    let after: Option<ConnectionId> = match page.after.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(())) => return HttpResponse::UnprocessableEntity().json(problem(422, "`after` must be the `next` of an earlier page")),
+    };
+    let mut reports = Vec::new();
+    for hub in shared.hubs().iter().filter(|hub| after.is_none_or(|id| hub.worker >= id.worker)) {
+        let from_slot = after.filter(|id| id.worker == hub.worker).map_or(0, |id| id.slot.saturating_add(1));
+        match hub.connections.send(hub::ListConnections { from_slot, limit: limit - reports.len() }).await {
+            Ok(more) => reports.extend(more),
+            Err(_) => return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer")),
+        }
+        if reports.len() >= limit {
+            break;
+        }
+    }
+    let next = if reports.len() >= limit { reports.last().map(|report| report.id.clone()) } else { None };
+    HttpResponse::Ok().json(serde_json::json!({"connections": reports, "next": next}))
+}
+
+#[derive(Debug, Deserialize)]
+struct MediasPage {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What a client syncs from after a gap: the same objects, and the same rights, as the events.
+async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<MediasPage>, shared: web::Data<Shared>) -> HttpResponse {
+    let mut response = match caller(&request, &shared) {
+        Ok(principal) => medias_of(&id, page.into_inner(), &principal, &shared).await,
+        Err(answer) => answer,
+    };
+    for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
+        if let (Ok(name), Ok(value)) = (actix_web::http::header::HeaderName::try_from(name), value.parse()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+async fn medias_of(id: &str, page: MediasPage, principal: &Principal, shared: &Shared) -> HttpResponse {
+    let library = match LibraryId::parse(id) {
+        Ok(library) => library,
+        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`library` {error}"))),
+    };
+    if !principal.has(&library, Level::Read) {
+        return HttpResponse::Forbidden().json(problem(403, "this token may not read the library"));
+    }
+    let Some(catalogue) = shared.catalogue.clone().filter(|_| shared.watched.contains(&library)) else {
+        return HttpResponse::NotFound().json(problem(404, "no watched folder of that library"));
+    };
+    let limit = page.limit.unwrap_or(PAGE);
+    match web::block(move || catalogue.page(&library, page.after.as_deref(), limit)).await {
+        Ok(Ok(page)) => {
+            let next = serde_json::to_string(&page.next).unwrap_or_else(|_| "null".to_owned());
+            let body = format!("{{\"medias\":[{}],\"next\":{next}}}", page.medias.join(","));
+            HttpResponse::Ok().content_type("application/json").body(body)
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the store of medias cannot be read");
+            HttpResponse::ServiceUnavailable().json(problem(503, "the store cannot be read"))
+        }
+        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+    }
+}

@@ -1,0 +1,143 @@
+//! Who comes in: one authentication and one admission for the front door and for the HTTP server behind it.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::{
+    access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, Principal},
+    clock::Timestamp,
+    connection::Details,
+    dialect::{Answer, Dialect, Opening, Refusal, Request},
+    metrics::AccessMetrics,
+};
+
+/// The longest client name kept, in characters.
+const MAX_CLIENT_NAME: usize = 120;
+
+/// Admits or refuses clients.
+pub struct Doorkeeper {
+    dialects: Vec<Arc<dyn Dialect>>,
+    directory: Arc<Directory>,
+    allowed_origins: Vec<String>,
+    draining: AtomicBool,
+    metrics: Arc<AccessMetrics>,
+}
+
+/// A client that may come in.
+pub(super) struct Admitted {
+    pub(super) dialect: usize,
+    pub(super) opening: Opening,
+    pub(super) credential: Credential,
+    pub(super) guard: ConnectionGuard,
+    pub(super) details: Details,
+}
+
+impl Doorkeeper {
+    /// A doorkeeper for these dialects, whose places are their numbers.
+    #[must_use]
+    pub fn new(dialects: Vec<Arc<dyn Dialect>>, directory: Arc<Directory>, allowed_origins: Vec<String>, metrics: Arc<AccessMetrics>) -> Self {
+        Self { dialects, directory, allowed_origins, draining: AtomicBool::new(false), metrics }
+    }
+
+    /// From now on nobody is let in.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody is let in any more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The number of the dialect whose stream endpoint that path is.
+    pub(super) fn dialect_at(&self, path: &str) -> Option<usize> {
+        self.dialects.iter().position(|dialect| dialect.stream_paths().contains(&path))
+    }
+
+    /// Every stream endpoint, with its dialect's number.
+    pub(super) fn stream_paths(&self) -> impl Iterator<Item = (usize, &'static str)> + '_ {
+        self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
+    }
+
+    /// Lets a client in, or says no in its dialect's words.
+    pub(super) fn admit(&self, dialect: usize, request: &Request<'_>) -> Result<Admitted, Answer> {
+        self.try_admit(dialect, request).map_err(|refusal| {
+            self.metrics.rejected(dialect, refusal as usize);
+            self.with_cors(self.dialects[dialect].refuse(request, refusal), request)
+        })
+    }
+
+    fn try_admit(&self, number: usize, request: &Request<'_>) -> Result<Admitted, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let dialect = &self.dialects[number];
+        let token = dialect.token(request).ok_or(Refusal::Unauthorised)?;
+        let Authenticated { principal, credential, .. } = self.authenticate(&token).map_err(|_| Refusal::Unauthorised)?;
+        let admitted = self.directory.admit(principal.user.as_ref()).map_err(|_| Refusal::Full)?;
+        let mut opening = dialect.open(request, principal);
+        opening.headers.extend(self.cors((request.header)("origin")));
+        let details = Details {
+            dialect: dialect.name(),
+            peer: request.peer,
+            client: (request.header)("user-agent").map(client_name),
+            opened: Timestamp::now(),
+        };
+        Ok(Admitted { dialect: number, opening, credential, guard: admitted.guard, details })
+    }
+
+    /// Who shows this token; counted.
+    pub(super) fn authenticate(&self, token: &str) -> Result<Authenticated, Denied> {
+        let result = self.directory.authenticate(token);
+        self.metrics.authenticated(result.is_ok());
+        result
+    }
+
+    /// Who makes this call, by `Authorization: Bearer`.
+    pub(super) fn caller(&self, authorization: Option<&str>) -> Option<Arc<Principal>> {
+        let (scheme, token) = authorization?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        self.authenticate(token.trim()).ok().map(|authenticated| authenticated.principal)
+    }
+
+    fn with_cors(&self, mut answer: Answer, request: &Request<'_>) -> Answer {
+        answer.headers.extend(self.cors((request.header)("origin")));
+        answer
+    }
+
+    /// Requests carry tokens, not cookies, so any origin may read the answers; credentials only for listed ones.
+    pub(super) fn cors(&self, origin: Option<&str>) -> Vec<(&'static str, String)> {
+        match origin.filter(|origin| self.allowed_origins.iter().any(|allowed| allowed == origin)) {
+            Some(origin) => vec![
+                ("access-control-allow-origin", origin.to_owned()),
+                ("access-control-allow-credentials", "true".to_owned()),
+                ("vary", "Origin".to_owned()),
+            ],
+            None if self.allowed_origins.is_empty() => vec![("access-control-allow-origin", "*".to_owned())],
+            None => vec![("access-control-allow-origin", "*".to_owned()), ("vary", "Origin".to_owned())],
+        }
+    }
+
+    /// The directory behind the door.
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+}
+
+/// What a client calls itself, fit for logs and lists.
+fn client_name(user_agent: &str) -> Box<str> {
+    user_agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
+}
+
+/// The address of a peer, if it still has one.
+pub(super) fn peer_of(socket: &tokio::net::TcpStream) -> Option<SocketAddr> {
+    socket.peer_addr().ok()
+}

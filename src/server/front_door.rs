@@ -1,0 +1,258 @@
+//! The front door: reads one request head before any HTTP server does.
+//!
+//! A stream endpoint, plain and whole, becomes a session that owns its socket and never enters the HTTP dispatcher, which
+//! would keep two buffers for its whole life. Everything else goes to the ordinary server, with the bytes already read put
+//! back in front.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix::Actor;
+use actix_service::{Service, ServiceFactory};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{
+    doorkeeper::{Admitted, Doorkeeper, peer_of},
+    head,
+    worker::{self, Worker},
+};
+use crate::{
+    connection::{Outlet, SocketOptions},
+    dialect::{Answer, Request},
+    hub::Join,
+    session::Session,
+};
+
+/// What one read may bring; a head that is longer is not for the door.
+const SCRATCH: usize = 8 * 1024;
+
+thread_local! {
+    /// One buffer per worker: a connection that has sent nothing yet holds none.
+    static SCRATCH_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
+}
+
+/// What the door itself is set up with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DoorSettings {
+    /// How long the first bytes may take (`limits.head`).
+    pub(super) head: Duration,
+    /// How detached sockets are set up.
+    pub(super) socket: SocketOptions,
+    /// Messages a session's mailbox holds.
+    pub(super) session_mailbox: usize,
+}
+
+/// A transport with bytes put back in front of it.
+pub(super) struct Prefixed<Io> {
+    prefix: Bytes,
+    io: Io,
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Prefixed<Io> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.prefix.has_remaining() {
+            let n = self.prefix.len().min(buffer.remaining());
+            buffer.put_slice(&self.prefix[..n]);
+            self.prefix.advance(n);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Prefixed<Io> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// The factory: one door per worker, in front of the ordinary server's factory.
+pub(super) struct FrontDoor<F> {
+    pub(super) http: F,
+    pub(super) doorkeeper: Arc<Doorkeeper>,
+    pub(super) settings: DoorSettings,
+    pub(super) crew: Arc<worker::Crew>,
+}
+
+/// What goes on to the ordinary server.
+pub(super) type Onward = (Prefixed<TcpStream>, Option<SocketAddr>);
+
+type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+impl<F> ServiceFactory<TcpStream> for FrontDoor<F>
+where
+    F: ServiceFactory<Onward, Config = ()>,
+    F::Future: 'static,
+    F::Service: 'static,
+    F::InitError: 'static,
+{
+    type Response = ();
+    type Error = F::Error;
+    type Config = ();
+    type Service = Door<F::Service>;
+    type InitError = F::InitError;
+    type Future = Boxed<Self::Service, Self::InitError>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let worker = Worker::of_this_thread(&self.crew);
+        let (doorkeeper, settings) = (Arc::clone(&self.doorkeeper), self.settings);
+        let http = self.http.new_service(());
+        Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, worker }) })
+    }
+}
+
+/// One worker's door.
+pub(super) struct Door<S> {
+    http: Rc<S>,
+    doorkeeper: Arc<Doorkeeper>,
+    settings: DoorSettings,
+    worker: Worker,
+}
+
+/// What the first bytes turned out to be.
+enum Came {
+    Client(Box<Admitted>),
+    Refused(Answer),
+    Other(Bytes),
+}
+
+impl<S> Service<TcpStream> for Door<S>
+where
+    S: Service<Onward> + 'static,
+{
+    type Response = ();
+    type Error = S::Error;
+    type Future = Boxed<(), S::Error>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.http.poll_ready(cx)
+    }
+
+    fn call(&self, socket: TcpStream) -> Self::Future {
+        let (http, doorkeeper, settings, worker) = (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
+        Box::pin(async move {
+            let peer = peer_of(&socket);
+            let Ok(Ok(came)) = timeout(settings.head, first_bytes(&socket, &doorkeeper, peer)).await else {
+                return Ok(()); // it said nothing, or is gone: nobody to answer
+            };
+            match came {
+                Came::Other(prefix) => return http.call((Prefixed { prefix, io: socket }, peer)).await.map(drop),
+                Came::Refused(answer) => refuse(socket, &answer, settings.head).await,
+                Came::Client(admitted) => start_session(socket, *admitted, &worker, settings),
+            }
+            Ok(())
+        })
+    }
+}
+
+/// One read: a head in pieces is not for the door.
+async fn first_bytes(socket: &TcpStream, doorkeeper: &Doorkeeper, peer: Option<SocketAddr>) -> io::Result<Came> {
+    loop {
+        socket.readable().await?;
+        let came = SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+            let n = socket.try_read(scratch)?;
+            Ok(look(&scratch[..n], doorkeeper, peer))
+        });
+        match came {
+            Err(error) if io::Error::kind(&error) == io::ErrorKind::WouldBlock => {}
+            came => return came,
+        }
+    }
+}
+
+fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>) -> Came {
+    head::read(bytes, |head| {
+        let dialect = doorkeeper.dialect_at(head.path)?;
+        let header = |name: &str| head.header(name);
+        let request = Request { query: head.query, header: &header, peer };
+        Some(match doorkeeper.admit(dialect, &request) {
+            Ok(admitted) => Came::Client(Box::new(admitted)),
+            Err(answer) => Came::Refused(answer),
+        })
+    })
+    .unwrap_or_else(|| Came::Other(Bytes::copy_from_slice(bytes)))
+}
+
+/// The socket becomes a session of this worker.
+fn start_session(socket: TcpStream, admitted: Admitted, worker: &Worker, settings: DoorSettings) {
+    let outlet = match Outlet::plain(socket, settings.socket) {
+        Ok(outlet) => outlet,
+        Err(error) => {
+            tracing::debug!(%error, "a socket option was refused");
+            return;
+        }
+    };
+    // No content-length and no chunking: the stream ends when the connection does.
+    let opening = response_head(200, &admitted.opening.headers, None);
+    let join = Join::from_admitted(admitted, outlet, opening);
+    if let Some(connection) = worker.hub().join(join) {
+        Session::new(connection, worker.hub().clone(), settings.session_mailbox).start();
+    }
+}
+
+impl Join {
+    pub(super) fn from_admitted(admitted: Admitted, outlet: Outlet, opening: Bytes) -> Self {
+        let Admitted { dialect, opening: wanted, credential, guard, details } = admitted;
+        Self {
+            outlet,
+            details,
+            dialect,
+            filter: wanted.filter,
+            formats: wanted.formats,
+            opening,
+            keepalive: wanted.keepalive,
+            notices: wanted.notices,
+            credential,
+            admission: guard,
+        }
+    }
+}
+
+async fn refuse(mut socket: TcpStream, answer: &Answer, deadline: Duration) {
+    let mut bytes = BytesMut::from(&response_head(answer.status, &answer.headers, Some(answer.body.len()))[..]);
+    bytes.extend_from_slice(&answer.body);
+    let say_no = async {
+        socket.write_all(&bytes).await?;
+        socket.shutdown().await
+    };
+    // A client that does not take its refusal within the deadline is dropped with it.
+    let _ = timeout(deadline, say_no).await;
+}
+
+fn response_head(status: u16, headers: &[(&'static str, String)], content_length: Option<usize>) -> Bytes {
+    let reason = actix_http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
+    for (name, value) in headers {
+        head.push_str(name);
+        head.push_str(": ");
+        head.push_str(value);
+        head.push_str("\r\n");
+    }
+    if let Some(length) = content_length {
+        head.push_str(&format!("content-length: {length}\r\n"));
+    }
+    head.push_str("connection: close\r\n\r\n");
+    head.into()
+}

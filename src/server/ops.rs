@@ -1,0 +1,35 @@
+//! Health, readiness and metrics.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+
+use super::Shared;
+
+/// Health and readiness: on the main listener and on that of the metrics, so that a draining server can still be asked.
+pub(super) fn health_routes(config: &mut web::ServiceConfig) {
+    config.route("/healthz", web::get().to(healthy)).route("/readyz", web::get().to(ready));
+}
+
+/// The routes of the metrics listener.
+pub(super) fn metrics_routes(config: &mut web::ServiceConfig) {
+    config.configure(health_routes).route("/metrics", web::get().to(metrics));
+}
+
+async fn healthy() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+async fn ready(shared: web::Data<Shared>) -> HttpResponse {
+    if shared.is_ready() {
+        return HttpResponse::Ok().content_type("text/plain").body("ready\n");
+    }
+    HttpResponse::ServiceUnavailable().content_type("text/plain").body("not ready\n")
+}
+
+async fn metrics(shared: web::Data<Shared>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(shared.render_metrics())
+}
+
+/// What the metrics are rendered from.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;

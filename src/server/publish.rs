@@ -1,0 +1,128 @@
+//! `POST /api/events`: the HTTP side of publishing. What a body means is decided in `source`.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::{BodySize, MessageBody},
+    http::StatusCode,
+    web,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{Shared, mount::header};
+use crate::{
+    access::PublishRights,
+    metrics::PublishRefusal,
+    source::{Answer, Publishing},
+};
+
+/// Answer lines that may wait for the client to read them; then its body is not read on.
+const LINES_AHEAD: usize = 8;
+
+/// Publishes what the body holds.
+pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
+    let mut response = accept(&request, payload, &shared).await;
+    for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
+        if let (Ok(name), Ok(value)) = (actix_web::http::header::HeaderName::try_from(name), value.parse()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
+    let Some(principal) = shared.doorkeeper.caller(header(request, "authorization")) else {
+        shared.publish_metrics.refused(PublishRefusal::Unauthorised, 1);
+        return HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a publishing token is needed"));
+    };
+    if principal.publish == PublishRights::Nothing {
+        shared.publish_metrics.refused(PublishRefusal::Forbidden, 1);
+        return HttpResponse::Forbidden().json(problem(403, "this token may not publish"));
+    }
+    if header(request, "content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        shared.publish_metrics.refused(PublishRefusal::ContentType, 1);
+        return HttpResponse::UnsupportedMediaType().json(problem(415, "an encoded body is not accepted"));
+    }
+    let publishing = Publishing::new(shared.publisher.clone(), principal, shared.event_limits, shared.batch_events);
+    let content_type = header(request, "content-type");
+    match Publishing::reads_lines(content_type, headers(request).iter().copied()) {
+        Err(answer) => respond(answer),
+        Ok(true) => lines(publishing, payload, shared.body_deadline),
+        Ok(false) => whole(&publishing, request, payload, shared).await,
+    }
+}
+
+fn headers(request: &HttpRequest) -> Vec<(&str, &str)> {
+    request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
+}
+
+async fn whole(publishing: &Publishing, request: &HttpRequest, mut payload: web::Payload, shared: &Shared) -> HttpResponse {
+    let mut body = BytesMut::new();
+    loop {
+        match timeout(shared.body_deadline, payload.next()).await {
+            Err(_) => return HttpResponse::RequestTimeout().json(problem(408, "the body did not arrive in time")),
+            Ok(None) => break,
+            Ok(Some(Err(_))) => return HttpResponse::BadRequest().json(problem(400, "the body cannot be read")),
+            Ok(Some(Ok(chunk))) if body.len() + chunk.len() > shared.body_bytes => {
+                shared.publish_metrics.refused(PublishRefusal::TooLarge, 1);
+                return HttpResponse::PayloadTooLarge().json(problem(413, &format!("a body must be at most {} bytes", shared.body_bytes)));
+            }
+            Ok(Some(Ok(chunk))) => body.extend_from_slice(&chunk),
+        }
+    }
+    respond(publishing.whole(&body, header(request, "content-type"), headers(request).iter().copied()).await)
+}
+
+/// Answers while it reads: a task reads the body, and goes only as far ahead as the client takes the answers.
+fn lines(publishing: Publishing, mut payload: web::Payload, deadline: Duration) -> HttpResponse {
+    let (sender, answers) = mpsc::channel(LINES_AHEAD);
+    actix_rt::spawn(async move {
+        let mut lines = publishing.lines();
+        while let Ok(Some(Ok(chunk))) = timeout(deadline, payload.next()).await {
+            if !send(&sender, lines.feed(&chunk).await).await {
+                return; // the publisher is gone; what was accepted stays accepted
+            }
+        }
+        send(&sender, lines.finish().await).await;
+    });
+    HttpResponse::Ok().content_type("application/x-ndjson").body(AnswerLines(answers))
+}
+
+async fn send(sender: &mpsc::Sender<Bytes>, lines: String) -> bool {
+    lines.is_empty() || sender.send(lines.into()).await.is_ok()
+}
+
+struct AnswerLines(mpsc::Receiver<Bytes>);
+
+impl MessageBody for AnswerLines {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.0.poll_recv(cx).map(|lines| lines.map(Ok))
+    }
+}
+
+fn respond(answer: Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponseBuilder::new(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header(("retry-after", "1"));
+    }
+    response.content_type("application/json").body(answer.body)
+}
+
+pub(super) fn problem(status: u16, error: &str) -> serde_json::Value {
+    serde_json::json!({"status": status, "error": error})
+}
+
