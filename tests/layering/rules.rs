@@ -7,15 +7,18 @@ const MAX_LINES: usize = 450;
 
 /// Which module may import which. Within itself a module is free.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    // Value types: free to all, so they import nothing, and among themselves only what stands in `AMONG_VALUES`.
     ("id", &[]),
     ("clock", &[]),
     ("metrics", &[]),
     ("frame", &[]),
-    ("config", &[]),
     ("event", &[]),
+    // Settings name event types and levels in rights: one list of their names, the event's. `event` never reads settings.
+    ("config", &["event"]),
     ("access", &["event", "config"]),
     ("state", &["event", "access"]),
-    ("dialect", &["event", "access", "state"]),
+    // A dialect is made from its own part of the settings (`[dialects.NAME]`); settings know dialects as data only.
+    ("dialect", &["event", "access", "state", "config"]),
     ("shard", &["event", "state"]),
     ("connection", &["event"]),
     ("hub", &["connection", "event", "access", "state", "shard"]),
@@ -28,6 +31,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// The value types that everybody may import.
 const FREE_TO_ALL: &[&str] = &["id", "clock", "metrics", "frame"];
+
+/// The exceptions, for the value types themselves: they would otherwise be free to import each other in circles. A frame
+/// tells clients until when their credentials count, so it knows what a time is.
+const AMONG_VALUES: &[(&str, &str)] = &[("frame", "clock")];
 
 /// May import everything: it connects the parts.
 const FREE_OF_RULES: &[&str] = &["app"];
@@ -87,8 +94,12 @@ fn module(file: &str) -> Option<&str> {
 
 fn import(module: &str, file: &str, path: &CodePath) -> Option<String> {
     let target = imported(file, path)?;
-    if target == module || FREE_TO_ALL.contains(&target) || FREE_OF_RULES.contains(&module) {
+    if target == module || FREE_OF_RULES.contains(&module) {
         return None;
+    }
+    if FREE_TO_ALL.contains(&target) {
+        let free = !FREE_TO_ALL.contains(&module) || AMONG_VALUES.contains(&(module, target));
+        return (!free).then(|| format!("`{module}` is free to all, so it must not import `{target}`"));
     }
     let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
         return Some(format!("`{module}` is not in the table of imports: add it there and in ARCHITECTURE.md"));
@@ -166,6 +177,32 @@ mod tests {
         assert!(said.starts_with("src/event/scan.rs:2: crate::hub::Hub – `event` may import nothing"), "{said}");
         let said = only("src/hub/flush.rs", "fn f() { crate::session::go() }");
         assert!(said.contains("crate::session::go") && said.contains("`hub` may import connection, event"), "{said}");
+    }
+
+    #[test]
+    fn what_is_free_to_all_imports_nothing_itself() {
+        assert_eq!(violations("src/frame.rs", "use crate::clock::Timestamp;"), Vec::<String>::new());
+        assert!(only("src/clock.rs", "use crate::frame::Keepalive;").contains("`clock` is free to all"));
+        assert!(only("src/metrics/export.rs", "use crate::id::UserId;").contains("`metrics` is free to all"));
+        assert!(only("src/metrics/export.rs", "use crate::event::EventKind;").contains("`metrics` may import nothing"));
+    }
+
+    #[test]
+    fn no_two_modules_may_import_each_other_not_even_by_a_detour() {
+        fn reach<'a>(module: &'a str, seen: &mut Vec<&'a str>) {
+            let (_, targets) = MAY_IMPORT.iter().find(|(name, _)| *name == module).expect("every target is in the table");
+            for target in *targets {
+                if !seen.contains(target) {
+                    seen.push(target);
+                    reach(target, seen);
+                }
+            }
+        }
+        for (module, _) in MAY_IMPORT {
+            let mut seen = Vec::new();
+            reach(module, &mut seen);
+            assert!(!seen.contains(module), "`{module}` reaches itself: {seen:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,113 @@
+//! Who was let in and who was not: cold paths, so all workers share these counters.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::worker::MAX_DIALECTS;
+
+/// Why a client's connection was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Rejection {
+    /// No credentials, or none that count.
+    Unauthorised,
+    /// The server has as many connections as it may have.
+    ServerFull,
+    /// The user has as many connections as one user may have.
+    UserFull,
+    /// The server drains.
+    Draining,
+    /// The handshake is not one this dialect speaks.
+    Malformed,
+}
+
+impl Rejection {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Unauthorised, Self::ServerFull, Self::UserFull, Self::Draining, Self::Malformed];
+
+    /// The label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unauthorised => "unauthorised",
+            Self::ServerFull => "server_full",
+            Self::UserFull => "user_full",
+            Self::Draining => "draining",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// What came of looking at somebody's credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AuthResult {
+    /// They count.
+    Accepted,
+    /// There were none.
+    Missing,
+    /// Nobody's, or revoked ones.
+    Unknown,
+    /// They have ended.
+    Expired,
+    /// Their user is disabled or was deleted.
+    Disabled,
+}
+
+impl AuthResult {
+    /// Every result, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Missing, Self::Unknown, Self::Expired, Self::Disabled];
+
+    /// The label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// What is counted at the door.
+#[derive(Debug, Default)]
+pub struct AdmissionMetrics {
+    rejected: [[AtomicU64; Rejection::ALL.len()]; MAX_DIALECTS],
+    authenticated: [AtomicU64; AuthResult::ALL.len()],
+}
+
+impl AdmissionMetrics {
+    /// A client of that dialect was not let in.
+    pub fn rejected(&self, dialect: usize, why: Rejection) {
+        self.rejected[dialect][why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Credentials were looked at, whether for a stream, for publishing or for the API.
+    pub fn authenticated(&self, result: AuthResult) {
+        self.authenticated[result as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Clients of that dialect not let in for that reason.
+    #[must_use]
+    pub fn n_rejected(&self, dialect: usize, why: Rejection) -> u64 {
+        self.rejected[dialect][why as usize].load(Ordering::Relaxed)
+    }
+
+    /// Credentials with that result.
+    #[must_use]
+    pub fn n_authenticated(&self, result: AuthResult) -> u64 {
+        self.authenticated[result as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_in_the_order_of_the_numbers() {
+        assert!(Rejection::ALL.iter().enumerate().all(|(number, why)| *why as usize == number));
+        assert!(AuthResult::ALL.iter().enumerate().all(|(number, result)| *result as usize == number));
+    }
+}

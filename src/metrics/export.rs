@@ -1,0 +1,247 @@
+//! The exposition: every worker's counters merged at the moment somebody asks, in Prometheus' text format.
+//!
+//! Workers share nothing for it: each writes cache lines of its own, and only a scrape reads them all. Which dialects,
+//! kinds and reasons there are comes in as names; so the number of series is fixed when the exporter is made.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use prometheus::{
+    TextEncoder,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use super::{
+    AdmissionMetrics, AuthResult, Counter, DialectCounters, LATENCY_BOUNDS_MICROS, PublishMetrics, PublishRefusal, Rejection, ShardMetrics,
+    WorkerCounters,
+    family::{Page, Series, histogram},
+    names::{self, Metric},
+    process::Process,
+};
+
+/// Whose counters are exported, and what is called how.
+pub struct Sources {
+    /// One per worker.
+    pub workers: Vec<Arc<WorkerCounters>>,
+    /// One per shard.
+    pub shards: Vec<Arc<ShardMetrics>>,
+    /// What all publishers share.
+    pub publish: Arc<PublishMetrics>,
+    /// What all who let clients in share.
+    pub admission: Arc<AdmissionMetrics>,
+    /// The words for the numbers.
+    pub labels: Labels,
+    /// What is read, not counted.
+    pub gauges: Gauges,
+}
+
+/// The words for the numbers under which things are counted.
+#[derive(Debug, Clone)]
+pub struct Labels {
+    /// The dialects, in the order of their numbers; at most [`super::MAX_DIALECTS`].
+    pub dialects: Vec<&'static str>,
+    /// The kinds of event, in the order of their numbers.
+    pub kinds: Vec<&'static str>,
+    /// The outlets, in the order of their numbers.
+    pub outlets: [&'static str; 2],
+    /// The reasons for a close, in the order of their numbers.
+    pub close_reasons: [&'static str; 8],
+    /// The reasons for a skip, in the order of their numbers.
+    pub skip_reasons: [&'static str; 2],
+    /// The version that runs, as in Cargo.toml.
+    pub version: &'static str,
+    /// The commit it was built from; empty when that is not known.
+    pub commit: &'static str,
+}
+
+/// What is read at the moment of the scrape.
+pub struct Gauges {
+    /// Credit under way between shards and hubs: one depth per pair of them, in events. It is also `mailbox_depth` of its actor.
+    pub credit: Mailbox,
+    /// Further kinds of mailbox, if their depth can be read.
+    pub mailboxes: Vec<Mailbox>,
+    /// Connections the server lets in; 0 is no limit.
+    pub connection_limit: u64,
+    /// Whether the server says goodbye.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// The mailboxes of one kind of actor.
+pub struct Mailbox {
+    /// The kind: `hub`, `shard`.
+    pub actor: &'static str,
+    /// What one of them holds.
+    pub capacity: u64,
+    /// What waits in each of them now.
+    pub depths: Box<dyn Fn() -> Vec<u64> + Send + Sync>,
+}
+
+/// Answers scrapes.
+pub struct Exporter {
+    sources: Sources,
+    descs: Vec<Desc>,
+}
+
+impl Exporter {
+    /// The content type of what [`Exporter::render`] writes.
+    pub const CONTENT_TYPE: &'static str = prometheus::TEXT_FORMAT;
+
+    /// An exporter of these sources.
+    #[must_use]
+    pub fn new(sources: Sources) -> Self {
+        debug_assert!(sources.labels.dialects.len() <= super::MAX_DIALECTS, "more dialects than are counted apart");
+        Self { sources, descs: names::ALL.iter().filter_map(desc).collect() }
+    }
+
+    /// Every metric as text. Reads `/proc`: a matter of a millisecond, not for a worker that delivers.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.collect(), &mut text) {
+            // Writing to memory does not fail, and a page holds no family without a series.
+            tracing::error!(%error, "metrics cannot be written");
+        }
+        text
+    }
+
+    fn connections(&self, page: &mut Page) {
+        let labels = &self.sources.labels;
+        self.by_dialect_and(page, &names::CONNECTIONS, labels.outlets, |counters| &counters.connections);
+        self.by_dialect(page, &names::CONNECTIONS_OPENED, |counters| &counters.opened);
+        self.by_dialect_and(page, &names::CONNECTIONS_CLOSED, labels.close_reasons, |counters| &counters.closed);
+        let rejected = labels.dialects.iter().enumerate().flat_map(|(number, dialect)| {
+            let series = move |why: Rejection| (vec![*dialect, why.name()], self.sources.admission.n_rejected(number, why) as f64);
+            Rejection::ALL.map(series)
+        });
+        page.add(&names::CONNECTIONS_REJECTED, rejected);
+        page.one(&names::CONNECTION_LIMIT, self.sources.gauges.connection_limit as f64);
+        page.one(&names::STALL_TIMEOUTS, self.sum(|worker| &worker.time_outs));
+        self.by_dialect(page, &names::PINGS_SENT, |counters| &counters.pings);
+    }
+
+    fn publishing(&self, page: &mut Page) {
+        let Sources { shards, labels, publish, .. } = &self.sources;
+        let sum = |read: &dyn Fn(&ShardMetrics) -> u64| shards.iter().map(|shard| read(shard)).sum::<u64>() as f64;
+        let published = labels.kinds.iter().enumerate().map(|(kind, name)| (vec![*name], sum(&|shard| shard.n_published(kind))));
+        page.add(&names::EVENTS_PUBLISHED, published);
+        page.add(&names::PUBLISH_REJECTED, PublishRefusal::ALL.map(|why| (vec![why.name()], publish.n_refused(why) as f64)));
+        page.one(&names::PUBLISH_DUPLICATES, sum(&ShardMetrics::n_duplicates));
+        page.one(&names::SHARD_CREDIT_EXHAUSTED, sum(&ShardMetrics::n_credit_exhausted));
+    }
+
+    fn delivery(&self, page: &mut Page) {
+        let labels = &self.sources.labels;
+        self.by_dialect(page, &names::EVENTS_OFFERED, |counters| &counters.offered);
+        self.by_dialect_and(page, &names::DELIVERIES, labels.outlets, |counters| &counters.delivered);
+        self.by_dialect_and(page, &names::EVENTS_SKIPPED, labels.skip_reasons, |counters| &counters.skipped);
+        self.by_dialect(page, &names::EVENTS_CONFLATED, |counters| &counters.conflated);
+        self.by_dialect(page, &names::EVENTS_FILTERED, |counters| &counters.filtered);
+        self.by_dialect(page, &names::EVENTS_ABANDONED, |counters| &counters.abandoned);
+        self.by_dialect(page, &names::LAG_EPISODES, |counters| &counters.lag_episodes);
+        self.by_dialect(page, &names::DELIVERY_BYTES, |counters| &counters.bytes);
+        self.by_dialect(page, &names::WRITES, |counters| &counters.writes);
+        self.by_dialect(page, &names::WRITE_WOULD_BLOCK, |counters| &counters.would_block);
+        let latencies = labels.dialects.iter().enumerate().map(|(number, dialect)| (*dialect, self.latency(number)));
+        page.push(histogram(&names::DELIVERY_LATENCY, &LATENCY_BOUNDS_MICROS, latencies));
+        page.one(&names::ENCODE_FAILURES, self.sum(|worker| &worker.encode_failures));
+    }
+
+    fn engine(&self, page: &mut Page) {
+        let Sources { gauges, labels, admission, .. } = &self.sources;
+        page.one(&names::FILTER_GROUPS, self.sum(|worker| &worker.groups));
+        page.one(&names::FEED_BYTES, self.sum(|worker| &worker.feed_bytes));
+        let outstanding = (gauges.credit.depths)();
+        page.one(&names::SHARD_CREDIT_OUTSTANDING, outstanding.iter().sum::<u64>() as f64);
+        let fullest = |depths: Vec<u64>| depths.into_iter().max().unwrap_or_default() as f64;
+        let mut depths: Vec<Series> = vec![(vec![gauges.credit.actor], fullest(outstanding))];
+        depths.extend(gauges.mailboxes.iter().map(|mailbox| (vec![mailbox.actor], fullest((mailbox.depths)()))));
+        page.add(&names::MAILBOX_DEPTH, depths);
+        let mailboxes = std::iter::once(&gauges.credit).chain(&gauges.mailboxes);
+        page.add(&names::MAILBOX_CAPACITY, mailboxes.map(|mailbox| (vec![mailbox.actor], mailbox.capacity as f64)));
+        let authenticated = AuthResult::ALL.map(|result| (vec![result.name()], admission.n_authenticated(result) as f64));
+        page.add(&names::AUTH_REQUESTS, authenticated);
+        page.one(&names::DRAINING, f64::from(u8::from(gauges.draining.load(Ordering::Relaxed))));
+        page.add(&names::BUILD_INFO, [(vec![labels.version, labels.commit], 1.0)]);
+    }
+
+    fn by_dialect(&self, page: &mut Page, metric: &Metric, counter: impl Fn(&DialectCounters) -> &Counter) {
+        let dialects = self.sources.labels.dialects.iter().enumerate();
+        page.add(metric, dialects.map(|(number, name)| (vec![*name], self.sum(|worker| counter(&worker.dialects[number])))));
+    }
+
+    fn by_dialect_and<const N: usize>(
+        &self,
+        page: &mut Page,
+        metric: &Metric,
+        names: [&'static str; N],
+        counters: impl Fn(&DialectCounters) -> &[Counter; N],
+    ) {
+        let mut series: Vec<Series> = Vec::new();
+        for (number, dialect) in self.sources.labels.dialects.iter().enumerate() {
+            for (index, name) in names.into_iter().enumerate() {
+                series.push((vec![dialect, name], self.sum(|worker| &counters(&worker.dialects[number])[index])));
+            }
+        }
+        page.add(metric, series);
+    }
+
+    fn sum(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> f64 {
+        self.sources.workers.iter().map(|worker| counter(worker).get()).fold(0, u64::wrapping_add) as f64
+    }
+
+    /// One dialect's deliveries per bucket, and the sum of their latencies in microseconds.
+    fn latency(&self, dialect: usize) -> (Vec<u64>, u64) {
+        let mut merged = (vec![0; LATENCY_BOUNDS_MICROS.len() + 1], 0_u64);
+        for worker in &self.sources.workers {
+            let (buckets, sum) = worker.dialects[dialect].latency.read();
+            merged.0.iter_mut().zip(buckets).for_each(|(all, bucket)| *all += bucket);
+            merged.1 = merged.1.wrapping_add(sum);
+        }
+        merged
+    }
+}
+
+impl Collector for Exporter {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut page = Page::default();
+        self.connections(&mut page);
+        self.publishing(&mut page);
+        self.delivery(&mut page);
+        self.engine(&mut page);
+        process(&mut page, &Process::read());
+        page.families()
+    }
+}
+
+fn process(page: &mut Page, process: &Process) {
+    let readings = [
+        (&names::FD_LIMIT, process.max_fds),
+        (&names::PROCESS_CPU, process.cpu_seconds),
+        (&names::PROCESS_OPEN_FDS, process.open_fds),
+        (&names::PROCESS_MAX_FDS, process.max_fds),
+        (&names::PROCESS_RESIDENT_MEMORY, process.resident_bytes),
+        (&names::PROCESS_VIRTUAL_MEMORY, process.virtual_bytes),
+        (&names::PROCESS_THREADS, process.threads),
+        (&names::PROCESS_START_TIME, process.start_seconds),
+    ];
+    for (metric, reading) in readings {
+        page.add(metric, reading.map(|value| (Vec::new(), value)));
+    }
+}
+
+/// What the `prometheus` crate wants to know of a metric beforehand. `None` for a name it does not allow: a test registers all.
+fn desc(metric: &Metric) -> Option<Desc> {
+    let labels = metric.labels.iter().map(|label| (*label).to_owned()).collect();
+    Desc::new(metric.name.to_owned(), metric.help.to_owned(), labels, std::collections::HashMap::new()).ok()
+}
+
+#[cfg(test)]
+#[path = "export_tests.rs"]
+mod tests;
