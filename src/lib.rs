@@ -1,6 +1,7 @@
 //! Fanfare: a real-time event engine for media servers.
 
 pub mod access;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

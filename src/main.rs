@@ -1,1 +1,107 @@
-fn main() {}
+//! `fanfare`: the server, and the two small clients that come with it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fanfare::{
+    app::{App, StartError},
+    cli::{
+        Cli, Command, ServeArgs, logging, publish,
+        run_file::{self, RunFile, RunFileGuard},
+        tail,
+    },
+    config::{self, Flag, Settings},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Cli::parse().into_command() {
+        Command::Serve(arguments) => serve(arguments),
+        Command::Publish(arguments) => publish::run(&arguments).into(),
+        Command::Tail(arguments) => tail::run(&arguments).into(),
+    }
+}
+
+fn serve(arguments: ServeArgs) -> ExitCode {
+    let format = arguments.log_format.unwrap_or_default();
+    if let Err(error) = logging::init(format) {
+        return failed(&error);
+    }
+    let settings = match settings(arguments) {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error),
+    };
+    let outcome = App::build(settings.clone()).map_err(Failure::from).and_then(|app| actix_rt::System::new().block_on(run(app, &settings)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Why the server ended with an error.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    RunFile(#[from] run_file::RunFileError),
+    #[error("signals cannot be received: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let run_file = RunFile {
+        url: format!("http://{}", app.address()?),
+        metrics_url: Some(format!("http://{}", app.metrics_address()?)),
+        token: app.run_token().expose().to_owned(),
+    };
+    let running = app.start().await?;
+    let _guard = announce(settings, &run_file)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    tokio::select! {
+        () = running.stop() => tracing::info!("stopped"),
+        _ = terminate.recv() => tracing::warn!("stopped at once by a second signal"),
+        _ = interrupt.recv() => tracing::warn!("stopped at once by a second signal"),
+    }
+    Ok(())
+}
+
+/// Says where the server is: in the run file for the clients of this machine, and on the terminal.
+fn announce(settings: &Settings, run_file: &RunFile) -> Result<RunFileGuard, Failure> {
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let guard = run_file::write(&settings.server.data_dir, run_file)?;
+    tracing::info!(url = run_file.url, metrics = run_file.metrics_url.as_deref().unwrap_or_default(), "ready");
+    if settings.names_nobody() {
+        fanfare::cli::serve::print_run_token(run_file);
+    }
+    Ok(guard)
+}
+
+fn settings(arguments: ServeArgs) -> Result<Settings, config::ConfigError> {
+    let mut flags = Vec::new();
+    let mut flag = |flag, key, value: Option<String>| flags.extend(value.map(|value| Flag { flag, key, value }));
+    flag("--listen", "server.listen", arguments.listen.map(|address| address.to_string()));
+    flag("--metrics-listen", "server.metrics_listen", arguments.metrics_listen.map(|address| address.to_string()));
+    flag("--data-dir", "server.data_dir", arguments.data_dir.map(|path| path.display().to_string()));
+    flag("--name", "server.name", arguments.name);
+    let mut settings = Settings::load(arguments.config.as_deref(), &config::environment(), &flags)?;
+    for library in arguments.libraries {
+        settings.add_library(library.id, library.path)?;
+    }
+    Ok(settings)
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    fanfare::cli::serve::print_failure(error);
+    ExitCode::FAILURE
+}

@@ -95,6 +95,10 @@ impl ConnectionCounts {
         self.limit_in_all.store(limit, Ordering::Relaxed);
     }
 
+    pub(super) fn limit_of_all(&self) -> usize {
+        self.limit_in_all.load(Ordering::Relaxed)
+    }
+
     /// All connections counted now.
     pub(super) fn in_all(&self) -> usize {
         self.n_in_all.load(Ordering::Relaxed)

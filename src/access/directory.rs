@@ -239,6 +239,12 @@ impl Directory {
         self.counts.limit_in_all(limit);
     }
 
+    /// How many connections there may be in all.
+    #[must_use]
+    pub fn connection_limit(&self) -> usize {
+        self.counts.limit_of_all()
+    }
+
     /// All connections counted now.
     #[must_use]
     pub fn connections(&self) -> usize {

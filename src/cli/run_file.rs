@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn sample(token: &str) -> RunFile {
-        RunFile { url: "http://127.0.0.1:8400".into(), token: token.into() }
+        RunFile { url: "http://127.0.0.1:8400".into(), metrics_url: None, token: token.into() }
     }
 
     #[test]

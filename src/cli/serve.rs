@@ -1,10 +1,15 @@
 //! The arguments of `fanfare serve`: overrides for the settings, nothing more. Defaults live with the settings.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use clap::Args;
 
-use super::logging::LogFormat;
+use super::{logging::LogFormat, run_file::RunFile};
 use crate::id::{IdError, LibraryId};
 
 /// What the command line says about the server; what it leaves out comes from the file, the environment or the defaults.
@@ -74,6 +79,24 @@ impl FromStr for LibraryArg {
         }
         Ok(Self { id, path: path.into() })
     }
+}
+
+/// Shows the token made for this run, once: the settings name nobody, so nothing else lets anyone in.
+///
+/// It goes to the terminal and not into the log, which may be kept.
+pub fn print_run_token(run_file: &RunFile) {
+    let RunFile { url, token, .. } = run_file;
+    say(&format!("token for this run: {token}\ntry: curl -N '{url}/sse?token={token}'"));
+}
+
+/// Says in one line why the server does not run.
+pub fn print_failure(error: &dyn std::error::Error) {
+    say(&format!("fanfare: {error}"));
+}
+
+fn say(text: &str) {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]

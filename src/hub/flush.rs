@@ -212,7 +212,11 @@ fn blocked(look: &Look<'_>) -> Visited {
 /// `false` when the outbox cannot take it.
 fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
     let n_missed = member.connection.gap.take();
-    let Some(notice) = member.notices.gap else { return true };
+    if let Some(notice) = member.notices.gap
+        && !member.connection.reply(notice(n_missed), look.outbox)
+    {
+        return false;
+    }
     let filter = &group.key.filter;
     let present = look.state.present().into_iter().filter(|envelope| filter.admits(envelope, None)).filter_map(|envelope| {
         let format = group.formats.pick(&envelope.event, |rule| filter.meets(rule, None));
@@ -221,7 +225,10 @@ fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
             _ => None,
         }
     });
-    std::iter::once(notice(n_missed)).chain(present).all(|frame| member.connection.reply(frame, look.outbox))
+    // As much of it as the outbox has room for: telling the state must not be what ends a connection.
+    let room = OutboxLimits { entries: look.outbox.entries / 2, bytes: look.outbox.bytes / 2 };
+    let _ = present.take_while(|frame| member.connection.reply(frame.clone(), room)).count();
+    true
 }
 
 fn count(counters: &DialectCounters, connection: &Connection, n_events: u64, n_bytes: usize) {

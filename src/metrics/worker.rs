@@ -123,8 +123,6 @@ pub struct WorkerCounters {
     pub groups: Counter,
     /// Bytes of frames held by feeds, shared frames once.
     pub feed_bytes: Counter,
-    /// Messages taken from the hub's mailbox.
-    pub messages: Counter,
     /// Events whose encoder panicked.
     pub encode_failures: Counter,
     /// Connections closed because they took nothing for the stall limit.

@@ -9,11 +9,11 @@ use std::{
 };
 
 use crate::{
-    access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, Principal},
+    access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, Principal, TooManyConnections},
     clock::Timestamp,
     connection::Details,
     dialect::{Answer, Dialect, Opening, Refusal, Request},
-    metrics::AccessMetrics,
+    metrics::{AdmissionMetrics, AuthResult, Rejection},
 };
 
 /// The longest client name kept, in characters.
@@ -24,8 +24,8 @@ pub struct Doorkeeper {
     dialects: Vec<Arc<dyn Dialect>>,
     directory: Arc<Directory>,
     allowed_origins: Vec<String>,
-    draining: AtomicBool,
-    metrics: Arc<AccessMetrics>,
+    draining: Arc<AtomicBool>,
+    metrics: Arc<AdmissionMetrics>,
 }
 
 /// A client that may come in.
@@ -40,8 +40,14 @@ pub(super) struct Admitted {
 impl Doorkeeper {
     /// A doorkeeper for these dialects, whose places are their numbers.
     #[must_use]
-    pub fn new(dialects: Vec<Arc<dyn Dialect>>, directory: Arc<Directory>, allowed_origins: Vec<String>, metrics: Arc<AccessMetrics>) -> Self {
-        Self { dialects, directory, allowed_origins, draining: AtomicBool::new(false), metrics }
+    pub fn new(
+        dialects: Vec<Arc<dyn Dialect>>,
+        directory: Arc<Directory>,
+        allowed_origins: Vec<String>,
+        metrics: Arc<AdmissionMetrics>,
+        draining: Arc<AtomicBool>,
+    ) -> Self {
+        Self { dialects, directory, allowed_origins, draining, metrics }
     }
 
     /// From now on nobody is let in.
@@ -67,20 +73,29 @@ impl Doorkeeper {
 
     /// Lets a client in, or says no in its dialect's words.
     pub(super) fn admit(&self, dialect: usize, request: &Request<'_>) -> Result<Admitted, Answer> {
-        self.try_admit(dialect, request).map_err(|refusal| {
-            self.metrics.rejected(dialect, refusal as usize);
+        self.try_admit(dialect, request).map_err(|rejection| {
+            self.metrics.rejected(dialect, rejection);
+            let refusal = match rejection {
+                Rejection::Unauthorised | Rejection::Malformed => Refusal::Unauthorised,
+                Rejection::ServerFull | Rejection::UserFull => Refusal::Full,
+                Rejection::Draining => Refusal::Draining,
+            };
             self.with_cors(self.dialects[dialect].refuse(request, refusal), request)
         })
     }
 
-    fn try_admit(&self, number: usize, request: &Request<'_>) -> Result<Admitted, Refusal> {
+    fn try_admit(&self, number: usize, request: &Request<'_>) -> Result<Admitted, Rejection> {
         if self.is_draining() {
-            return Err(Refusal::Draining);
+            return Err(Rejection::Draining);
         }
         let dialect = &self.dialects[number];
-        let token = dialect.token(request).ok_or(Refusal::Unauthorised)?;
-        let Authenticated { principal, credential, .. } = self.authenticate(&token).map_err(|_| Refusal::Unauthorised)?;
-        let admitted = self.directory.admit(principal.user.as_ref()).map_err(|_| Refusal::Full)?;
+        let token = dialect.token(request);
+        let authenticated = self.authenticate(token.as_deref()).ok_or(Rejection::Unauthorised)?;
+        let Authenticated { principal, credential, .. } = authenticated;
+        let admitted = self.directory.admit(principal.user.as_ref()).map_err(|full| match full {
+            TooManyConnections::OfUser { .. } => Rejection::UserFull,
+            TooManyConnections::InAll { .. } => Rejection::ServerFull,
+        })?;
         let mut opening = dialect.open(request, principal);
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {
@@ -93,19 +108,25 @@ impl Doorkeeper {
     }
 
     /// Who shows this token; counted.
-    pub(super) fn authenticate(&self, token: &str) -> Result<Authenticated, Denied> {
-        let result = self.directory.authenticate(token);
-        self.metrics.authenticated(result.is_ok());
-        result
+    fn authenticate(&self, token: Option<&str>) -> Option<Authenticated> {
+        let Some(token) = token else {
+            self.metrics.authenticated(AuthResult::Missing);
+            return None;
+        };
+        let (result, authenticated) = match self.directory.authenticate(token) {
+            Ok(authenticated) => (AuthResult::Accepted, Some(authenticated)),
+            Err(Denied::Unknown) => (AuthResult::Unknown, None),
+            Err(Denied::Expired) => (AuthResult::Expired, None),
+            Err(Denied::Disabled) => (AuthResult::Disabled, None),
+        };
+        self.metrics.authenticated(result);
+        authenticated
     }
 
     /// Who makes this call, by `Authorization: Bearer`.
     pub(super) fn caller(&self, authorization: Option<&str>) -> Option<Arc<Principal>> {
-        let (scheme, token) = authorization?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        self.authenticate(token.trim()).ok().map(|authenticated| authenticated.principal)
+        let bearer = authorization.and_then(|header| header.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        self.authenticate(bearer.map(|(_, token)| token.trim())).map(|authenticated| authenticated.principal)
     }
 
     fn with_cors(&self, mut answer: Answer, request: &Request<'_>) -> Answer {

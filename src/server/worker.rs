@@ -60,7 +60,7 @@ pub struct HubAddress {
 
 /// One worker thread, as its doors know it.
 #[derive(Clone)]
-pub struct Worker {
+pub(super) struct Worker {
     hub: HubHandle,
     // Keeps the actor alive as long as the thread has doors.
     _actor: Addr<Hub>,

@@ -7,7 +7,10 @@ mod credit;
 mod dispatcher;
 mod window;
 
-use std::sync::Arc;
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+};
 
 use actix::{Message, Recipient};
 use tokio::sync::{Notify, oneshot};
@@ -83,43 +86,37 @@ pub struct ShardHandle {
     pub returned: Arc<Notify>,
 }
 
-/// All shards: the only way to a dispatcher.
+/// All shards: the only way to a dispatcher. They join once, when every hub runs; until then nothing is taken.
 #[derive(Clone)]
-pub struct Shards(Arc<[ShardHandle]>);
+pub struct Shards {
+    count: NonZeroUsize,
+    handles: Arc<OnceLock<Vec<ShardHandle>>>,
+}
 
 impl Shards {
-    /// The shards of one engine, in order of their numbers.
-    ///
-    /// # Panics
-    /// Never with at least one shard; the settings refuse none.
+    /// So many shards, not yet joined.
     #[must_use]
-    pub fn new(handles: Vec<ShardHandle>) -> Self {
-        assert!(!handles.is_empty(), "an engine has at least one shard");
-        Self(handles.into())
+    pub fn new(count: NonZeroUsize) -> Self {
+        Self { count, handles: Arc::default() }
     }
 
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Never true; here because clippy asks for it beside `len`.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The dispatchers run: from here on events are taken. `handles` are in the order of the shards' numbers.
+    pub fn join(&self, handles: Vec<ShardHandle>) {
+        debug_assert_eq!(handles.len(), self.count.get());
+        // Shards join once; a second set of dispatchers for the same handles cannot be made.
+        let _ = self.handles.set(handles);
     }
 
     /// The number of the shard that owns the key.
     #[must_use]
     pub fn index_of(&self, key: &ShardKey) -> usize {
-        usize::try_from(stable_hash(key) % self.0.len() as u64).unwrap_or_default()
+        usize::try_from(stable_hash(key) % self.count.get() as u64).unwrap_or_default()
     }
 
-    /// The shard of that number.
+    /// The shard of that number, once it has joined.
     #[must_use]
-    pub fn get(&self, index: usize) -> &ShardHandle {
-        &self.0[index]
+    pub fn get(&self, index: usize) -> Option<&ShardHandle> {
+        self.handles.get()?.get(index)
     }
 }
 

@@ -7,4 +7,4 @@ mod http;
 mod publisher;
 
 pub use http::{Answer, Publishing};
-pub use publisher::{PublishError, Publisher};
+pub use publisher::{Answers, PublishError, Publisher};

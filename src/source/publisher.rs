@@ -97,8 +97,8 @@ impl Publisher {
     /// Tries one part until it is taken or the deadline has passed.
     async fn insist(&self, part: &mut Part, deadline: Instant) -> Result<Vec<Receipt>, Refused> {
         loop {
-            let returned = Arc::clone(&self.shards.get(part.shard).returned);
-            let mut credit = pin!(returned.notified());
+            let Some(shard) = self.shards.get(part.shard) else { return Err(Refused::Busy(Vec::new())) };
+            let mut credit = pin!(shard.returned.notified());
             credit.as_mut().enable(); // before trying: credit that returns in between is not missed
             match self.try_part(part.shard, std::mem::take(&mut part.submissions)).await {
                 Err(Refused::Busy(submissions)) if Instant::now() < deadline => part.submissions = submissions,
@@ -155,7 +155,8 @@ impl Publisher {
 
     fn send(&self, shard: usize, submissions: Vec<Submission>) -> Result<Reply, Refused> {
         let (reply, answer) = oneshot::channel();
-        match self.shards.get(shard).accept.try_send(Accept { submissions, reply }) {
+        let Some(shard) = self.shards.get(shard) else { return Err(Refused::Busy(submissions)) };
+        match shard.accept.try_send(Accept { submissions, reply }) {
             Ok(()) => Ok(answer),
             Err(actix::prelude::SendError::Full(accept)) => Err(Refused::Busy(accept.submissions)),
             Err(actix::prelude::SendError::Closed(_)) => Err(Refused::Stopped),

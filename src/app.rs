@@ -1,0 +1,213 @@
+//! Puts the parts together, and owns the order in which they start and stop.
+//!
+//! Start: listeners bound → hubs made, one per worker → shards joined to them → sources → ready.
+//! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
+
+mod engine;
+mod folders;
+mod parts;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use actix_server::ServerHandle;
+use tokio::sync::mpsc;
+
+pub use engine::{Engine, Publish};
+
+use crate::{
+    access::{Directory, OpenError, PrincipalStore, Secret},
+    config::Settings,
+    connection::CloseReason,
+    hub::SayGoodbye,
+    server::{self, HubAddress, Shared},
+    source::folder::{FolderHandle, Store, StoreError},
+};
+use parts::Parts;
+
+/// How long the workers may take to start.
+const START: Duration = Duration::from_secs(10);
+/// How long one hub may take to say goodbye to its clients.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How often it is asked whether what was accepted has been flushed.
+const FLUSH_POLL: Duration = Duration::from_millis(10);
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or used.
+    #[error("{path}: {source}")]
+    DataDir {
+        /// The directory.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The directory of users cannot be opened.
+    #[error(transparent)]
+    Directory(#[from] OpenError),
+    /// The store of medias cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A listener cannot be opened, or a thread not be started.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The workers did not start in time.
+    #[error("the workers did not start within 10 s")]
+    Workers,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Randomness,
+}
+
+/// A server that has bound its addresses and not started yet.
+pub struct App {
+    settings: Settings,
+    listener: TcpListener,
+    metrics_listener: TcpListener,
+    directory: Arc<Directory>,
+    run_token: Secret,
+    store: Option<Arc<Store>>,
+}
+
+impl App {
+    /// Opens the listeners, the directory of users and the store; nothing is served yet.
+    ///
+    /// # Errors
+    /// [`StartError`] names the address, file or directory that cannot be used.
+    pub fn build(settings: Settings) -> Result<Self, StartError> {
+        make_data_dir(&settings)?;
+        let listener = server::listen(settings.server.listen)?;
+        let metrics_listener = server::listen(settings.server.metrics_listen)?;
+        let (directory, run_token) = Directory::open(&settings, PrincipalStore::in_directory(&settings.server.data_dir))?;
+        let watches = settings.libraries.iter().any(|library| library.path.is_some());
+        let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
+        Ok(Self { settings, listener, metrics_listener, directory: Arc::new(directory), run_token, store })
+    }
+
+    /// The address clients connect to; the port is the real one where the settings say 0.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The address of metrics and health.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn metrics_address(&self) -> std::io::Result<SocketAddr> {
+        self.metrics_listener.local_addr()
+    }
+
+    /// The token made for this run: an administrator's, who may publish everything.
+    #[must_use]
+    pub fn run_token(&self) -> &Secret {
+        &self.run_token
+    }
+
+    /// Starts everything, inside an actix system; returns when clients may come.
+    ///
+    /// # Errors
+    /// [`StartError`] when a listener cannot be used or the workers do not start.
+    pub async fn start(self) -> Result<Running, StartError> {
+        let Self { settings, listener, metrics_listener, directory, store, .. } = self;
+        raise_descriptor_limit(&settings, &directory);
+        let (roll_call, reports) = mpsc::unbounded_channel();
+        let parts = Parts::new(&settings, directory, roll_call);
+        let shared = parts.shared(&settings, store.clone());
+        let workers = server::start(listener, &shared, parts.crew(), parts::server_settings(&settings))?;
+        let metrics = server::start_metrics(metrics_listener, &shared)?;
+        let handles = [workers.handle(), metrics.handle()];
+        actix_rt::spawn(workers);
+        actix_rt::spawn(metrics);
+        let hubs = all_present(reports, settings.engine.workers).await?;
+        parts.start_dispatchers(&settings, &hubs).await?;
+        // The only writer, once: a second start of the same parts does not exist.
+        let _ = shared.hubs.set(hubs);
+        let engine = Engine::new(shared.publisher.clone(), shared.event_limits);
+        let folders = folders::start(&settings, store, &shared)?;
+        shared.ready.store(true, Ordering::Relaxed);
+        Ok(Running { shared, folders, handles, engine, parts })
+    }
+}
+
+/// A server that serves.
+pub struct Running {
+    shared: Arc<Shared>,
+    folders: Vec<FolderHandle>,
+    handles: [ServerHandle; 2],
+    engine: Engine,
+    parts: Parts,
+}
+
+impl Running {
+    /// The way to publish in process.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back.
+    pub async fn stop(self) {
+        let Self { shared, folders, handles: [workers, metrics], parts, .. } = self;
+        shared.doorkeeper.drain();
+        workers.pause().await;
+        for folder in folders {
+            // Joining a thread blocks; the workers go on meanwhile.
+            if tokio::task::spawn_blocking(move || folder.stop()).await.is_err() {
+                tracing::error!("a folder source did not stop cleanly");
+            }
+        }
+        flushed(&parts).await;
+        for hub in shared.hubs.get().into_iter().flatten() {
+            if tokio::time::timeout(GOODBYE, hub.goodbye.send(SayGoodbye(CloseReason::Draining))).await.is_err() {
+                tracing::warn!(worker = hub.worker, "a worker did not say goodbye in time");
+            }
+        }
+        flushed(&parts).await;
+        workers.stop(true).await;
+        metrics.stop(false).await;
+    }
+}
+
+/// Waits until no event and no connection's last word is under way, at most as long as a goodbye.
+async fn flushed(parts: &Parts) {
+    let deadline = tokio::time::Instant::now() + GOODBYE;
+    while parts.outstanding() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(FLUSH_POLL).await;
+    }
+}
+
+/// Waits for every worker's hub.
+async fn all_present(mut reports: mpsc::UnboundedReceiver<HubAddress>, n_workers: usize) -> Result<Vec<HubAddress>, StartError> {
+    let mut hubs = Vec::with_capacity(n_workers);
+    while hubs.len() < n_workers {
+        let report = tokio::time::timeout(START, reports.recv()).await;
+        hubs.push(report.ok().flatten().ok_or(StartError::Workers)?);
+    }
+    hubs.sort_by_key(|hub| hub.worker);
+    Ok(hubs)
+}
+
+fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = &settings.server.data_dir;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| StartError::DataDir { path: path.display().to_string(), source })
+}
+
+/// Takes as many descriptors as the system gives, and sets the limit on connections from them.
+fn raise_descriptor_limit(settings: &Settings, directory: &Directory) {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let limit = settings.limits.connections_with(usize::try_from(descriptors).unwrap_or(usize::MAX));
+    tracing::info!(descriptors, connections = limit, "limits");
+    directory.limit_connections(limit);
+}

@@ -1,0 +1,209 @@
+//! The engine's parts, made from the settings: counters, credit, state, and who holds what.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16},
+    },
+};
+
+use actix::{Actor, Arbiter, Recipient};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::StartError;
+use crate::{
+    access::Directory,
+    config::Settings,
+    connection::{CloseReason, OutletKind, OutboxLimits, SkipReason, SocketOptions},
+    dialect,
+    event::{EventKind, Limits},
+    hub::{FeedLimits, HubSettings},
+    metrics::{AdmissionMetrics, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
+    server::{Crew, Doorkeeper, HubAddress, ServerSettings, Shared},
+    shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
+    source::{
+        Publisher,
+        folder::{Catalogue, Store},
+    },
+    state::State,
+};
+
+/// How deep an event may nest.
+const EVENT_DEPTH: usize = 64;
+/// What a session may keep from before a change of its rights.
+const BACKLOG: OutboxLimits = OutboxLimits { entries: 512, bytes: 256 << 10 };
+
+/// Everything that more than one part of the engine holds.
+pub(super) struct Parts {
+    crew: Arc<Crew>,
+    returned: Vec<Arc<Notify>>,
+    shard_metrics: Vec<Arc<ShardMetrics>>,
+    publish_metrics: Arc<PublishMetrics>,
+    admission: Arc<AdmissionMetrics>,
+    shards: Shards,
+    draining: Arc<AtomicBool>,
+}
+
+impl Parts {
+    pub(super) fn new(settings: &Settings, directory: Arc<Directory>, roll_call: mpsc::UnboundedSender<HubAddress>) -> Self {
+        let engine = &settings.engine;
+        let returned: Vec<Arc<Notify>> = (0..engine.shards).map(|_| Arc::default()).collect();
+        let credits = (0..engine.workers)
+            .map(|_| returned.iter().map(|returned| Arc::new(Credit::new(engine.credit, Arc::clone(returned)))).collect())
+            .collect();
+        let crew = Crew {
+            hub: hub_settings(settings),
+            credits,
+            counters: (0..engine.workers).map(|_| Arc::new(WorkerCounters::default())).collect(),
+            directory,
+            state: Arc::new(State::default()),
+            roll_call,
+            next: AtomicU16::new(0),
+        };
+        Self {
+            crew: Arc::new(crew),
+            returned,
+            shard_metrics: (0..engine.shards).map(|_| Arc::default()).collect(),
+            publish_metrics: Arc::default(),
+            admission: Arc::default(),
+            shards: Shards::new(NonZeroUsize::new(engine.shards).unwrap_or(NonZeroUsize::MIN)),
+            draining: Arc::default(),
+        }
+    }
+
+    pub(super) fn crew(&self) -> Arc<Crew> {
+        Arc::clone(&self.crew)
+    }
+
+    /// Events accepted and not yet flushed by every hub.
+    pub(super) fn outstanding(&self) -> usize {
+        self.crew.credits.iter().flatten().map(|credit| credit.outstanding()).sum()
+    }
+
+    /// Starts one dispatcher per shard, on the workers' threads or on threads of their own, and joins them.
+    pub(super) async fn start_dispatchers(&self, settings: &Settings, hubs: &[HubAddress]) -> Result<(), StartError> {
+        let id_prefix = id_prefix()?;
+        let mut handles = Vec::new();
+        for (shard, (returned, metrics)) in self.returned.iter().zip(&self.shard_metrics).enumerate() {
+            let arbiter = if settings.engine.shard_threads { Arbiter::new().handle() } else { hubs[shard % hubs.len()].arbiter.clone() };
+            let links = hubs.iter().zip(&self.crew.credits).map(|(hub, credits)| HubLink::new(hub.events.clone(), Arc::clone(&credits[shard])));
+            let dispatcher = Dispatcher::new(
+                dispatcher_settings(settings, u16::try_from(shard).unwrap_or(u16::MAX), Arc::clone(&id_prefix)),
+                links.collect(),
+                Arc::clone(&self.crew.state),
+                Arc::clone(metrics),
+            );
+            let (sender, started) = oneshot::channel();
+            arbiter.spawn_fn(move || {
+                let accept: Recipient<Accept> = dispatcher.start().recipient();
+                // Nobody waits any more only when the start was given up.
+                let _ = sender.send(accept);
+            });
+            let accept = started.await.map_err(|_| StartError::Workers)?;
+            handles.push(ShardHandle { accept: Arc::new(accept), returned: Arc::clone(returned) });
+        }
+        self.shards.join(handles);
+        Ok(())
+    }
+
+    /// What the routes share.
+    pub(super) fn shared(&self, settings: &Settings, store: Option<Arc<Store>>) -> Arc<Shared> {
+        let limits = &settings.limits;
+        let dialects = dialect::all(&settings.dialects);
+        let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
+        let doorkeeper = Doorkeeper::new(
+            dialects,
+            Arc::clone(&self.crew.directory),
+            settings.server.allowed_origins.clone(),
+            Arc::clone(&self.admission),
+            Arc::clone(&self.draining),
+        );
+        Arc::new(Shared {
+            doorkeeper: Arc::new(doorkeeper),
+            publisher: Publisher::new(self.shards.clone(), Arc::clone(&self.publish_metrics)),
+            publish_metrics: Arc::clone(&self.publish_metrics),
+            event_limits: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: EVENT_DEPTH },
+            batch_events: limits.batch_events,
+            body_bytes: limits.body_bytes,
+            body_deadline: limits.body,
+            session_mailbox: settings.engine.session_mailbox,
+            catalogue: store.map(Catalogue::new),
+            watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),
+            render: Arc::new(move || exporter.render()),
+            hubs: Arc::default(),
+            ready: AtomicBool::new(false),
+        })
+    }
+
+    fn sources(&self, settings: &Settings, dialects: Vec<&'static str>) -> Sources {
+        let (crew, directory) = (self.crew(), Arc::clone(&self.crew.directory));
+        let outstanding = move || crew.credits.iter().flatten().map(|credit| credit.outstanding() as u64).collect();
+        Sources {
+            workers: self.crew.counters.clone(),
+            shards: self.shard_metrics.clone(),
+            publish: Arc::clone(&self.publish_metrics),
+            admission: Arc::clone(&self.admission),
+            labels: Labels {
+                dialects,
+                kinds: EventKind::ALL.iter().map(|kind| kind.name()).collect(),
+                outlets: OutletKind::ALL.map(OutletKind::name),
+                close_reasons: CloseReason::ALL.map(CloseReason::name),
+                skip_reasons: SkipReason::ALL.map(SkipReason::name),
+                version: env!("CARGO_PKG_VERSION"),
+                commit: option_env!("FANFARE_COMMIT").unwrap_or_default(),
+            },
+            gauges: Gauges {
+                credit: Mailbox { actor: "hub", capacity: settings.engine.credit as u64, depths: Box::new(outstanding) },
+                mailboxes: Vec::new(),
+                connection_limit: directory.connection_limit() as u64,
+                draining: Arc::clone(&self.draining),
+            },
+        }
+    }
+}
+
+fn hub_settings(settings: &Settings) -> HubSettings {
+    let engine = &settings.engine;
+    HubSettings {
+        worker: 0,
+        feed: FeedLimits { entries: engine.feed_entries, bytes: engine.feed_bytes, age: engine.feed_age },
+        feeds_bytes: engine.feeds_bytes_per_worker,
+        outbox: OutboxLimits { entries: engine.outbox_frames, bytes: engine.outbox_bytes },
+        stall_limit: engine.stall_limit,
+        backlog: BACKLOG,
+        // Each message carries at least one event of credit, or what a hub missed; the rest is for control messages.
+        mailbox: engine.shards * (engine.credit + 1) + engine.hub_mailbox,
+    }
+}
+
+fn dispatcher_settings(settings: &Settings, shard: u16, id_prefix: Arc<str>) -> DispatcherSettings {
+    let engine = &settings.engine;
+    DispatcherSettings {
+        shard,
+        mailbox: engine.shard_mailbox,
+        hub_stall: engine.hub_stall,
+        idempotency: (engine.idempotency, engine.idempotency_keys),
+        id_prefix,
+    }
+}
+
+pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
+    let engine = &settings.engine;
+    ServerSettings {
+        workers: engine.workers,
+        head: settings.limits.head,
+        socket: SocketOptions {
+            send_buffer: engine.send_buffer,
+            notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),
+            user_timeout: engine.stall_limit,
+        },
+    }
+}
+
+/// What given event ids begin with: random, so that they stay unique across restarts.
+fn id_prefix() -> Result<Arc<str>, StartError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| StartError::Randomness)?;
+    Ok(format!("{:016x}", u64::from_le_bytes(random)).into())
+}
