@@ -155,7 +155,7 @@ mod tests {
 
     /// One letter per column: `x` sees it, `-` does not.
     fn row(audience: &Audience) -> String {
-        everybody().iter().map(|filter| if filter.in_audience(audience) { 'x' } else { '-' }).collect()
+        everybody().iter().map(|filter| if filter.in_audience(audience, None) { 'x' } else { '-' }).collect()
     }
 
     #[test]
@@ -211,9 +211,9 @@ mod tests {
         assert_eq!(row(&audience), "---------");
         let mut private = filter(member("bob", LibraryRights::default()));
         private.connection = Some(connection);
-        assert!(private.in_audience(&audience));
+        assert!(private.in_audience(&audience, None));
         private.connection = Some(ConnectionId { generation: 2, ..connection });
-        assert!(!private.in_audience(&audience), "a later connection in the same slot is another one");
+        assert!(!private.in_audience(&audience, None), "a later connection in the same slot is another one");
     }
 
     #[test]
