@@ -203,8 +203,7 @@ impl HubCore {
         let entered = &mut self.groups[group as usize];
         let member = &mut self.members[slot as usize];
         member.group = group;
-        member.place = entered.members.len();
-        entered.members.push(slot);
+        member.place = entered.add_member(slot);
         member.joined_at = entered.feed.head();
         member.lost_before.set(entered.lost);
         member.connection.cursor.set(member.joined_at);
@@ -218,7 +217,9 @@ impl HubCore {
         let group = &mut self.groups[group_id as usize];
         add(&member.connection.tally.offered_before, group.feed.head() - member.joined_at);
         if let Some(moved) = group.remove_member(place) {
-            self.members[moved as usize].place = place;
+            let moved = &mut self.members[moved as usize];
+            moved.place = place;
+            group.pass.keep_from(moved.connection.cursor.get());
         }
         if group.members.is_empty() {
             self.index.remove(group_id, &group.key.filter);

@@ -50,8 +50,13 @@ impl Budget {
 impl HubCore {
     /// Flushes one chunk; `true` when there is more to do.
     pub fn flush_chunk(&mut self) -> bool {
+        self.flush_at_most(CHUNK_WRITES, CHUNK_TIME)
+    }
+
+    /// Flushes until there is nothing left to do, or so many writes or so much time are spent.
+    pub(super) fn flush_at_most(&mut self, n_writes: u32, time: Duration) -> bool {
         let now = Instant::now();
-        let mut budget = Budget { writes: CHUNK_WRITES, until: now + CHUNK_TIME, now };
+        let mut budget = Budget { writes: n_writes, until: now + time, now };
         while !budget.spent() {
             if let Some((slot, generation)) = self.ready.pop_front() {
                 self.flush_ready(slot, generation, &mut budget);
@@ -127,7 +132,7 @@ impl HubCore {
                 Visited::Behind => pass.again = true,
                 Visited::Leaving(reason) => leaving.push((*slot, reason)),
             }
-            pass.smallest_cursor = pass.smallest_cursor.min(member.connection.cursor.get());
+            pass.keep_from(member.connection.cursor.get());
         }
         drop(plan);
         groups[group_id as usize].pass = pass;

@@ -61,6 +61,13 @@ pub(super) struct Pass {
     pub(super) again: bool,
 }
 
+impl Pass {
+    /// A member stands at this cursor: what comes from there on must not go when the pass ends.
+    pub(super) fn keep_from(&mut self, cursor: u64) {
+        self.smallest_cursor = self.smallest_cursor.min(cursor);
+    }
+}
+
 impl Group {
     /// An empty group.
     #[must_use]
@@ -90,11 +97,26 @@ impl Group {
         self.pass.again || self.feed.head() != self.pass.head
     }
 
-    /// Takes the member at that place out and returns the one that moved there. A pass under way may then miss the
-    /// moved one, so another follows.
+    /// Puts a member at the end. A pass under way goes round by way of it, so it has one more to visit.
+    pub(super) fn add_member(&mut self, slot: u32) -> usize {
+        if self.pass.left > 0 {
+            self.pass.left += 1;
+        }
+        self.members.push(slot);
+        self.members.len() - 1
+    }
+
+    /// Takes the member at that place out and returns the one that moved there.
+    ///
+    /// A pass under way may then miss the moved one: another follows, and the caller says with
+    /// [`Pass::keep_from`] what the moved one has yet to get.
     pub(super) fn remove_member(&mut self, place: usize) -> Option<u32> {
         self.members.swap_remove(place);
-        self.pass.left = self.pass.left.min(self.members.len());
+        let n_members = self.members.len();
+        self.pass.left = self.pass.left.min(n_members);
+        if self.pass.next >= n_members {
+            self.pass.next = 0;
+        }
         self.pass.again = true;
         self.members.get(place).copied()
     }

@@ -13,6 +13,9 @@ mod offers;
 mod upkeep;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::RefCell,
     pin::Pin,
