@@ -212,6 +212,7 @@ impl HubCore {
     /// Takes a member out of its group, with what it was offered there; an empty group goes.
     fn leave_group(&mut self, slot: u32) {
         self.settle(slot);
+        self.release_feed(slot);
         let member = &self.members[slot as usize];
         let (group_id, place) = (member.group, member.place);
         let group = &mut self.groups[group_id as usize];
@@ -226,6 +227,15 @@ impl HubCore {
             self.by_key.remove(&group.key);
             self.groups.remove(group_id as usize);
             self.counters.groups.set(self.groups.len() as u64);
+        }
+    }
+
+    /// The member is about to stop holding its group's feed back: if it was the one, the next pass lets go of what it held.
+    fn release_feed(&mut self, slot: u32) {
+        let member = &self.members[slot as usize];
+        let group = &mut self.groups[member.group as usize];
+        if group.is_held_at(member.connection.cursor.get()) {
+            group.mark(member.group, &mut self.queue);
         }
     }
 
@@ -291,6 +301,7 @@ impl HubCore {
     pub(super) fn regroup(&mut self, connection: &Rc<Connection>, filter: Filter, formats: FormatPair) {
         let slot = connection.id.slot;
         self.settle(slot);
+        self.release_feed(slot);
         let group = &self.groups[self.members[slot as usize].group as usize];
         let mut backlog: VecDeque<Rc<Offer>> = connection.backlog.take();
         backlog.extend(group.feed.from(connection.cursor.get()).map(Rc::clone));

@@ -79,12 +79,16 @@ impl HubCore {
     /// One connection that has something of its own to write, or could write again.
     fn flush_ready(&mut self, slot: u32, generation: u32, budget: &mut Budget) {
         let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
-        let group = &self.groups[member.group as usize];
+        let group = &mut self.groups[member.group as usize];
+        let held_back = group.is_held_at(member.connection.cursor.get());
         let look = Look { counters: &self.counters.dialects[member.dialect], outbox: self.settings.outbox, state: &self.state };
         match visit(member, group, &look, &mut Plan::new(), budget) {
             Visited::Done => {}
             Visited::Behind => self.ready.push_back((slot, generation)),
             Visited::Leaving(reason) => self.leaving.push((slot, reason)),
+        }
+        if held_back && !group.is_held_at(member.connection.cursor.get()) {
+            group.mark(member.group, &mut self.queue); // nobody may be behind any more: a pass lets go of what it held
         }
         self.let_leave();
     }

@@ -83,6 +83,12 @@ impl Group {
         }
     }
 
+    /// Whether a member at this cursor is (one of those) for whom the oldest of the feed is kept.
+    #[must_use]
+    pub(super) fn is_held_at(&self, cursor: u64) -> bool {
+        cursor <= self.feed.base() && cursor < self.feed.head()
+    }
+
     /// Begins a pass over all members.
     pub(super) fn begin_pass(&mut self) {
         let n_members = self.members.len();
