@@ -10,6 +10,7 @@ mod group;
 mod index;
 mod lag;
 mod offers;
+mod rights;
 mod upkeep;
 mod wheel;
 
