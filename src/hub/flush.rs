@@ -217,11 +217,11 @@ fn blocked(look: &Look<'_>) -> Visited {
     Visited::Done
 }
 
-/// Tells the gap where the dialect can, and the present state of what the session may have missed the end of.
+/// Tells the gap where the dialect can, and in any case the present state of what the session may have missed the end of.
 /// `false` when the outbox cannot take it.
 fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
     let n_missed = member.connection.gap.take();
-    let Some(notice) = member.notices.gap else { return true };
+    let notice = member.notices.gap.map(|notice| notice(n_missed));
     let filter = &group.key.filter;
     let present = look.state.present().into_iter().filter(|envelope| filter.admits(envelope, None)).filter_map(|envelope| {
         let format = group.formats.pick(&envelope.event, |rule| filter.meets(rule, None));
@@ -230,11 +230,11 @@ fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
             _ => None,
         }
     });
-    std::iter::once(notice(n_missed)).chain(present).all(|frame| member.connection.reply(frame, look.outbox))
+    notice.into_iter().chain(present).all(|frame| member.connection.reply(frame, look.outbox))
 }
 
 fn count(counters: &DialectCounters, connection: &Connection, n_events: u64, n_bytes: usize) {
-    counters.writes.add(1);
+    counters.writes.add(u64::from(n_bytes > 0));
     counters.bytes.add(n_bytes as u64);
     counters.delivered[connection.outlet().kind() as usize].add(n_events);
 }
@@ -277,8 +277,7 @@ impl<'a> Plan<'a> {
 
     /// Moves the cursor past what was taken and settles it; a frame begun becomes the torn one.
     fn advance(&self, connection: &Connection, n_bytes: usize, counters: &DialectCounters, now: Instant) {
-        let (taken, cursor) = if n_bytes == self.n_bytes { (self.offers.len(), self.to) } else { self.part(connection, n_bytes) };
-        let begun = usize::from(connection.has_own_queue());
+        let (taken, begun, cursor) = if n_bytes == self.n_bytes { (self.offers.len(), 0, self.to) } else { self.part(connection, n_bytes) };
         let n_conflated = cursor - self.from - (taken + begun) as u64;
         connection.cursor.set(cursor);
         if n_conflated > 0 {
@@ -290,19 +289,19 @@ impl<'a> Plan<'a> {
         record_latency(&self.offers[..taken], counters, now);
     }
 
-    /// A partial write: how many frames were taken whole, and where the cursor stands after the one begun.
-    fn part(&self, connection: &Connection, mut n_bytes: usize) -> (usize, u64) {
+    /// A partial write: how many frames were taken whole and how many begun, and where the cursor stands after these.
+    fn part(&self, connection: &Connection, mut n_bytes: usize) -> (usize, usize, u64) {
         for (taken, (position, offer)) in self.offers.iter().enumerate() {
             if n_bytes == 0 {
-                return (taken, *position);
+                return (taken, 0, *position);
             }
             if n_bytes < offer.frame.len() {
                 connection.tear(offer.frame.slice(n_bytes..));
-                return (taken, position + 1);
+                return (taken, 1, position + 1);
             }
             n_bytes -= offer.frame.len();
         }
-        (self.offers.len(), self.to)
+        (self.offers.len(), 0, self.to)
     }
 }
 

@@ -55,8 +55,6 @@ pub(super) struct Pass {
     pub(super) next: usize,
     /// The smallest cursor seen in this pass: everything before it has been passed by all.
     pub(super) smallest_cursor: u64,
-    /// The feed's head when the pass began.
-    pub(super) head: u64,
     /// Something happened that this pass may not have seen: another one follows.
     pub(super) again: bool,
 }
@@ -75,8 +73,9 @@ impl Group {
         Self { key, formats, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
     }
 
-    /// Queues the group for the flush loop, unless it stands there already.
+    /// Queues the group for the flush loop; if it stands there already, a pass under way is followed by another.
     pub(super) fn mark(&mut self, own_id: GroupId, queue: &mut VecDeque<GroupId>) {
+        self.pass.again = true;
         if !self.pass.queued {
             self.pass.queued = true;
             queue.push_back(own_id);
@@ -93,14 +92,13 @@ impl Group {
     pub(super) fn begin_pass(&mut self) {
         let n_members = self.members.len();
         let start = if n_members == 0 { 0 } else { (self.pass.next + 1) % n_members };
-        let head = self.feed.head();
-        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: head, head, again: false };
+        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: self.feed.head(), again: false };
     }
 
     /// Ends a pass: what every member has passed is let go. Says whether another pass must follow.
     pub(super) fn end_pass(&mut self) -> bool {
         self.feed.trim_to(self.pass.smallest_cursor);
-        self.pass.again || self.feed.head() != self.pass.head
+        self.pass.again
     }
 
     /// Puts a member at the end. A pass under way goes round by way of it, so it has one more to visit.

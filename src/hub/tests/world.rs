@@ -97,6 +97,8 @@ pub(super) struct Client {
     pub(super) connection: Rc<Connection>,
     pub(super) body: Rc<BodyOutlet>,
     pub(super) bytes: Vec<u8>,
+    frames: Vec<Received>,
+    parsed: usize,
 }
 
 impl Client {
@@ -104,26 +106,24 @@ impl Client {
     pub(super) fn pull(&mut self) {
         if let Poll::Ready(Some(chunk)) = self.body.poll_chunk(&mut Context::from_waker(Waker::noop())) {
             self.bytes.extend_from_slice(&chunk);
+            self.parse();
         }
     }
 
     /// Every whole frame so far.
-    pub(super) fn frames(&self) -> Vec<Received> {
-        let text = std::str::from_utf8(&self.bytes).unwrap_or_else(|error| {
-            // A character is cut only at the end, by the frame begun.
-            std::str::from_utf8(&self.bytes[..error.valid_up_to()]).expect("valid so far")
-        });
-        let mut frames = Vec::new();
-        let mut at = 0;
-        while let Some(length) = text[at..].find("\n\n") {
-            let frame = &text[at..at + length];
+    pub(super) fn frames(&self) -> &[Received] {
+        &self.frames
+    }
+
+    fn parse(&mut self) {
+        while let Some(length) = self.bytes[self.parsed..].windows(2).position(|pair| pair == b"\n\n") {
+            let frame = std::str::from_utf8(&self.bytes[self.parsed..self.parsed + length]).expect("UTF-8");
             let (name, data) = frame.split_once('\n').expect("two lines");
             let name = name.strip_prefix("event: ").expect("an event line");
             let data = data.strip_prefix("data: ").expect("a data line");
-            frames.push(Received { at, name: name.to_owned(), data: data.to_owned() });
-            at += length + 2;
+            self.frames.push(Received { at: self.parsed, name: name.to_owned(), data: data.to_owned() });
+            self.parsed += length + 2;
         }
-        frames
     }
 
     /// Shard and order of every event so far.
@@ -190,6 +190,15 @@ impl World {
     }
 
     pub(super) fn join_with(&mut self, user: &str, formats: FormatPair, narrow: impl FnOnce(&mut Filter)) -> Client {
+        let gap = Notices { gap: Some(|n| sse_event("gap", n.to_string().as_bytes())), ..Notices::default() };
+        self.join_as(user, formats, gap, narrow)
+    }
+
+    pub(super) fn join_told(&mut self, user: &str, notices: Notices) -> Client {
+        self.join_as(user, FORMATS, notices, |_| {})
+    }
+
+    fn join_as(&mut self, user: &str, formats: FormatPair, notices: Notices, narrow: impl FnOnce(&mut Filter)) -> Client {
         let (mut filter, credential) = self.filter(user);
         narrow(&mut filter);
         let body = Rc::new(BodyOutlet::default());
@@ -202,12 +211,12 @@ impl World {
             formats,
             opening: Bytes::new(),
             keepalive: None,
-            notices: Notices { gap: Some(|n| sse_event("gap", n.to_string().as_bytes())), ..Notices::default() },
+            notices,
             credential,
             admission: self.directory.admit(None).expect("not limited").guard,
         };
         let connection = self.hub.join(join, Instant::now()).expect("rights did not change");
-        Client { connection, body, bytes: Vec::new() }
+        Client { connection, body, bytes: Vec::new(), frames: Vec::new(), parsed: 0 }
     }
 
     /// Stamps an event on its shard: library events on the first, everything else on the second.
