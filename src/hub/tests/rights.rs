@@ -120,3 +120,29 @@ fn losing_every_library_takes_what_waits_and_keeps_the_connection() {
     world.drain(&mut clients);
     assert_eq!(clients[0].events(), [(0, 1), (1, 1)]);
 }
+
+#[test]
+fn an_event_of_which_no_byte_was_taken_is_checked_again_like_all_that_waits() {
+    let mut world = World::new(roomy());
+    let mut clients = vec![world.join("bob")];
+    // The first event fills the chunk to the last byte.
+    let overhead = {
+        let mut probe = World::new(roomy());
+        let mut clients = vec![probe.join("bob")];
+        probe.publish(media("films", 0), Vec::new());
+        probe.drain(&mut clients);
+        clients[0].bytes.len()
+    };
+    world.publish(media("films", 32 * 1024 - overhead), Vec::new());
+    while world.hub.flush_at_most(100, Duration::from_secs(60)) {}
+    let own = Who::Session(clients[0].connection.id);
+    world.publish(media("films", 10), Vec::new());
+    world.publish(media("films", 10), vec![own]);
+    clients[0].connection.unblock();
+    world.hub.make_ready(&clients[0].connection);
+    while world.hub.flush_at_most(100, Duration::from_secs(60)) {}
+    change(&mut world, "bob", no_libraries());
+    world.drain(&mut clients);
+    assert_eq!(clients[0].events(), [(0, 1)]);
+    assert_eq!(world.counts(&clients[0]).filtered, 2);
+}
