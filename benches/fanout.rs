@@ -4,6 +4,8 @@
 //! Run one case with `cargo bench --bench fanout -- "one group"`. Clients read over loopback TCP on a thread of their
 //! own; the clock stops only when all of them have the event, so nothing hides in a queue.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot set itself up has nothing to measure")]
+
 #[path = "support/engine.rs"]
 mod engine;
 #[path = "support/readers.rs"]

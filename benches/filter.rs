@@ -2,6 +2,8 @@
 //!
 //! Run one case with `cargo bench --bench filter -- "10,000 others"`. Nothing is written here: the sessions take nothing.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot set itself up has nothing to measure")]
+
 #[path = "support/engine.rs"]
 mod engine;
 

@@ -10,7 +10,7 @@ use std::{
 
 use actix::{Actor, Context, Handler, Recipient};
 
-use super::{Accept, Busy, Conflator, Credit, EventKey, FromShard, Receipt, Submission, Window};
+use super::{Accept, Accepted, Busy, Conflator, Credit, EventKey, FromShard, Receipt, Submission, Window};
 use crate::{
     event::{Audience, Envelope, Event, EventKind},
     id::LibraryId,
@@ -144,7 +144,7 @@ impl Dispatcher {
     }
 
     /// Accepts a batch whole, or refuses it whole.
-    fn accept(&mut self, submissions: Vec<Submission>) -> Result<Vec<Receipt>, (Busy, Vec<Submission>)> {
+    fn accept(&mut self, submissions: Vec<Submission>) -> Accepted {
         let now = Instant::now();
         let mut room = true;
         for hub in &mut self.hubs {

@@ -10,9 +10,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    access::{Credential, Directory, Filter, PrincipalStore, RawNames},
+    access::{Credential, Directory, Filter, RawNames},
     clock::Timestamp,
-    config::Settings,
     connection::{BodyOutlet, Connection, Counts, Details, OutboxLimits, Outlet},
     event::{Audience, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Who},
     frame::{Notices, sse_event},
@@ -161,9 +160,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(settings: HubSettings) -> Self {
-        let people = Settings::parse(PEOPLE).expect("valid settings");
-        let (directory, _) = Directory::open(&people, PrincipalStore::in_memory()).expect("opens");
-        let directory = Arc::new(directory);
+        let directory = Arc::new(Directory::of_people(PEOPLE));
         let credits: Vec<_> = (0..2).map(|_| Arc::new(Credit::new(100_000, Arc::default()))).collect();
         let counters = Arc::new(WorkerCounters::default());
         let hub = HubCore::new(settings, credits.clone(), Arc::clone(&directory), Arc::new(State::default()), Arc::clone(&counters));
