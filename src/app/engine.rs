@@ -7,7 +7,10 @@ use serde::Serialize;
 use crate::{
     event::{Event, EventKind, FieldError, Limits},
     shard::{Receipt, Submission},
-    source::{PublishError, Publisher, cloudevents::{Draft, DraftError}},
+    source::{
+        PublishError, Publisher,
+        cloudevents::{Draft, DraftError},
+    },
 };
 
 /// Publishes in process: the same checks and the same answers as over HTTP, without a token.

@@ -15,7 +15,7 @@ use super::StartError;
 use crate::{
     access::Directory,
     config::Settings,
-    connection::{CloseReason, OutletKind, OutboxLimits, SkipReason, SocketOptions},
+    connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
     dialect,
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
@@ -87,7 +87,8 @@ impl Parts {
         let mut handles = Vec::new();
         for (shard, (returned, metrics)) in self.returned.iter().zip(&self.shard_metrics).enumerate() {
             let arbiter = if settings.engine.shard_threads { Arbiter::new().handle() } else { hubs[shard % hubs.len()].arbiter.clone() };
-            let links = hubs.iter().zip(&self.crew.credits).map(|(hub, credits)| HubLink::new(hub.events.clone(), Arc::clone(&credits[shard])));
+            let links =
+                hubs.iter().zip(&self.crew.credits).map(|(hub, credits)| HubLink::new(hub.events.clone(), Arc::clone(&credits[shard])));
             let dispatcher = Dispatcher::new(
                 dispatcher_settings(settings, u16::try_from(shard).unwrap_or(u16::MAX), Arc::clone(&id_prefix)),
                 links.collect(),

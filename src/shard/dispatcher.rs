@@ -10,7 +10,7 @@ use std::{
 
 use actix::{Actor, Context, Handler, Recipient};
 
-use super::{Accept, Busy, Conflator, Credit, EventKey, FromShard, Receipt, Submission, Window};
+use super::{Accept, Accepted, Busy, Conflator, Credit, EventKey, FromShard, Receipt, Submission, Window};
 use crate::{
     event::{Audience, Envelope, EventKind},
     metrics::ShardMetrics,
@@ -31,6 +31,9 @@ pub struct DispatcherSettings {
     pub id_prefix: Arc<str>,
 }
 
+/// By what decides who would have got it: one envelope of that kind and audience, and how many like it.
+type Missed = HashMap<(EventKind, Audience), (Arc<Envelope>, u64)>;
+
 /// One hub, as a shard sees it.
 pub struct HubLink {
     /// The hub's mailbox: one long-lived sender.
@@ -40,7 +43,7 @@ pub struct HubLink {
     /// Since when it stands still with no credit left, and what it had given back by then.
     exhausted: Option<(Instant, u64)>,
     /// What it misses, once it has lost its say.
-    missed: Option<HashMap<(EventKind, Audience), (Arc<Envelope>, u64)>>,
+    missed: Option<Missed>,
 }
 
 impl HubLink {
@@ -121,7 +124,7 @@ impl Dispatcher {
     }
 
     /// Accepts a batch whole, or refuses it whole.
-    fn accept(&mut self, submissions: Vec<Submission>) -> Result<Vec<Receipt>, (Busy, Vec<Submission>)> {
+    fn accept(&mut self, submissions: Vec<Submission>) -> Accepted {
         let now = Instant::now();
         let mut room = true;
         for hub in &mut self.hubs {

@@ -52,6 +52,9 @@ pub struct Receipt {
 #[error("no room for more events at the moment")]
 pub struct Busy;
 
+/// What a shard answers to a batch: a receipt for each submission in its order, or all of them back.
+pub type Accepted = Result<Vec<Receipt>, (Busy, Vec<Submission>)>;
+
 /// A batch of submissions for one shard. All are accepted (stamped and queued for every hub), or none.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -59,7 +62,7 @@ pub struct Accept {
     /// In the order they are to be delivered.
     pub submissions: Vec<Submission>,
     /// Where the answer goes; a busy shard gives the submissions back.
-    pub reply: oneshot::Sender<Result<Vec<Receipt>, (Busy, Vec<Submission>)>>,
+    pub reply: oneshot::Sender<Accepted>,
 }
 
 /// What a shard sends a hub.
