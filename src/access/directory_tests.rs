@@ -47,10 +47,17 @@ fn settings(text: &str) -> crate::config::Settings {
     crate::config::Settings::parse(text).expect("valid settings")
 }
 
+impl Directory {
+    /// For other modules' tests: the people of a settings text, kept nowhere.
+    pub(crate) fn of_people(text: &str) -> Self {
+        let (directory, run_token) = Self::open(&settings(text), PrincipalStore::in_memory()).expect("opens");
+        assert!(directory.authenticate(run_token.expose()).is_ok());
+        directory
+    }
+}
+
 fn open(text: &str) -> Directory {
-    let (directory, run_token) = Directory::open(&settings(text), PrincipalStore::in_memory()).expect("opens");
-    assert!(directory.authenticate(run_token.expose()).is_ok());
-    directory
+    Directory::of_people(text)
 }
 
 fn open_in(text: &str, data_dir: &Path) -> Directory {

@@ -247,15 +247,19 @@ impl Connection {
     pub fn write_own_queue(&self, now: Instant) -> (Wrote, u64, usize) {
         let (mut n_events, mut n_bytes) = (0, 0);
         loop {
-            let Some(mut torn) = self.next_own_frame() else { return (Wrote::All, n_events, n_bytes) };
+            let Some((mut torn, mut unbegun)) = self.next_own_frame() else { return (Wrote::All, n_events, n_bytes) };
             while torn.rest.has_remaining() {
                 match self.write(&[IoSlice::new(&torn.rest)], now) {
                     Ok(n) => {
                         torn.rest.advance(n);
                         n_bytes += n;
+                        unbegun = None;
                     }
                     Err(outcome) => {
-                        *self.torn.borrow_mut() = Some(torn);
+                        match unbegun {
+                            Some(offer) => self.backlog.borrow_mut().push_front(offer),
+                            None => *self.torn.borrow_mut() = Some(torn),
+                        }
                         return (outcome, n_events, n_bytes);
                     }
                 }
@@ -266,13 +270,14 @@ impl Connection {
         }
     }
 
-    /// The frame to go on with. A reply or backlog entry taken here is begun: it stays torn until it is finished.
-    fn next_own_frame(&self) -> Option<Torn> {
+    /// The frame to go on with: it stays torn until it is finished. Of a backlog entry also the offer: while no byte of
+    /// it was taken it may still be refused, so it is not begun.
+    fn next_own_frame(&self) -> Option<(Torn, Option<Rc<Offer>>)> {
         if let Some(torn) = self.torn.borrow_mut().take() {
-            return Some(torn);
+            return Some((torn, None));
         }
         if let Some(reply) = self.outbox.borrow_mut().pop() {
-            return Some(Torn { rest: reply, is_event: false });
+            return Some((Torn { rest: reply, is_event: false }, None));
         }
         if self.closing.get().is_some() {
             return None;
@@ -282,6 +287,6 @@ impl Connection {
         if backlog.is_empty() {
             *backlog = VecDeque::new();
         }
-        Some(Torn { rest: offer.frame.clone(), is_event: true })
+        Some((Torn { rest: offer.frame.clone(), is_event: true }, Some(offer)))
     }
 }

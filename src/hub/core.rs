@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter},
-    connection::{CloseReason, Connection, Control, Counts, Details, Offer, OutboxLimits, Outlet, SkipReason, add},
+    connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
-    id::{ConnectionId, UserId},
+    id::ConnectionId,
     metrics::{DialectCounters, WorkerCounters},
     shard::Credit,
     state::State,
@@ -86,7 +86,7 @@ pub(super) struct Member {
     pub(super) next_ping: Cell<Instant>,
     pub(super) notices: Notices,
     pub(super) warned: Cell<bool>,
-    credential: Credential,
+    pub(super) credential: Credential,
     _admission: ConnectionGuard,
 }
 
@@ -112,7 +112,7 @@ pub struct HubCore {
     /// Events taken from each shard whose flush has not passed: in the round under way, and since.
     pub(super) owed: [Vec<usize>; 2],
     pub(super) counters: Arc<WorkerCounters>,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
     pub(super) state: Arc<State>,
     generation: u32,
 }
@@ -187,7 +187,7 @@ impl HubCore {
     }
 
     /// Puts a member into the group of that filter, creating it if need be, at the feed's head.
-    fn enter_group(&mut self, slot: u32, filter: Filter, formats: FormatPair) {
+    pub(super) fn enter_group(&mut self, slot: u32, filter: Filter, formats: FormatPair) {
         let dialect = self.members[slot as usize].dialect;
         let key = Rc::new(GroupKey::new(filter, &formats));
         let group = match self.by_key.get(&key) {
@@ -203,28 +203,39 @@ impl HubCore {
         let entered = &mut self.groups[group as usize];
         let member = &mut self.members[slot as usize];
         member.group = group;
-        member.place = entered.members.len();
-        entered.members.push(slot);
+        member.place = entered.add_member(slot);
         member.joined_at = entered.feed.head();
         member.lost_before.set(entered.lost);
         member.connection.cursor.set(member.joined_at);
     }
 
     /// Takes a member out of its group, with what it was offered there; an empty group goes.
-    fn leave_group(&mut self, slot: u32) {
+    pub(super) fn leave_group(&mut self, slot: u32) {
         self.settle(slot);
+        self.release_feed(slot);
         let member = &self.members[slot as usize];
         let (group_id, place) = (member.group, member.place);
         let group = &mut self.groups[group_id as usize];
         add(&member.connection.tally.offered_before, group.feed.head() - member.joined_at);
         if let Some(moved) = group.remove_member(place) {
-            self.members[moved as usize].place = place;
+            let moved = &mut self.members[moved as usize];
+            moved.place = place;
+            group.pass.keep_from(moved.connection.cursor.get());
         }
         if group.members.is_empty() {
             self.index.remove(group_id, &group.key.filter);
             self.by_key.remove(&group.key);
             self.groups.remove(group_id as usize);
             self.counters.groups.set(self.groups.len() as u64);
+        }
+    }
+
+    /// The member is about to stop holding its group's feed back: if it was the one, the next pass lets go of what it held.
+    pub(super) fn release_feed(&mut self, slot: u32) {
+        let member = &self.members[slot as usize];
+        let group = &mut self.groups[member.group as usize];
+        if group.is_held_at(member.connection.cursor.get()) {
+            group.mark(member.group, &mut self.queue);
         }
     }
 
@@ -284,62 +295,6 @@ impl HubCore {
     pub fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
         let member = self.members.get(id.slot as usize)?;
         (member.connection.id == id).then(|| Rc::clone(&member.connection))
-    }
-
-    /// Moves a session to the group of another filter. What still waits from before is checked again, and kept within
-    /// the backlog's bounds.
-    pub(super) fn regroup(&mut self, connection: &Rc<Connection>, filter: Filter, formats: FormatPair) {
-        let slot = connection.id.slot;
-        self.settle(slot);
-        let group = &self.groups[self.members[slot as usize].group as usize];
-        let mut backlog: VecDeque<Rc<Offer>> = connection.backlog.take();
-        backlog.extend(group.feed.from(connection.cursor.get()).map(Rc::clone));
-        connection.cursor.set(group.feed.head());
-        let n_before = backlog.len();
-        backlog.retain(|offer| filter.admits(&offer.envelope, None));
-        let n_filtered = (n_before - backlog.len()) as u64;
-        let mut n_bytes: usize = backlog.iter().map(|offer| offer.frame.len()).sum();
-        let mut n_skipped = 0;
-        while backlog.len() > self.settings.backlog.entries || n_bytes > self.settings.backlog.bytes {
-            let Some(oldest) = backlog.pop_front() else { break };
-            n_bytes -= oldest.frame.len();
-            n_skipped += 1;
-        }
-        add(&connection.tally.filtered, n_filtered);
-        connection.tally.skip(SkipReason::Lag, n_skipped);
-        add(&connection.gap, n_skipped);
-        let counters = self.dialect_counters(slot);
-        counters.filtered.add(n_filtered);
-        counters.skipped[SkipReason::Lag as usize].add(n_skipped);
-        *connection.backlog.borrow_mut() = backlog;
-        self.leave_group(slot);
-        self.enter_group(slot, filter, formats);
-        self.make_ready(connection);
-    }
-
-    /// Asks again what a member may see, and acts on it.
-    fn check_rights(&mut self, slot: u32) {
-        let member = &self.members[slot as usize];
-        let connection = Rc::clone(&member.connection);
-        let Some(principal) = self.directory.current(member.credential) else {
-            self.close(&connection, CloseReason::Revoked);
-            return;
-        };
-        let group = &self.groups[member.group as usize];
-        if group.key.filter.principal == principal {
-            return;
-        }
-        let (filter, formats) = (Filter { principal, ..group.key.filter.clone() }, group.formats);
-        self.regroup(&connection, filter, formats);
-    }
-
-    /// A user's rights changed: his sessions follow before this returns.
-    pub fn rights_changed(&mut self, user: &UserId) {
-        let groups = self.index.of_user(user);
-        let slots: Vec<u32> = groups.iter().flat_map(|group| self.groups[*group as usize].members.clone()).collect();
-        for slot in slots {
-            self.check_rights(slot);
-        }
     }
 
     /// Ends a connection with the dialect's last word: what was begun and its replies are written if the client takes

@@ -50,8 +50,13 @@ impl Budget {
 impl HubCore {
     /// Flushes one chunk; `true` when there is more to do.
     pub fn flush_chunk(&mut self) -> bool {
+        self.flush_at_most(CHUNK_WRITES, CHUNK_TIME)
+    }
+
+    /// Flushes until there is nothing left to do, or so many writes or so much time are spent.
+    pub(super) fn flush_at_most(&mut self, n_writes: u32, time: Duration) -> bool {
         let now = Instant::now();
-        let mut budget = Budget { writes: CHUNK_WRITES, until: now + CHUNK_TIME, now };
+        let mut budget = Budget { writes: n_writes, until: now + time, now };
         while !budget.spent() {
             if let Some((slot, generation)) = self.ready.pop_front() {
                 self.flush_ready(slot, generation, &mut budget);
@@ -74,12 +79,16 @@ impl HubCore {
     /// One connection that has something of its own to write, or could write again.
     fn flush_ready(&mut self, slot: u32, generation: u32, budget: &mut Budget) {
         let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
-        let group = &self.groups[member.group as usize];
+        let group = &mut self.groups[member.group as usize];
+        let held_back = group.is_held_at(member.connection.cursor.get());
         let look = Look { counters: &self.counters.dialects[member.dialect], outbox: self.settings.outbox, state: &self.state };
         match visit(member, group, &look, &mut Plan::new(), budget) {
             Visited::Done => {}
             Visited::Behind => self.ready.push_back((slot, generation)),
             Visited::Leaving(reason) => self.leaving.push((slot, reason)),
+        }
+        if held_back && !group.is_held_at(member.connection.cursor.get()) {
+            group.mark(member.group, &mut self.queue); // nobody may be behind any more: a pass lets go of what it held
         }
         self.let_leave();
     }
@@ -127,7 +136,7 @@ impl HubCore {
                 Visited::Behind => pass.again = true,
                 Visited::Leaving(reason) => leaving.push((*slot, reason)),
             }
-            pass.smallest_cursor = pass.smallest_cursor.min(member.connection.cursor.get());
+            pass.keep_from(member.connection.cursor.get());
         }
         drop(plan);
         groups[group_id as usize].pass = pass;
@@ -208,7 +217,7 @@ fn blocked(look: &Look<'_>) -> Visited {
     Visited::Done
 }
 
-/// Tells the gap where the dialect can, and the present state of what the session may have missed the end of.
+/// Tells the gap where the dialect can, and in any case the present state of what the session may have missed the end of.
 /// `false` when the outbox cannot take it.
 fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
     let n_missed = member.connection.gap.take();
@@ -232,7 +241,7 @@ fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
 }
 
 fn count(counters: &DialectCounters, connection: &Connection, n_events: u64, n_bytes: usize) {
-    counters.writes.add(1);
+    counters.writes.add(u64::from(n_bytes > 0));
     counters.bytes.add(n_bytes as u64);
     counters.delivered[connection.outlet().kind() as usize].add(n_events);
 }
@@ -275,8 +284,7 @@ impl<'a> Plan<'a> {
 
     /// Moves the cursor past what was taken and settles it; a frame begun becomes the torn one.
     fn advance(&self, connection: &Connection, n_bytes: usize, counters: &DialectCounters, now: Instant) {
-        let (taken, cursor) = if n_bytes == self.n_bytes { (self.offers.len(), self.to) } else { self.part(connection, n_bytes) };
-        let begun = usize::from(connection.has_own_queue());
+        let (taken, begun, cursor) = if n_bytes == self.n_bytes { (self.offers.len(), 0, self.to) } else { self.part(connection, n_bytes) };
         let n_conflated = cursor - self.from - (taken + begun) as u64;
         connection.cursor.set(cursor);
         if n_conflated > 0 {
@@ -288,19 +296,19 @@ impl<'a> Plan<'a> {
         record_latency(&self.offers[..taken], counters, now);
     }
 
-    /// A partial write: how many frames were taken whole, and where the cursor stands after the one begun.
-    fn part(&self, connection: &Connection, mut n_bytes: usize) -> (usize, u64) {
+    /// A partial write: how many frames were taken whole and how many begun, and where the cursor stands after these.
+    fn part(&self, connection: &Connection, mut n_bytes: usize) -> (usize, usize, u64) {
         for (taken, (position, offer)) in self.offers.iter().enumerate() {
             if n_bytes == 0 {
-                return (taken, *position);
+                return (taken, 0, *position);
             }
             if n_bytes < offer.frame.len() {
                 connection.tear(offer.frame.slice(n_bytes..));
-                return (taken, position + 1);
+                return (taken, 1, position + 1);
             }
             n_bytes -= offer.frame.len();
         }
-        (self.offers.len(), self.to)
+        (self.offers.len(), 0, self.to)
     }
 }
 

@@ -55,10 +55,15 @@ pub(super) struct Pass {
     pub(super) next: usize,
     /// The smallest cursor seen in this pass: everything before it has been passed by all.
     pub(super) smallest_cursor: u64,
-    /// The feed's head when the pass began.
-    pub(super) head: u64,
     /// Something happened that this pass may not have seen: another one follows.
     pub(super) again: bool,
+}
+
+impl Pass {
+    /// A member stands at this cursor: what comes from there on must not go when the pass ends.
+    pub(super) fn keep_from(&mut self, cursor: u64) {
+        self.smallest_cursor = self.smallest_cursor.min(cursor);
+    }
 }
 
 impl Group {
@@ -68,33 +73,54 @@ impl Group {
         Self { key, formats, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
     }
 
-    /// Queues the group for the flush loop, unless it stands there already.
+    /// Queues the group for the flush loop; if it stands there already, a pass under way is followed by another.
     pub(super) fn mark(&mut self, own_id: GroupId, queue: &mut VecDeque<GroupId>) {
+        self.pass.again = true;
         if !self.pass.queued {
             self.pass.queued = true;
             queue.push_back(own_id);
         }
     }
 
+    /// Whether a member at this cursor is (one of those) for whom the oldest of the feed is kept.
+    #[must_use]
+    pub(super) fn is_held_at(&self, cursor: u64) -> bool {
+        cursor <= self.feed.base() && cursor < self.feed.head()
+    }
+
     /// Begins a pass over all members.
     pub(super) fn begin_pass(&mut self) {
         let n_members = self.members.len();
         let start = if n_members == 0 { 0 } else { (self.pass.next + 1) % n_members };
-        let head = self.feed.head();
-        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: head, head, again: false };
+        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: self.feed.head(), again: false };
     }
 
     /// Ends a pass: what every member has passed is let go. Says whether another pass must follow.
     pub(super) fn end_pass(&mut self) -> bool {
         self.feed.trim_to(self.pass.smallest_cursor);
-        self.pass.again || self.feed.head() != self.pass.head
+        self.pass.again
     }
 
-    /// Takes the member at that place out and returns the one that moved there. A pass under way may then miss the
-    /// moved one, so another follows.
+    /// Puts a member at the end. A pass under way goes round by way of it, so it has one more to visit.
+    pub(super) fn add_member(&mut self, slot: u32) -> usize {
+        if self.pass.left > 0 {
+            self.pass.left += 1;
+        }
+        self.members.push(slot);
+        self.members.len() - 1
+    }
+
+    /// Takes the member at that place out and returns the one that moved there.
+    ///
+    /// A pass under way may then miss the moved one: another follows, and the caller says with
+    /// [`Pass::keep_from`] what the moved one has yet to get.
     pub(super) fn remove_member(&mut self, place: usize) -> Option<u32> {
         self.members.swap_remove(place);
-        self.pass.left = self.pass.left.min(self.members.len());
+        let n_members = self.members.len();
+        self.pass.left = self.pass.left.min(n_members);
+        if self.pass.next >= n_members {
+            self.pass.next = 0;
+        }
         self.pass.again = true;
         self.members.get(place).copied()
     }

@@ -11,8 +11,12 @@ mod index;
 mod lag;
 mod offers;
 mod report;
+mod rights;
 mod upkeep;
 mod wheel;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     cell::RefCell,

@@ -46,7 +46,9 @@ impl HubCore {
             let Self { index, groups, queue, .. } = self;
             index.candidates(&envelope.audience.rule, |group_id, level| {
                 let group = &mut groups[group_id as usize];
-                if group.key.filter.admits(envelope, level) {
+                let filter = &group.key.filter;
+                let format = || group.formats.pick(&envelope.event, |rule| filter.meets(rule, level));
+                if filter.admits(envelope, level) && format().carries().contains(envelope.kind()) {
                     group.lost += n_events;
                     group.mark(group_id, queue);
                 }

@@ -12,7 +12,8 @@ use actix::{Actor, Context, Handler, Recipient};
 
 use super::{Accept, Accepted, Busy, Conflator, Credit, EventKey, FromShard, Receipt, Submission, Window};
 use crate::{
-    event::{Audience, Envelope, EventKind},
+    event::{Audience, Envelope, Event, EventKind},
+    id::LibraryId,
     metrics::ShardMetrics,
     state::State,
 };
@@ -31,9 +32,6 @@ pub struct DispatcherSettings {
     pub id_prefix: Arc<str>,
 }
 
-/// By what decides who would have got it: one envelope of that kind and audience, and how many like it.
-type Missed = HashMap<(EventKind, Audience), (Arc<Envelope>, u64)>;
-
 /// One hub, as a shard sees it.
 pub struct HubLink {
     /// The hub's mailbox: one long-lived sender.
@@ -43,7 +41,27 @@ pub struct HubLink {
     /// Since when it stands still with no credit left, and what it had given back by then.
     exhausted: Option<(Instant, u64)>,
     /// What it misses, once it has lost its say.
-    missed: Option<Missed>,
+    missed: Option<HashMap<Alike, (Arc<Envelope>, u64)>>,
+}
+
+/// Everything a filter asks of an event: whoever may see and wants one of these sees and wants them all.
+#[derive(PartialEq, Eq, Hash)]
+struct Alike {
+    kind: EventKind,
+    audience: Audience,
+    library: Option<LibraryId>,
+    /// A raw event's dialect and name.
+    raw: Option<(&'static str, Box<str>)>,
+}
+
+impl Alike {
+    fn of(envelope: &Envelope) -> Self {
+        let raw = match &envelope.event {
+            Event::Raw(raw) => Some((raw.dialect, (*raw.name).into())),
+            _ => None,
+        };
+        Self { kind: envelope.kind(), audience: envelope.audience.clone(), library: envelope.library().cloned(), raw }
+    }
 }
 
 impl HubLink {
@@ -61,6 +79,9 @@ impl HubLink {
         if self.missed.is_some() || self.credit.has(n_events) {
             self.exhausted = None;
             return true;
+        }
+        if self.credit.outstanding() == 0 {
+            return false; // a batch larger than all credit: no hub stands still for that
         }
         let progress = self.credit.progress();
         match self.exhausted {
@@ -92,8 +113,7 @@ impl HubLink {
     fn send(&mut self, shard: u16, envelopes: &Arc<[Arc<Envelope>]>) {
         if let Some(missed) = &mut self.missed {
             for envelope in envelopes.iter() {
-                let key = (envelope.kind(), envelope.audience.clone());
-                missed.entry(key).or_insert_with(|| (Arc::clone(envelope), 0)).1 += 1;
+                missed.entry(Alike::of(envelope)).or_insert_with(|| (Arc::clone(envelope), 0)).1 += 1;
             }
             return;
         }
@@ -188,3 +208,7 @@ impl Handler<Accept> for Dispatcher {
         let _ = reply.send(self.accept(submissions));
     }
 }
+
+#[cfg(test)]
+#[path = "dispatcher_tests.rs"]
+mod tests;

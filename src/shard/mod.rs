@@ -52,7 +52,7 @@ pub struct Receipt {
 #[error("no room for more events at the moment")]
 pub struct Busy;
 
-/// What a shard answers to a batch: a receipt for each submission in its order, or all of them back.
+/// The answer to a batch: a receipt for each submission in order, or all of them back.
 pub type Accepted = Result<Vec<Receipt>, (Busy, Vec<Submission>)>;
 
 /// A batch of submissions for one shard. All are accepted (stamped and queued for every hub), or none.

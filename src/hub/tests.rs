@@ -1,0 +1,9 @@
+//! The engine's heart, driven directly: no actor, no socket, no clock but the one handed in.
+
+mod accounting;
+mod feeds;
+mod indexes;
+mod passes;
+mod rights;
+mod schedules;
+mod world;
