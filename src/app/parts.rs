@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU16},
     },
+    time::Duration,
 };
 
 use actix::{Actor, Arbiter, Recipient};
@@ -31,6 +32,9 @@ use crate::{
 
 /// How deep an event may nest.
 const EVENT_DEPTH: usize = 64;
+/// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
+/// first would make every stalled client look like one that had gone.
+const KERNEL_GRACE: Duration = Duration::from_secs(3);
 /// What a session may keep from before a change of its rights.
 const BACKLOG: OutboxLimits = OutboxLimits { entries: 512, bytes: 256 << 10 };
 
@@ -197,7 +201,7 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),
-            user_timeout: engine.stall_limit,
+            user_timeout: engine.stall_limit.map(|limit| limit + KERNEL_GRACE),
         },
     }
 }
