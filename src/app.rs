@@ -3,6 +3,7 @@
 //! Start: listeners bound → hubs made, one per worker → shards joined to them → sources → ready.
 //! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
 
+mod embed;
 mod engine;
 mod folders;
 mod parts;
@@ -15,6 +16,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
+pub use embed::{Handle, spawn};
 pub use engine::{Engine, Publish};
 
 use crate::{

@@ -1,4 +1,34 @@
-//! Fanfare: a real-time event engine for media servers.
+//! Fanfare: a real-time event engine for media servers. An event is published once and delivered to every client that may
+//! see it, in the protocol that client speaks; a slow client skips and never slows the others.
+//!
+//! This is the library behind the `fanfare` program. A media server that embeds it needs [`app::spawn`], [`Engine`] and
+//! [`config::Settings`]; `examples/embed.rs` is a whole program. The other modules are public for tests and benches.
+//!
+//! # The data's way
+//!
+//! ```text
+//! source ──► Publisher ──► shard ──────────► hub ───────────────► session ──► dialect's frame ──► socket
+//! HTTP       the only      one dispatcher    one per worker:      one per     encoded once,
+//! folder     way in        per shard:        groups, feeds,       client      shared by all
+//! Engine                   order, credit     the flush loop
+//! ```
+//!
+//! The modules, in that order:
+//!
+//! - [`event`]: what media servers announce, who may see it, and the [`event::Envelope`] that everybody shares
+//! - [`source`]: where events come from, and [`source::Publisher`], the only way in
+//! - [`shard`]: keeps order, gives credit, hands accepted events to every hub
+//! - [`state`]: what is going on now, folded from events
+//! - [`hub`]: one worker's clients, and the loop that writes to them
+//! - [`connection`], [`session`]: one client; what hub and session share, and the actor that reads and waits
+//! - [`dialect`]: client protocols; the one there is: [`dialect::redseat`]
+//! - [`access`]: who is who, and what they may see
+//! - [`server`]: listeners, the front door, routes
+//! - [`app`]: joins the parts; start and stop
+//! - [`config`], [`cli`]: settings, the command line
+//! - [`id`], [`clock`], [`frame`], [`metrics`]: value types and counters, free to all
+//!
+//! Which module may import which is written down, and checked, in `tests/layering/rules.rs`.
 
 pub mod access;
 pub mod app;
@@ -17,3 +47,5 @@ pub mod session;
 pub mod shard;
 pub mod source;
 pub mod state;
+
+pub use app::Engine;

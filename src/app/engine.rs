@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    event::{Event, EventKind, FieldError, Limits},
+    event::{EventKind, FieldError, Limits},
     shard::{Receipt, Submission},
     source::{
         PublishError, Publisher,
@@ -26,15 +26,37 @@ pub struct Engine {
 #[derive(Debug)]
 pub struct Publish(Submission);
 
+/// An event as publishers write it, for the one reader of such texts.
+#[derive(Serialize)]
+struct Document<'a, M> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<&'a str>,
+    data: &'a M,
+}
+
 impl Publish {
-    /// An event of that type, from anything that serialises to its message (event map, section 1).
+    /// An event of that type, from anything that serialises to its message (event map, section 1). Checked as over HTTP,
+    /// under the default limits; [`Engine::read`] checks under those of the settings.
     ///
     /// # Errors
-    /// [`FieldError`] names the field and what is allowed.
-    pub fn new(kind: EventKind, message: &impl Serialize) -> Result<Self, FieldError> {
-        let event = Event::from_value(kind, message)?;
-        let audience = event.audience();
-        Ok(Self(Submission { event, audience, id: None, source: None }))
+    /// [`DraftError`] names the field and what is allowed.
+    pub fn new(kind: EventKind, message: &impl Serialize) -> Result<Self, DraftError> {
+        Self::of(&Document { kind: kind.name(), audience: None, data: message })
+    }
+
+    /// The same for a narrower audience: `user:bob`, `library-admin:films`, `admin` … A raw event needs one.
+    ///
+    /// # Errors
+    /// [`DraftError`] names the field and what is allowed.
+    pub fn narrowed(kind: EventKind, message: &impl Serialize, audience: &str) -> Result<Self, DraftError> {
+        Self::of(&Document { kind: kind.name(), audience: Some(audience), data: message })
+    }
+
+    fn of(document: &impl Serialize) -> Result<Self, DraftError> {
+        let text = serde_json::to_vec(document).map_err(|error| FieldError::new("data", format!("must be JSON: {error}")))?;
+        Draft::parse(&text, &Limits::default()).map(Into::into)
     }
 
     /// Gives the event an id. With the source it is an idempotency key: the same pair again within the window is accepted
@@ -87,5 +109,22 @@ impl Engine {
     pub fn publish_blocking(&self, event: Publish, patience: Duration) -> Result<Receipt, PublishError> {
         let answers = self.publisher.publish_blocking(vec![event.0], patience);
         answers.into_iter().next().unwrap_or(Err(PublishError::Stopped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn in_process_the_same_is_refused_as_over_http() {
+        let raw = json!({"dialect": "redseat", "name": "books", "payload": {}});
+        let error = |result: Result<Publish, DraftError>| result.expect_err("refused").to_string();
+        assert!(error(Publish::new(EventKind::Raw, &raw)).contains("audience"));
+        assert!(Publish::narrowed(EventKind::Raw, &raw, "library:books").is_ok());
+        assert!(error(Publish::new(EventKind::Presence, &json!({}))).contains("made by the engine"));
+        assert!(error(Publish::new(EventKind::Message, &json!({"text": 1}))).contains("data.text"));
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     connection::{CloseReason, Connection, MAX_SLICES, Offer, OutboxLimits, Wrote, add},
     event::Encoded,
-    metrics::DialectCounters,
+    metrics::{DialectCounters, LatencyHistogram},
     state::State,
 };
 
@@ -312,12 +312,17 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn record_latency(offers: &[(u64, &Offer)], counters: &DialectCounters, now: Instant) {
-    let ([(_, oldest), ..], [.., (_, newest)]) = (offers, offers) else { return };
+/// Offers stand in the order of their age, so all of one bucket stand together: one look per bucket, not per event.
+fn record_latency(mut offers: &[(u64, &Offer)], counters: &DialectCounters, now: Instant) {
     let latency = |offer: &Offer| now.saturating_duration_since(offer.envelope.stamped);
-    if !counters.latency.record_span(latency(newest), latency(oldest), offers.len() as u64) {
-        for (_, offer) in offers {
-            counters.latency.record(latency(offer));
-        }
+    while let Some((_, oldest)) = offers.first() {
+        let oldest = latency(oldest);
+        let shortest = LatencyHistogram::shortest_beside(oldest);
+        let together = match offers.last() {
+            Some((_, newest)) if latency(newest) >= shortest => offers.len(),
+            _ => offers.partition_point(|(_, offer)| latency(offer) >= shortest).max(1),
+        };
+        counters.latency.record_run(latency(offers[together - 1].1), oldest, together as u64);
+        offers = &offers[together..];
     }
 }

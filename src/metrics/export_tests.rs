@@ -111,9 +111,9 @@ fn counters_of_all_workers_and_shards_are_added_up() {
 #[test]
 fn the_latency_histogram_is_cumulative_in_seconds_over_all_workers() {
     let sources = sources();
-    sources.workers[0].dialects[0].latency.record(Duration::from_micros(40));
-    sources.workers[1].dialects[0].latency.record(Duration::from_millis(200));
-    sources.workers[2].dialects[0].latency.record(Duration::from_secs(11));
+    sources.workers[0].dialects[0].latency.record_run(Duration::from_micros(40), Duration::from_micros(40), 1);
+    sources.workers[1].dialects[0].latency.record_run(Duration::from_millis(200), Duration::from_millis(200), 1);
+    sources.workers[2].dialects[0].latency.record_run(Duration::from_secs(11), Duration::from_secs(11), 1);
     let series = parse(&Exporter::new(sources).render());
     let bucket = |le: &str| series[&format!(r#"fanfare_delivery_latency_seconds_bucket{{dialect="one",le="{le}"}}"#)];
     assert_eq!(["0.00005", "0.1", "0.25", "10", "+Inf"].map(bucket), [1.0, 1.0, 2.0, 2.0, 3.0]);
@@ -129,7 +129,7 @@ fn the_number_of_series_does_not_depend_on_what_was_counted() {
     for worker in &exporter.sources.workers {
         for dialect in &worker.dialects {
             dialect.closed.iter().for_each(|counter| counter.add(1));
-            dialect.latency.record(Duration::from_millis(3));
+            dialect.latency.record_run(Duration::from_millis(3), Duration::from_millis(3), 1);
         }
     }
     exporter.sources.admission.rejected(0, Rejection::Malformed);

@@ -48,27 +48,26 @@ pub struct LatencyHistogram {
 }
 
 impl LatencyHistogram {
-    /// Counts `n` deliveries whose latencies lie between the two; exact when both fall into one bucket.
-    ///
-    /// Returns `false`, having counted nothing, when they do not: then each must be counted by itself.
-    pub fn record_span(&self, shortest: Duration, longest: Duration, n: u64) -> bool {
-        let bucket = Self::bucket(longest);
-        if bucket != Self::bucket(shortest) {
-            return false;
+    /// The shortest latency that falls into the same bucket as this one.
+    #[must_use]
+    pub fn shortest_beside(latency: Duration) -> Duration {
+        match Self::bucket(latency) {
+            0 => Duration::ZERO,
+            bucket => Duration::from_micros(LATENCY_BOUNDS_MICROS[bucket - 1] + 1),
         }
-        self.buckets[bucket].add(n);
-        let middle = (shortest + longest) / 2;
-        self.sum_micros.add(u64::try_from(middle.as_micros()).unwrap_or(u64::MAX).saturating_mul(n));
-        true
     }
 
-    /// Counts one delivery.
-    pub fn record(&self, latency: Duration) {
-        self.record_span(latency, latency, 1);
+    /// Counts `n` deliveries of one bucket, given the shortest and the longest of their latencies. The sum takes their
+    /// middle for each: it is off by less than the bucket is wide.
+    pub fn record_run(&self, shortest: Duration, longest: Duration, n: u64) {
+        debug_assert!(Self::shortest_beside(longest) <= shortest, "one bucket at a time");
+        self.buckets[Self::bucket(longest)].add(n);
+        let middle = (shortest + longest) / 2;
+        self.sum_micros.add(u64::try_from(middle.as_micros()).unwrap_or(u64::MAX).saturating_mul(n));
     }
 
     fn bucket(latency: Duration) -> usize {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX); // cut to whole microseconds
         LATENCY_BOUNDS_MICROS.partition_point(|bound| *bound < micros)
     }
 
@@ -134,13 +133,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_counted_only_when_it_lies_in_one_bucket() {
+    fn a_run_is_counted_in_its_bucket_and_summed_by_its_middle() {
         let histogram = LatencyHistogram::default();
-        assert!(histogram.record_span(Duration::from_micros(60), Duration::from_micros(90), 5));
-        assert!(!histogram.record_span(Duration::from_micros(60), Duration::from_micros(190), 5));
-        histogram.record(Duration::from_secs(60));
+        histogram.record_run(Duration::from_micros(60), Duration::from_micros(90), 5);
+        histogram.record_run(Duration::from_secs(60), Duration::from_secs(60), 1);
         let (buckets, sum) = histogram.read();
         assert_eq!((buckets[1], buckets[17], sum), (5, 1, 375 + 60_000_000));
+        assert_eq!(LatencyHistogram::shortest_beside(Duration::from_micros(190)), Duration::from_micros(101));
+        assert_eq!(LatencyHistogram::shortest_beside(Duration::from_micros(50)), Duration::ZERO);
     }
 
     #[test]

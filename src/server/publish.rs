@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{Shared, mount::header};
@@ -88,7 +88,15 @@ fn lines(publishing: Publishing, mut payload: web::Payload, deadline: Duration) 
     actix_rt::spawn(async move {
         let mut lines = publishing.lines();
         while let Ok(Some(Ok(chunk))) = timeout(deadline, payload.next()).await {
-            if !send(&sender, lines.feed(&chunk).await).await {
+            lines.take(&chunk);
+            // A publisher may send a chunk for every line: what is here already goes to the shards together.
+            while let Some(Some(Ok(chunk))) = payload.next().now_or_never() {
+                lines.take(&chunk);
+                if lines.has_enough() {
+                    break;
+                }
+            }
+            if !send(&sender, lines.publish().await).await {
                 return; // the publisher is gone; what was accepted stays accepted
             }
         }

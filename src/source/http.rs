@@ -88,7 +88,7 @@ impl Publishing {
     /// Begins to read NDJSON.
     #[must_use]
     pub fn lines(self) -> Lines {
-        Lines { publishing: self, buffer: BytesMut::new(), too_long: false, busy: false, answers: String::new() }
+        Lines { publishing: self, buffer: BytesMut::new(), too_long: false, busy: false, drafts: Vec::new() }
     }
 
     async fn publish(&self, drafts: Vec<Result<Draft, DraftError>>) -> Vec<Verdict> {
@@ -131,7 +131,7 @@ impl Publishing {
     }
 }
 
-/// NDJSON on its way in: chunks are fed, answer lines come out.
+/// NDJSON on its way in: chunks are taken, answer lines come out.
 pub struct Lines {
     publishing: Publishing,
     buffer: BytesMut,
@@ -139,67 +139,70 @@ pub struct Lines {
     too_long: bool,
     /// An earlier line found no room: no later one may overtake it.
     busy: bool,
-    answers: String,
+    /// Lines read and not yet published.
+    drafts: Vec<Result<Draft, DraftError>>,
 }
 
 impl Lines {
-    /// Takes a chunk of the body and returns the answers to the lines it completed, one per line.
-    pub async fn feed(&mut self, chunk: &[u8]) -> String {
+    /// Takes a chunk of the body and reads the lines it completes.
+    pub fn take(&mut self, chunk: &[u8]) {
         self.buffer.extend_from_slice(chunk);
-        let mut drafts = Vec::new();
         while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
             let line = self.buffer.split_to(end);
             self.buffer.advance(1);
-            self.take_line(&line, &mut drafts);
-            if drafts.len() >= LINES_AT_ONCE {
-                self.publish(std::mem::take(&mut drafts)).await;
-            }
+            self.take_line(&line);
         }
         if self.buffer.len() > self.publishing.limits.event_bytes {
             self.too_long = true;
             self.buffer.clear();
         }
-        self.publish(drafts).await;
-        std::mem::take(&mut self.answers)
+    }
+
+    /// Whether enough lines were read to publish them before any more.
+    #[must_use]
+    pub fn has_enough(&self) -> bool {
+        self.drafts.len() >= LINES_AT_ONCE
     }
 
     /// The body is over: the last line needs no newline.
     pub async fn finish(&mut self) -> String {
         let line = std::mem::take(&mut self.buffer);
-        let mut drafts = Vec::new();
-        self.take_line(&line, &mut drafts);
-        self.publish(drafts).await;
-        std::mem::take(&mut self.answers)
+        self.take_line(&line);
+        self.publish().await
     }
 
-    fn take_line(&mut self, line: &[u8], drafts: &mut Vec<Result<Draft, DraftError>>) {
+    fn take_line(&mut self, line: &[u8]) {
         let limits = &self.publishing.limits;
         if std::mem::take(&mut self.too_long) {
-            drafts.push(Err(DraftError::TooLarge { limit: limits.event_bytes }));
+            self.drafts.push(Err(DraftError::TooLarge { limit: limits.event_bytes }));
         } else if !is_blank(line) {
-            drafts.push(Draft::parse(line, limits));
+            self.drafts.push(Draft::parse(line, limits));
         }
     }
 
-    async fn publish(&mut self, drafts: Vec<Result<Draft, DraftError>>) {
+    /// Publishes the lines read so far and returns their answers, one line each.
+    pub async fn publish(&mut self) -> String {
+        let drafts = std::mem::take(&mut self.drafts);
+        let mut answers = String::new();
         if drafts.is_empty() {
-            return;
+            return answers;
         }
         if self.busy {
             for _ in drafts {
-                self.answers.push_str(&busy().1.to_string());
-                self.answers.push('\n');
+                answers.push_str(&busy().1.to_string());
+                answers.push('\n');
             }
-            return;
+            return answers;
         }
         for verdict in self.publishing.publish(drafts).await {
             self.busy |= matches!(verdict, Err((503, _)));
             match verdict {
-                Ok(receipt) => self.answers.push_str(&line_of(&receipt)),
-                Err((_, value)) => self.answers.push_str(&value.to_string()),
+                Ok(receipt) => answers.push_str(&line_of(&receipt)),
+                Err((_, value)) => answers.push_str(&value.to_string()),
             }
-            self.answers.push('\n');
+            answers.push('\n');
         }
+        answers
     }
 }
 
