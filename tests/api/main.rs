@@ -11,6 +11,7 @@
 
 mod expiry;
 mod folder;
+mod full;
 mod harness;
 mod injection;
 mod kinds;

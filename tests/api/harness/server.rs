@@ -23,9 +23,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the binary with these settings; `[server]` (free ports, an own data folder) is added here.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_on("127.0.0.1:0", settings)
+    }
+
+    /// As [`Server::start`], on this main address.
+    pub(crate) fn start_on(listen: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        let server = format!("[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
+        let server = format!("[server]\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
         write_settings(&folder, &format!("{server}{settings}"));
         let child = spawn(&folder);
         let mut server = Self { child, folder, url: String::new(), metrics_url: String::new() };
