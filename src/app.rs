@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use actix_server::ServerHandle;
 use tokio::sync::mpsc;
 
 pub use embed::{Handle, spawn};
@@ -25,7 +24,7 @@ use crate::{
     config::Settings,
     connection::CloseReason,
     hub::SayGoodbye,
-    server::{self, HubAddress, Shared},
+    server::{self, HubAddress, ServerHandle, Shared},
     source::folder::{FolderHandle, Store, StoreError},
 };
 use parts::Parts;

@@ -142,7 +142,7 @@ mod tests {
         [
             Principal { admin: true, ..member("root", LibraryRights::default()) },
             member("bob", films(Level::Read)),
-            member("wil", films(Level::Write)),
+            member("eve", films(Level::Write)),
             member("ann", films(Level::Admin)),
             member("all", LibraryRights::Every(Level::Read)),
             member("new", LibraryRights::default()),

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU16},
     },
+    time::Duration,
 };
 
 use actix::{Actor, Arbiter, Recipient};
@@ -15,7 +16,7 @@ use super::StartError;
 use crate::{
     access::Directory,
     config::Settings,
-    connection::{CloseReason, OutletKind, OutboxLimits, SkipReason, SocketOptions},
+    connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
     dialect,
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
@@ -31,6 +32,9 @@ use crate::{
 
 /// How deep an event may nest.
 const EVENT_DEPTH: usize = 64;
+/// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
+/// first would make every stalled client look like one that had gone.
+const KERNEL_GRACE: Duration = Duration::from_secs(3);
 /// What a session may keep from before a change of its rights.
 const BACKLOG: OutboxLimits = OutboxLimits { entries: 512, bytes: 256 << 10 };
 
@@ -87,7 +91,8 @@ impl Parts {
         let mut handles = Vec::new();
         for (shard, (returned, metrics)) in self.returned.iter().zip(&self.shard_metrics).enumerate() {
             let arbiter = if settings.engine.shard_threads { Arbiter::new().handle() } else { hubs[shard % hubs.len()].arbiter.clone() };
-            let links = hubs.iter().zip(&self.crew.credits).map(|(hub, credits)| HubLink::new(hub.events.clone(), Arc::clone(&credits[shard])));
+            let links =
+                hubs.iter().zip(&self.crew.credits).map(|(hub, credits)| HubLink::new(hub.events.clone(), Arc::clone(&credits[shard])));
             let dispatcher = Dispatcher::new(
                 dispatcher_settings(settings, u16::try_from(shard).unwrap_or(u16::MAX), Arc::clone(&id_prefix)),
                 links.collect(),
@@ -197,7 +202,7 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),
-            user_timeout: engine.stall_limit,
+            user_timeout: engine.stall_limit.map(|limit| limit + KERNEL_GRACE),
         },
     }
 }

@@ -127,8 +127,11 @@ impl Settings {
             }
             None => self.libraries.push(Library::watched(id, path)),
         }
-        library::check_libraries(&self.libraries)
-            .map_err(|invalid| ConfigError::Key { origin: "--library".to_owned(), key: invalid.key, reason: invalid.reason })
+        library::check_libraries(&self.libraries).map_err(|invalid| ConfigError::Key {
+            origin: "--library".to_owned(),
+            key: invalid.key,
+            reason: invalid.reason,
+        })
     }
 
     /// What an operator should know about settings that are allowed.

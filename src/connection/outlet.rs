@@ -25,7 +25,8 @@ pub struct SocketOptions {
     pub send_buffer: usize,
     /// `TCP_NOTSENT_LOWAT` in bytes.
     pub notsent_lowat: u32,
-    /// `TCP_USER_TIMEOUT`: equal to the stall limit, because it also ends live peers whose window stays shut.
+    /// `TCP_USER_TIMEOUT`: just above the stall limit, because it also ends live peers whose window stays shut, and then
+    /// nobody knows why.
     pub user_timeout: Option<Duration>,
 }
 

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::{
-    Shared,
-    mount::header,
-    publish::problem,
-};
+use super::{Shared, mount::header, publish::problem};
 use crate::{
     access::{LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
     event::Level,
@@ -27,15 +23,33 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/libraries/{id}/medias").route(web::get().to(medias)));
 }
 
-/// Who calls; the answer to somebody without credentials that count.
-fn caller(request: &HttpRequest, shared: &Shared) -> Result<Arc<Principal>, HttpResponse> {
-    shared.doorkeeper.caller(header(request, "authorization")).ok_or_else(|| {
-        HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a token is needed"))
-    })
+/// Why a call is refused before it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denied {
+    /// No credentials that count.
+    Unknown,
+    /// Somebody who is no administrator.
+    NoAdministrator,
 }
 
-fn administrator(request: &HttpRequest, shared: &Shared) -> Result<(), HttpResponse> {
-    if caller(request, shared)?.admin { Ok(()) } else { Err(HttpResponse::Forbidden().json(problem(403, "only for administrators"))) }
+impl Denied {
+    fn answer(self) -> HttpResponse {
+        match self {
+            Self::Unknown => {
+                HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a token is needed"))
+            }
+            Self::NoAdministrator => HttpResponse::Forbidden().json(problem(403, "only for administrators")),
+        }
+    }
+}
+
+/// Who calls, by a bearer token.
+fn caller(request: &HttpRequest, shared: &Shared) -> Result<Arc<Principal>, Denied> {
+    shared.doorkeeper.caller(header(request, "authorization")).ok_or(Denied::Unknown)
+}
+
+fn administrator(request: &HttpRequest, shared: &Shared) -> Result<(), Denied> {
+    if caller(request, shared)?.admin { Ok(()) } else { Err(Denied::NoAdministrator) }
 }
 
 /// The body of `PUT /api/principals/{user}`; what is absent stays as it is.
@@ -50,8 +64,8 @@ struct PrincipalBody {
 }
 
 async fn put_principal(request: HttpRequest, user: web::Path<String>, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(answer) = administrator(&request, &shared) {
-        return answer;
+    if let Err(denied) = administrator(&request, &shared) {
+        return denied.answer();
     }
     let user = match UserId::parse(&user) {
         Ok(user) => user,
@@ -71,8 +85,8 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, body: web:
 }
 
 async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(answer) = administrator(&request, &shared) {
-        return answer;
+    if let Err(denied) = administrator(&request, &shared) {
+        return denied.answer();
     }
     let user = match UserId::parse(&user) {
         Ok(user) => user,
@@ -115,8 +129,8 @@ struct ConnectionsPage {
 
 /// A page of connections, worker by worker, never all at once.
 async fn connections(request: HttpRequest, page: web::Query<ConnectionsPage>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(answer) = administrator(&request, &shared) {
-        return answer;
+    if let Err(denied) = administrator(&request, &shared) {
+        return denied.answer();
     }
     let limit = page.limit.unwrap_or(PAGE).clamp(1, 1_000);
     let after: Option<ConnectionId> = match page.after.as_deref().map(str::parse) {
@@ -149,7 +163,7 @@ struct MediasPage {
 async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<MediasPage>, shared: web::Data<Shared>) -> HttpResponse {
     let mut response = match caller(&request, &shared) {
         Ok(principal) => medias_of(&id, page.into_inner(), &principal, &shared).await,
-        Err(answer) => answer,
+        Err(denied) => denied.answer(),
     };
     for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
         if let (Ok(name), Ok(value)) = (actix_web::http::header::HeaderName::try_from(name), value.parse()) {

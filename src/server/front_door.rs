@@ -151,7 +151,8 @@ where
     }
 
     fn call(&self, socket: TcpStream) -> Self::Future {
-        let (http, doorkeeper, settings, worker) = (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
+        let (http, doorkeeper, settings, worker) =
+            (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
         Box::pin(async move {
             let peer = peer_of(&socket);
             let Ok(Ok(came)) = timeout(settings.head, first_bytes(&socket, &doorkeeper, peer)).await else {

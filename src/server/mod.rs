@@ -27,6 +27,8 @@ use actix_service::map_config;
 use actix_web::{App, dev::AppConfig, web};
 use socket2::{Domain, Socket, Type};
 
+/// Stops what [`start`] and [`start_metrics`] started.
+pub use actix_server::ServerHandle;
 pub use doorkeeper::Doorkeeper;
 pub use ops::Render;
 pub use worker::{Crew, HubAddress};

@@ -32,13 +32,17 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     for (dialect, path) in shared.doorkeeper.stream_paths() {
         config.service(
             web::resource(path)
-                .route(web::get().to(move |request: HttpRequest, shared: web::Data<Shared>| async move { stream(&request, &shared, dialect) }))
+                .route(
+                    web::get().to(move |request: HttpRequest, shared: web::Data<Shared>| async move { stream(&request, &shared, dialect) }),
+                )
                 .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         );
     }
     config
         .service(
-            web::resource("/api/events").route(web::post().to(publish::events)).route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
+            web::resource("/api/events")
+                .route(web::post().to(publish::events))
+                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         )
         .configure(api::routes)
         .configure(ops::health_routes);

@@ -40,7 +40,9 @@ pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: 
 async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
     let Some(principal) = shared.doorkeeper.caller(header(request, "authorization")) else {
         shared.publish_metrics.refused(PublishRefusal::Unauthorised, 1);
-        return HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a publishing token is needed"));
+        return HttpResponse::Unauthorized()
+            .insert_header(("www-authenticate", "Bearer"))
+            .json(problem(401, "a publishing token is needed"));
     };
     if principal.publish == PublishRights::Nothing {
         shared.publish_metrics.refused(PublishRefusal::Forbidden, 1);
@@ -133,4 +135,3 @@ fn respond(answer: Answer) -> HttpResponse {
 pub(super) fn problem(status: u16, error: &str) -> serde_json::Value {
     serde_json::json!({"status": status, "error": error})
 }
-

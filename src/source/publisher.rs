@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     metrics::{PublishMetrics, PublishRefusal},
-    shard::{Accept, Busy, Receipt, Shards, Submission},
+    shard::{Accept, Accepted, Busy, Receipt, Shards, Submission},
 };
 
 use super::cloudevents::Draft;
@@ -181,14 +181,14 @@ impl Publisher {
     }
 }
 
-type Reply = oneshot::Receiver<Result<Vec<Receipt>, (Busy, Vec<Submission>)>>;
+type Reply = oneshot::Receiver<Accepted>;
 
 enum Refused {
     Busy(Vec<Submission>),
     Stopped,
 }
 
-fn received(reply: Result<Result<Vec<Receipt>, (Busy, Vec<Submission>)>, oneshot::error::RecvError>) -> Result<Vec<Receipt>, Refused> {
+fn received(reply: Result<Accepted, oneshot::error::RecvError>) -> Result<Vec<Receipt>, Refused> {
     match reply {
         Ok(Ok(receipts)) => Ok(receipts),
         Ok(Err((Busy, submissions))) => Err(Refused::Busy(submissions)),

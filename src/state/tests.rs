@@ -70,7 +70,7 @@ fn the_present_comes_by_shard_and_in_each_shards_order() {
 }
 
 #[test]
-fn shards_fold_at_the_same_time_and_each_librarys_last_word_stays() {
+fn shards_fold_at_the_same_time_and_the_last_word_of_each_library_stays() {
     let (state, start) = (State::default(), Instant::now());
     std::thread::scope(|scope| {
         for shard in 0..4 {

@@ -9,10 +9,16 @@
     reason = "a test says what it expects, a table is as long as it is, and a failed test shows the server's log"
 )]
 
+mod expiry;
+mod folder;
+mod full;
 mod harness;
 mod injection;
+mod kinds;
+mod lag;
 mod ops;
 mod publish;
 mod revoke;
 mod rights;
 mod sse;
+mod start;

@@ -102,12 +102,28 @@ fn a_stop_tells_clients_when_to_come_back_and_ends_their_streams() {
 }
 
 #[test]
-fn no_token_is_ever_logged() {
+fn no_token_is_in_logs_metrics_lists_or_answers() {
     let mut server = Server::start(PEOPLE);
+    let wrong = "wrong-but-still-secret";
+    let mut answers = Vec::new();
     let _by_query = Sse::ask(&server, &Request::new("GET", &format!("/sse?token={}", token_of("reader"))));
-    let _wrong = Request::new("GET", "/sse?token=wrong-but-still-secret").send(&server);
+    for request in [
+        Request::new("GET", &format!("/sse?token={wrong}")),
+        Request::new("GET", "/sse").bearer(wrong),
+        Request::new("GET", &format!("/no/such/path?token={wrong}")).bearer(wrong),
+        Request::new("GET", &format!("/sse?token={wrong}")).header("expect", "100-continue").body("x"),
+        Request::new("POST", "/api/events").bearer(wrong).json(&medias("lib1", "m1")),
+        Request::new("POST", "/api/events").bearer(&token_of("publisher")).body("{"),
+        Request::new("PUT", &format!("/api/principals/{wrong}")).bearer(&token_of("reader")).body("{}"),
+    ] {
+        answers.push(request.send(&server).body);
+    }
     server.publish_all(&[medias("lib1", "m1")]);
+    answers.push(server.connections("").body);
+    answers.push(server.metrics());
     server.stop();
-    let log = server.log();
-    assert!(!log.contains("token-of-") && !log.contains("wrong-but-still-secret"), "{log}");
+    answers.push(server.log());
+    for text in answers {
+        assert!(!text.contains("token-of-") && !text.contains(wrong), "{text}");
+    }
 }

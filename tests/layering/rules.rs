@@ -25,7 +25,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["shard", "event", "access", "state"]),
     ("session", &["hub", "connection", "dialect", "source", "event", "access", "state"]),
     ("backplane", &["event", "shard"]),
-    ("server", &["session", "hub", "source", "dialect", "access", "state"]),
+    // Where sockets become connections (`connection`), hubs are made with their credit (`shard`), and the API speaks of
+    // levels and limits (`event`). All three are below what it imports anyway, and none of them knows the server.
+    ("server", &["session", "hub", "connection", "shard", "source", "dialect", "event", "access", "state"]),
     ("cli", &["config", "event"]),
 ];
 

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -23,13 +23,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the binary with these settings; `[server]` (free ports, an own data folder) is added here.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_on("127.0.0.1:0", settings)
+    }
+
+    /// As [`Server::start`], on this main address.
+    pub(crate) fn start_on(listen: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        let server = format!("[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
-        let file = folder.path().join("fanfare.toml");
-        fs::write(&file, format!("{server}{settings}")).expect("the settings are written");
-        // Settings with tokens in them are for their owner only.
-        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("the settings are ours");
+        let server = format!("[server]\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
+        write_settings(&folder, &format!("{server}{settings}"));
         let child = spawn(&folder);
         let mut server = Self { child, folder, url: String::new(), metrics_url: String::new() };
         server.wait_until_ready();
@@ -110,8 +112,23 @@ impl Server {
     /// Stops it and starts it again with the same settings and data folder; the ports are new.
     pub(crate) fn restart(&mut self) {
         self.stop();
+        self.restart_stopped();
+    }
+
+    /// Starts it again after a stop.
+    pub(crate) fn restart_stopped(&mut self) {
         // Left over from the run before, it would name ports nobody listens on; a clean stop may have removed it.
         let _already_gone = fs::remove_file(self.run_file());
+        self.child = spawn(&self.folder);
+        self.wait_until_ready();
+    }
+
+    /// Kills it without warning, lets something happen, and starts it again.
+    pub(crate) fn kill_and_restart(&mut self, meanwhile: impl FnOnce()) {
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("our own child");
+        fs::remove_file(self.run_file()).expect("a killed process leaves its run file");
+        meanwhile();
         self.child = spawn(&self.folder);
         self.wait_until_ready();
     }
@@ -150,6 +167,32 @@ impl Drop for Server {
             eprintln!("--- the server's log ---\n{}", self.log());
         }
     }
+}
+
+/// Starts the binary with settings (the whole file) that must keep it from starting: how it ended, and all it wrote.
+pub(crate) fn refused_start(settings: &str) -> (ExitStatus, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_settings(&folder, &settings.replace("FOLDER", &folder.path().display().to_string()));
+    let mut child = spawn(&folder);
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("our own child") {
+            break status;
+        }
+        if began.elapsed() > PATIENCE {
+            child.kill().expect("our own child");
+            panic!("it started, or hangs: {settings}");
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    };
+    (status, fs::read_to_string(folder.path().join("log")).expect("its output"))
+}
+
+fn write_settings(folder: &TempDir, text: &str) {
+    let file = folder.path().join("fanfare.toml");
+    fs::write(&file, text).expect("the settings are written");
+    // Settings with tokens in them are for their owner only.
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("the settings are ours");
 }
 
 fn spawn(folder: &TempDir) -> Child {
