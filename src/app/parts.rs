@@ -198,6 +198,7 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
     ServerSettings {
         workers: engine.workers,
         head: settings.limits.head,
+        drain_window: settings.server.drain_window,
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),

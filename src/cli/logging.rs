@@ -20,7 +20,7 @@ use tracing_subscriber::{
 
 use super::terminal::{ColorChoice, write_printable};
 
-/// The variable that sets the level, in the syntax of `tracing_subscriber::EnvFilter`; without it: `info`.
+/// The variable that sets the level, in the syntax of `tracing_subscriber::EnvFilter`; without it: `info`, and of the HTTP server's own start and stop only warnings.
 pub const LEVEL_VARIABLE: &str = "FANFARE_LOG";
 
 /// How log lines are written.
@@ -63,7 +63,7 @@ pub fn init(format: LogFormat) -> Result<(), LoggingError> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
-    Ok(EnvFilter::try_new(if level.trim().is_empty() { "info" } else { level })?)
+    Ok(EnvFilter::try_new(if level.trim().is_empty() { "info,actix_server=warn" } else { level })?)
 }
 
 fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>

@@ -69,7 +69,7 @@ impl Outlet {
     /// `WouldBlock` when it can take nothing now; anything else means that the client is gone.
     pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => match socket.try_write_vectored(slices) {
+            Self::Plain(socket) => match write_to(socket, slices) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 result => result,
             },
@@ -105,6 +105,14 @@ impl Outlet {
             },
             Self::Body(body) => body.poll_gone(cx),
         }
+    }
+}
+
+/// One event at a time is the common case, and a plain send costs the kernel less than a vector of one.
+fn write_to(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [slice] => socket.try_write(slice),
+        slices => socket.try_write_vectored(slices),
     }
 }
 

@@ -98,6 +98,8 @@ pub struct ServerSettings {
     pub head: Duration,
     /// How detached sockets are set up.
     pub socket: SocketOptions,
+    /// How long requests under way may take when the server stops.
+    pub drain_window: Duration,
 }
 
 /// Opens a listening socket.
@@ -125,6 +127,7 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>, crew: Arc<Crew>, setti
     let server = actix_server::Server::build()
         .workers(settings.workers)
         .disable_signals()
+        .shutdown_timeout(settings.drain_window.as_secs().max(1))
         .max_concurrent_connections(1 << 20) // counted and limited by us: detached sockets leave these counts
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));
