@@ -19,9 +19,13 @@ const N_EVENTS: usize = 300;
 /// Publishes events so large that neither side's buffers hold more than a few. The witness reads each before the next is
 /// published: it keeps up, so it must get every one.
 fn flood(server: &Server, witness: &mut Sse) {
+    flood_of(server, witness, 4096);
+}
+
+fn flood_of(server: &Server, witness: &mut Sse, bytes: usize) {
     for n in 0..N_EVENTS {
         let mut event = medias("lib1", &format!("m{n}"));
-        event["data"]["medias"][0]["media"]["description"] = json!("x".repeat(4096));
+        event["data"]["medias"][0]["media"]["description"] = json!("x".repeat(bytes));
         server.publish_all(&[event]);
         assert!(witness.expect("medias").data.contains(&format!("\"m{n}\"")), "a reader that keeps up misses nothing");
     }
@@ -139,6 +143,24 @@ fn a_stream_in_a_response_body_gets_the_same_events_and_counts() {
         });
         assert_eq!((&seen["outlet"], &seen["offered"], &seen["skipped"]), (&json!(client), &json!(N_EVENTS), &json!(0)), "{seen}");
     }
+}
+
+#[test]
+fn a_stream_in_a_response_body_that_stood_still_is_told_the_same() {
+    let server = Server::start(&format!("{PEOPLE}{SHORT_FEED}"));
+    let mut slow = listen(&server, "body", true);
+    let mut witness = Sse::open(&server, "/sse", &token_of("owner"));
+    // The kernel holds megabytes for a socket that is the HTTP server's.
+    flood_of(&server, &mut witness, 64 << 10);
+    let seen = Seen::of(&mut slow);
+    let missed = (N_EVENTS - seen.numbers.len()) as u64;
+    assert!(missed > 0, "it missed nothing: the flood is too small for this machine's buffers");
+    assert!(seen.numbers.is_sorted_by(|a, b| a < b), "each once and in order: {:?}", seen.numbers);
+    assert_eq!(seen.by_comment, missed);
+    let settled = eventually("all is settled", PATIENCE, || {
+        Some(counts(&server, "body")).filter(|counts| counts["delivered"] == json!(seen.numbers.len()))
+    });
+    assert_eq!((&settled["offered"], &settled["skipped"]), (&json!(N_EVENTS), &json!(missed)), "{settled}");
 }
 
 /// A stream on a fresh connection, or as the second request on one that is kept alive.
