@@ -9,6 +9,7 @@ const MAX_KINDS: usize = 32;
 
 /// What one shard counts; written by its thread only.
 #[derive(Debug, Default)]
+#[repr(align(128))] // no cache line is shared with another thread's counters
 pub struct ShardMetrics {
     published: [Counter; MAX_KINDS],
     duplicates: Counter,

@@ -115,6 +115,7 @@ pub struct DialectCounters {
 
 /// Everything one worker counts.
 #[derive(Debug, Default)]
+#[repr(align(128))] // no cache line is shared with another thread's counters
 pub struct WorkerCounters {
     /// Per dialect, by its number.
     pub dialects: [DialectCounters; MAX_DIALECTS],
