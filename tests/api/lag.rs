@@ -165,22 +165,6 @@ fn a_stream_in_a_response_body_that_stood_still_is_told_the_same() {
 
 /// A stream on a fresh connection, or as the second request on one that is kept alive.
 fn listen(server: &Server, client: &str, after_another: bool) -> Sse {
-    use std::io::{Read, Write};
-
-    let mut stream = crate::harness::connect(server);
-    if after_another {
-        stream.write_all(&Request::new("GET", "/nothing-here").bytes(&server.address(), false)).expect("taken");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
-        let mut answer = Vec::new();
-        while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("an answer");
-            answer.push(byte[0]);
-        }
-        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 404") && head.contains("content-length: 0"), "{head}");
-    }
     let request = Request::new("GET", "/sse").bearer(&token_of("reader")).header("user-agent", client);
-    stream.write_all(&request.bytes(&server.address(), false)).expect("taken");
-    Sse::over(stream, Vec::new())
+    if after_another { Sse::ask_later(server, &request) } else { Sse::ask(server, &request) }
 }

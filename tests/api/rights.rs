@@ -58,11 +58,20 @@ fn name_of(row: &str) -> &str {
 
 #[test]
 fn every_event_type_reaches_exactly_those_the_table_names() {
+    check_table(Sse::ask);
+}
+
+#[test]
+fn a_stream_through_a_response_body_obeys_the_same_table() {
+    check_table(Sse::ask_later);
+}
+
+fn check_table(ask: impl Fn(&Server, &Request) -> Sse) {
     let server = Server::start(PEOPLE);
     let mut streams = Vec::new();
     for who in EVERYBODY {
         for (query, filter) in [("/sse", None), ("/sse?libraries=lib1", Some("lib1")), ("/sse?libraries=lib9", Some("lib9"))] {
-            streams.push((who, filter, Sse::open(&server, query, &token_of(who))));
+            streams.push((who, filter, ask(&server, &Request::new("GET", query).bearer(&token_of(who)))));
         }
     }
     for row in table() {

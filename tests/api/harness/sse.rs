@@ -58,6 +58,23 @@ impl Sse {
         Self::over(stream, Vec::new())
     }
 
+    /// As [`Sse::ask`], as the second request of a connection: it comes to the client through a response body.
+    pub(crate) fn ask_later(server: &Server, request: &Request) -> Self {
+        let mut stream = connect(server);
+        stream.write_all(&Request::new("GET", "/nothing-here").bytes(&server.address(), false)).expect("taken");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
+        let mut answer = Vec::new();
+        while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("an answer");
+            answer.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 404") && head.contains("content-length: 0"), "{head}");
+        stream.write_all(&request.bytes(&server.address(), false)).expect("the request is taken");
+        Self::over(stream, Vec::new())
+    }
+
     /// Takes over a connection on which a request for a stream was sent; `early` was read from it already.
     pub(crate) fn over(mut stream: TcpStream, mut early: Vec<u8>) -> Self {
         let deadline = Instant::now() + PATIENCE;
