@@ -33,8 +33,8 @@ use parts::Parts;
 const START: Duration = Duration::from_secs(10);
 /// How long one hub may take to say goodbye to its clients.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// How often it is asked whether what was accepted has been flushed.
-const FLUSH_POLL: Duration = Duration::from_millis(10);
+/// How often it is asked whether a step of the stop is done.
+const STOP_POLL: Duration = Duration::from_millis(10);
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -164,23 +164,23 @@ impl Running {
                 tracing::error!("a folder source did not stop cleanly");
             }
         }
-        flushed(&parts).await;
+        until(|| parts.outstanding() == 0).await;
         for hub in shared.hubs.get().into_iter().flatten() {
             if tokio::time::timeout(GOODBYE, hub.goodbye.send(SayGoodbye(CloseReason::Draining))).await.is_err() {
                 tracing::warn!(worker = hub.worker, "a worker did not say goodbye in time");
             }
         }
-        flushed(&parts).await;
+        until(|| parts.connections() == 0).await; // each leaves when its last word is written
         workers.stop(true).await;
         metrics.stop(false).await;
     }
 }
 
-/// Waits until no event and no connection's last word is under way, at most as long as a goodbye.
-async fn flushed(parts: &Parts) {
+/// Waits until something is done, at most as long as a goodbye.
+async fn until(done: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + GOODBYE;
-    while parts.outstanding() > 0 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(FLUSH_POLL).await;
+    while !done() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(STOP_POLL).await;
     }
 }
 

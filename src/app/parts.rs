@@ -80,6 +80,11 @@ impl Parts {
         Arc::clone(&self.crew)
     }
 
+    /// Connections not yet gone.
+    pub(super) fn connections(&self) -> usize {
+        self.crew.directory.connections()
+    }
+
     /// Events accepted and not yet flushed by every hub.
     pub(super) fn outstanding(&self) -> usize {
         self.crew.credits.iter().flatten().map(|credit| credit.outstanding()).sum()

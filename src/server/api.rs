@@ -5,7 +5,11 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::{Shared, mount::header, publish::problem};
+use super::{
+    Shared,
+    mount::header,
+    publish::{problem, read_body},
+};
 use crate::{
     access::{LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
     event::Level,
@@ -15,6 +19,8 @@ use crate::{
 
 /// Connections on one page, unless asked for fewer.
 const PAGE: usize = 200;
+/// Bytes of a principal's description.
+const PRINCIPAL_BYTES: usize = 256 << 10;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -63,13 +69,18 @@ struct PrincipalBody {
     revoke_tokens: bool,
 }
 
-async fn put_principal(request: HttpRequest, user: web::Path<String>, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
     let user = match UserId::parse(&user) {
         Ok(user) => user,
         Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+    };
+    // Read only now: somebody without credentials is not listened to any further.
+    let body = match read_body(payload, PRINCIPAL_BYTES, shared.body_deadline).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
     };
     let body: PrincipalBody = match serde_json::from_slice(&body) {
         Ok(body) => body,

@@ -65,21 +65,32 @@ fn headers(request: &HttpRequest) -> Vec<(&str, &str)> {
     request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
 }
 
-async fn whole(publishing: &Publishing, request: &HttpRequest, mut payload: web::Payload, shared: &Shared) -> HttpResponse {
+async fn whole(publishing: &Publishing, request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
+    match read_body(payload, shared.body_bytes, shared.body_deadline).await {
+        Ok(body) => respond(publishing.whole(&body, header(request, "content-type"), headers(request).iter().copied()).await),
+        Err(answer) => {
+            if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                shared.publish_metrics.refused(PublishRefusal::TooLarge, 1);
+            }
+            answer
+        }
+    }
+}
+
+/// Reads a whole body, no further than allowed; the deadline is for each part of it.
+pub(super) async fn read_body(mut payload: web::Payload, limit: usize, deadline: Duration) -> Result<Bytes, HttpResponse> {
     let mut body = BytesMut::new();
     loop {
-        match timeout(shared.body_deadline, payload.next()).await {
-            Err(_) => return HttpResponse::RequestTimeout().json(problem(408, "the body did not arrive in time")),
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return HttpResponse::BadRequest().json(problem(400, "the body cannot be read")),
-            Ok(Some(Ok(chunk))) if body.len() + chunk.len() > shared.body_bytes => {
-                shared.publish_metrics.refused(PublishRefusal::TooLarge, 1);
-                return HttpResponse::PayloadTooLarge().json(problem(413, &format!("a body must be at most {} bytes", shared.body_bytes)));
+        match timeout(deadline, payload.next()).await {
+            Err(_) => return Err(HttpResponse::RequestTimeout().json(problem(408, "the body did not arrive in time"))),
+            Ok(None) => return Ok(body.freeze()),
+            Ok(Some(Err(_))) => return Err(HttpResponse::BadRequest().json(problem(400, "the body cannot be read"))),
+            Ok(Some(Ok(chunk))) if body.len() + chunk.len() > limit => {
+                return Err(HttpResponse::PayloadTooLarge().json(problem(413, &format!("a body must be at most {limit} bytes"))));
             }
             Ok(Some(Ok(chunk))) => body.extend_from_slice(&chunk),
         }
     }
-    respond(publishing.whole(&body, header(request, "content-type"), headers(request).iter().copied()).await)
 }
 
 /// Answers while it reads: a task reads the body, and goes only as far ahead as the client takes the answers.
