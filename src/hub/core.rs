@@ -181,7 +181,7 @@ impl HubCore {
         if !join.opening.is_empty() {
             self.reply(&connection, join.opening);
         }
-        self.wheel.schedule((slot, id.generation), now + interval);
+        self.look_at(slot, id.generation, now);
         self.check_rights(slot);
         (!connection.ended.get()).then_some(connection)
     }

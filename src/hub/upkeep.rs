@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::core::{HubCore, Member};
 use crate::{clock::Timestamp, connection::CloseReason};
 
+/// The wheel's step.
+const TICK: Duration = Duration::from_secs(1);
 /// How long before its credentials end a client is told.
 const WARNING: Duration = Duration::from_secs(60);
 
@@ -19,8 +21,8 @@ impl HubCore {
         self.age_feeds(now);
     }
 
-    /// One connection's turn on the wheel.
-    fn look_at(&mut self, slot: u32, generation: u32, now: Instant) {
+    /// One connection's turn on the wheel; its first comes as it joins.
+    pub(super) fn look_at(&mut self, slot: u32, generation: u32, now: Instant) {
         let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
         let connection = std::rc::Rc::clone(&member.connection);
         if stalled(member, self.settings.stall_limit, now) {
@@ -81,7 +83,10 @@ fn stalled(member: &Member, limit: Option<Duration>, now: Instant) -> bool {
 /// When a connection must be looked at again: for its next ping, its stall limit, the warning or the end of its credentials.
 fn next_look(member: &Member, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
     let ping = member.keepalive.as_ref().map(|_| member.next_ping.get());
-    let stall = member.connection.blocked_since().zip(stall_limit).map(|(since, limit)| since + limit);
+    let stall = stall_limit.map(|limit| match member.connection.blocked_since() {
+        Some(since) => since + limit,
+        None => now + (limit / 2).max(TICK), // should it become blocked right now, it is seen well before its limit
+    });
     let end = left.map(|left| now + left.checked_sub(WARNING).filter(|wait| !wait.is_zero()).unwrap_or(left));
     [ping, stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
 }

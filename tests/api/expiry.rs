@@ -15,8 +15,7 @@ fn server() -> (Server, u64) {
     let ends_ms = u64::try_from(ends.duration_since(UNIX_EPOCH).expect("after 1970").as_millis()).expect("a plausible clock");
     let expires = jiff::Timestamp::try_from(ends).expect("a plausible clock");
     let settings = format!(
-        "{PEOPLE}\n[[tokens]]\ntoken = \"token-of-brief-0123456789abcdef0123456789\"\nuser = \"reader\"\nexpires = \"{expires}\"\n\
-         [dialects.redseat]\nping_interval = \"1s\"\n"
+        "{PEOPLE}\n[[tokens]]\ntoken = \"token-of-brief-0123456789abcdef0123456789\"\nuser = \"reader\"\nexpires = \"{expires}\"\n"
     );
     (Server::start(&settings), ends_ms)
 }
@@ -28,13 +27,13 @@ fn a_stream_ends_with_its_credentials_and_says_so_before() {
     let mut told = Sse::open(&server, "/sse?events=medias,expiring", &token_of("brief"));
     let mut untold = Sse::open(&server, "/sse", &token_of("brief"));
     let mut other = Sse::open(&server, "/sse", &token_of("reader"));
+    let warning = told.expect("expiring").json();
+    let difference = warning["expires"].as_u64().expect("a time").abs_diff(ends_ms);
+    assert!(difference < 100, "{warning}, but the token ends at {ends_ms}");
     server.publish_all(&[medias("lib1", "while-it-counts")]);
     for sse in [&mut told, &mut untold, &mut other] {
         assert!(sse.expect("medias").data.contains("while-it-counts"));
     }
-    let warning = told.expect("expiring").json();
-    let difference = warning["expires"].as_u64().expect("a time").abs_diff(ends_ms);
-    assert!(difference < 100, "{warning}, but the token ends at {ends_ms}");
     assert!(warning["seconds"].as_u64().is_some_and(|left| left <= LIFE.as_secs()), "{warning}");
     for sse in [&mut told, &mut untold] {
         sse.expect_end(LIFE + Duration::from_secs(3));

@@ -109,7 +109,7 @@ fn a_client_that_stood_still_is_told_exactly_how_many_events_it_missed() {
 
 #[test]
 fn a_client_that_takes_nothing_for_the_stall_limit_is_closed_and_nobody_else() {
-    let settings = format!("{PEOPLE}{SHORT_FEED}stall_limit = \"1s\"\n[dialects.redseat]\nping_interval = \"1s\"\n");
+    let settings = format!("{PEOPLE}{SHORT_FEED}stall_limit = \"1s\"\n");
     let server = Server::start(&settings);
     let _stalled = deaf(&server, "/sse", "stalled");
     let mut idle = Sse::open(&server, "/sse?libraries=lib2", &token_of("reader"));
