@@ -70,24 +70,33 @@ struct Torn {
 }
 
 /// One client, as hub and session see it.
+///
+/// In the order of use: what a delivery touches stands first and fills two cache lines, because a visit to one of many
+/// thousand connections costs little else than waiting for them.
+#[repr(C, align(64))]
 pub struct Connection {
+    /// How far it has come in its group's feed.
+    pub cursor: Cell<u64>,
+    /// Of the losses of its group, those it has been charged.
+    pub lost_before: Cell<u64>,
+    /// Something beside the feed wants to be looked at: a socket that would block, a gap, replies, a torn frame, a
+    /// backlog, an end. While it is not set, none of them is.
+    attention: Cell<bool>,
+    /// Set once the hub has let go of it; nothing is written any more.
+    pub ended: Cell<bool>,
+    outlet: Outlet,
+    /// What became of what it was offered.
+    pub tally: Tally,
     /// Its name while the process lives.
     pub id: ConnectionId,
     /// Who it is, for people.
     pub details: Details,
-    /// How far it has come in its group's feed.
-    pub cursor: Cell<u64>,
-    /// What became of what it was offered.
-    pub tally: Tally,
     /// Events missed and not yet told.
-    pub gap: Cell<u64>,
+    gap: Cell<u64>,
     /// What still waited when its rights changed, already checked again.
-    pub backlog: RefCell<VecDeque<Rc<Offer>>>,
-    /// Set once the hub has let go of it; nothing is written any more.
-    pub ended: Cell<bool>,
+    backlog: RefCell<VecDeque<Rc<Offer>>>,
     /// Set when it shall end as soon as its outbox is empty.
-    pub closing: Cell<Option<CloseReason>>,
-    outlet: Outlet,
+    closing: Cell<Option<CloseReason>>,
     outbox: RefCell<Outbox>,
     torn: RefCell<Option<Torn>>,
     /// Since when the outlet takes nothing; `None` while it does.
@@ -116,15 +125,17 @@ impl Connection {
     #[must_use]
     pub fn new(id: ConnectionId, details: Details, outlet: Outlet) -> Self {
         Self {
+            cursor: Cell::new(0),
+            lost_before: Cell::new(0),
+            attention: Cell::new(false),
+            ended: Cell::new(false),
+            outlet,
+            tally: Tally::default(),
             id,
             details,
-            cursor: Cell::new(0),
-            tally: Tally::default(),
             gap: Cell::new(0),
             backlog: RefCell::default(),
-            ended: Cell::new(false),
             closing: Cell::new(None),
-            outlet,
             outbox: RefCell::default(),
             torn: RefCell::default(),
             blocked: Cell::new(None),
@@ -172,8 +183,62 @@ impl Connection {
         }
     }
 
+    /// Whether something beside the feed wants to be looked at.
+    #[must_use]
+    pub fn wants_attention(&self) -> bool {
+        self.attention.get()
+    }
+
+    /// It was looked at: from here on only the feed counts, if nothing else is left.
+    pub fn attended(&self) {
+        let left = self.blocked.get().is_some() || self.gap.get() > 0 || self.closing.get().is_some() || self.has_own_queue();
+        self.attention.set(left);
+    }
+
+    /// Events were lost to it: charged, and told at the next chance.
+    pub fn lose(&self, reason: SkipReason, n_events: u64) {
+        if n_events > 0 {
+            self.tally.skip(reason, n_events);
+            add(&self.gap, n_events);
+            self.attention.set(true);
+        }
+    }
+
+    /// Events missed and not yet told; from here on they count as told.
+    #[must_use]
+    pub fn take_gap(&self) -> u64 {
+        self.gap.take()
+    }
+
+    /// Has it end, for the first reason given, as soon as its outbox is empty.
+    pub fn end_for(&self, reason: CloseReason) {
+        if self.closing.get().is_none() {
+            self.closing.set(Some(reason));
+        }
+        self.attention.set(true);
+    }
+
+    /// Why it shall end, if it shall.
+    #[must_use]
+    pub fn closing(&self) -> Option<CloseReason> {
+        self.closing.get()
+    }
+
+    /// Takes what waits from before a change of rights.
+    #[must_use]
+    pub fn take_backlog(&self) -> VecDeque<Rc<Offer>> {
+        self.backlog.take()
+    }
+
+    /// Keeps what waits from before a change of rights.
+    pub fn keep_backlog(&self, backlog: VecDeque<Rc<Offer>>) {
+        self.attention.set(true);
+        *self.backlog.borrow_mut() = backlog;
+    }
+
     /// Queues a reply; `false` when the outbox is full and the connection must end.
     pub fn reply(&self, reply: Bytes, limits: OutboxLimits) -> bool {
+        self.attention.set(true);
         self.outbox.borrow_mut().push(reply, limits)
     }
 
@@ -205,6 +270,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked.set(Some(now));
+                    self.attention.set(true);
                     if let Some(waker) = self.waker.borrow_mut().take() {
                         waker.wake(); // the session's task waits for the socket from here on
                     }
@@ -217,6 +283,7 @@ impl Connection {
 
     /// Remembers the rest of an event's frame.
     pub fn tear(&self, rest: Bytes) {
+        self.attention.set(true);
         *self.torn.borrow_mut() = Some(Torn { rest, is_event: true });
     }
 

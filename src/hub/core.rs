@@ -14,7 +14,7 @@ use slab::Slab;
 
 use super::{
     feed::FeedLimits,
-    group::{Group, GroupKey},
+    group::{Group, GroupKey, Seat},
     index::{GroupId, Index},
     wheel::Wheel,
 };
@@ -80,7 +80,6 @@ pub(super) struct Member {
     place: usize,
     /// The feed's head, and the group's losses, when it joined the group.
     pub(super) joined_at: u64,
-    pub(super) lost_before: Cell<u64>,
     pub(super) dialect: usize,
     pub(super) keepalive: Option<Keepalive>,
     pub(super) next_ping: Cell<Instant>,
@@ -164,7 +163,6 @@ impl HubCore {
             group: GroupId::MAX,
             place: 0,
             joined_at: 0,
-            lost_before: Cell::new(0),
             dialect: join.dialect,
             keepalive: join.keepalive,
             next_ping: Cell::new(now + interval),
@@ -203,9 +201,9 @@ impl HubCore {
         let entered = &mut self.groups[group as usize];
         let member = &mut self.members[slot as usize];
         member.group = group;
-        member.place = entered.add_member(slot);
+        member.place = entered.add_member(Seat { slot, connection: Rc::clone(&member.connection) });
         member.joined_at = entered.feed.head();
-        member.lost_before.set(entered.lost);
+        member.connection.lost_before.set(entered.lost);
         member.connection.cursor.set(member.joined_at);
     }
 
@@ -218,9 +216,7 @@ impl HubCore {
         let group = &mut self.groups[group_id as usize];
         add(&member.connection.tally.offered_before, group.feed.head() - member.joined_at);
         if let Some(moved) = group.remove_member(place) {
-            let moved = &mut self.members[moved as usize];
-            moved.place = place;
-            group.pass.keep_from(moved.connection.cursor.get());
+            self.members[moved as usize].place = place;
         }
         if group.members.is_empty() {
             self.index.remove(group_id, &group.key.filter);
@@ -243,7 +239,7 @@ impl HubCore {
     pub(super) fn settle(&self, slot: u32) {
         let member = &self.members[slot as usize];
         let group = &self.groups[member.group as usize];
-        settle(member, group, &self.counters.dialects[member.dialect]);
+        settle(&member.connection, group, &self.counters.dialects[member.dialect]);
     }
 
     /// A member's counts at this instant.
@@ -300,14 +296,14 @@ impl HubCore {
     /// Ends a connection with the dialect's last word: what was begun and its replies are written if the client takes
     /// them now, events are not.
     pub fn close(&mut self, connection: &Rc<Connection>, reason: CloseReason) {
-        if connection.ended.get() || connection.closing.get().is_some() {
+        if connection.ended.get() || connection.closing().is_some() {
             return;
         }
         if let Some(last_word) = self.members[connection.id.slot as usize].notices.goodbye.and_then(|goodbye| goodbye(reason.goodbye())) {
             // A full outbox loses the last word; the connection ends all the same.
             let _ = connection.reply(last_word, self.settings.outbox);
         }
-        connection.closing.set(Some(reason));
+        connection.end_for(reason);
         self.make_ready(connection);
     }
 
@@ -316,7 +312,7 @@ impl HubCore {
         if connection.reply(reply, self.settings.outbox) {
             self.make_ready(connection);
         } else {
-            connection.closing.set(Some(CloseReason::OutboxFull));
+            connection.end_for(CloseReason::OutboxFull);
             self.make_ready(connection);
         }
     }
@@ -336,20 +332,17 @@ impl HubCore {
 }
 
 /// See [`HubCore::settle`].
-pub(super) fn settle(member: &Member, group: &Group, counters: &DialectCounters) {
-    let connection = &member.connection;
+pub(super) fn settle(connection: &Connection, group: &Group, counters: &DialectCounters) {
     if let Some(overtaken) = super::lag::check(connection.cursor.get(), group.feed.base()) {
         connection.cursor.set(overtaken.cursor);
-        connection.tally.skip(SkipReason::Lag, overtaken.gap);
-        add(&connection.gap, overtaken.gap);
+        connection.lose(SkipReason::Lag, overtaken.gap);
         counters.skipped[SkipReason::Lag as usize].add(overtaken.gap);
         counters.lag_episodes.add(1);
     }
-    let lost = group.lost - member.lost_before.replace(group.lost);
+    let lost = group.lost - connection.lost_before.replace(group.lost);
     if lost > 0 {
         add(&connection.tally.offered_before, lost);
-        connection.tally.skip(SkipReason::Hub, lost);
-        add(&connection.gap, lost);
+        connection.lose(SkipReason::Hub, lost);
         counters.offered.add(lost);
         counters.skipped[SkipReason::Hub as usize].add(lost);
     }

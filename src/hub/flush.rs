@@ -9,11 +9,12 @@ use std::{
 };
 
 use arrayvec::ArrayVec;
+use slab::Slab;
 
 use super::{
     core::{HubCore, Member, settle},
     feed::Feed,
-    group::Group,
+    group::{Group, Seat},
     index::GroupId,
 };
 use crate::{
@@ -44,9 +45,12 @@ impl Budget {
         self.writes == 0 || self.now >= self.until
     }
 
+    /// The clock is read for every fourth write: what it says is old by three at most, some microseconds.
     fn one_write(&mut self) {
         self.writes = self.writes.saturating_sub(1);
-        self.now = Instant::now();
+        if self.writes.is_multiple_of(4) {
+            self.now = Instant::now();
+        }
     }
 }
 
@@ -88,8 +92,13 @@ impl HubCore {
         let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
         let group = &mut self.groups[member.group as usize];
         let held_back = group.is_held_at(member.connection.cursor.get());
-        let look = Look { counters: &self.counters.dialects[member.dialect], outbox: self.settings.outbox, state: &self.state };
-        match visit(member, group, &look, &mut Plan::new(), budget) {
+        let look = Look {
+            counters: &self.counters.dialects[member.dialect],
+            outbox: self.settings.outbox,
+            state: &self.state,
+            members: &self.members,
+        };
+        match visit(&member.connection, group, &look, &mut Plan::new(), budget) {
             Visited::Done => {}
             Visited::Behind => self.ready.push_back((slot, generation)),
             Visited::Leaving(reason) => self.leaving.push((slot, reason)),
@@ -129,21 +138,20 @@ impl HubCore {
     fn visit_members(&mut self, group_id: GroupId, budget: &mut Budget) {
         let Self { members, groups, counters, leaving, settings, state, .. } = self;
         let group = &mut groups[group_id as usize];
-        let look = Look { counters: &counters.dialects[group.dialect], outbox: settings.outbox, state };
+        let look = Look { counters: &counters.dialects[group.dialect], outbox: settings.outbox, state, members };
         let mut pass = std::mem::take(&mut group.pass);
         let group = &*group;
         let mut plan = Plan::new();
         while pass.left > 0 && !budget.spent() {
             pass.left -= 1;
-            let Some(slot) = group.members.get(pass.next) else { break };
-            pass.next = (pass.next + 1) % group.members.len();
-            let member = &members[*slot as usize];
-            match visit(member, group, &look, &mut plan, budget) {
+            let Some(Seat { slot, connection }) = group.members.get(pass.next) else { break };
+            pass.next = if pass.next + 1 < group.members.len() { pass.next + 1 } else { 0 };
+            match visit(connection, group, &look, &mut plan, budget) {
                 Visited::Done => {}
                 Visited::Behind => pass.again = true,
                 Visited::Leaving(reason) => leaving.push((*slot, reason)),
             }
-            pass.keep_from(member.connection.cursor.get());
+            pass.keep_from(connection.cursor.get());
         }
         drop(plan);
         groups[group_id as usize].pass = pass;
@@ -176,29 +184,20 @@ struct Look<'a> {
     counters: &'a DialectCounters,
     outbox: OutboxLimits,
     state: &'a State,
+    members: &'a Slab<Member>,
 }
 
 /// Gives one session what it lacks, as far as its outlet takes it.
-fn visit<'a>(member: &Member, group: &'a Group, look: &Look<'_>, plan: &mut Plan<'a>, budget: &mut Budget) -> Visited {
-    let connection = &member.connection;
-    if connection.blocked_since().is_some() {
+fn visit<'a>(connection: &Connection, group: &'a Group, look: &Look<'_>, plan: &mut Plan<'a>, budget: &mut Budget) -> Visited {
+    if connection.wants_attention() && connection.blocked_since().is_some() {
         // Its session's task waits for the socket. A last word waits for nobody.
-        return connection.closing.get().map_or(Visited::Done, Visited::Leaving);
+        return connection.closing().map_or(Visited::Done, Visited::Leaving);
     }
-    settle(member, group, look.counters);
-    if connection.gap.get() > 0 && !tell_gap(member, group, look) {
-        return Visited::Leaving(CloseReason::OutboxFull);
-    }
-    if connection.has_own_queue() || connection.closing.get().is_some() {
-        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now);
-        budget.one_write();
-        count(look.counters, connection, n_events, n_bytes);
-        match (wrote, connection.closing.get()) {
-            (Wrote::Gone, _) => return Visited::Leaving(CloseReason::Gone),
-            (_, Some(reason)) => return Visited::Leaving(reason),
-            (Wrote::Blocked, None) => return blocked(look),
-            (Wrote::All, None) => {}
-        }
+    settle(connection, group, look.counters);
+    if connection.wants_attention()
+        && let Some(visited) = attend(connection, group, look, budget)
+    {
+        return visited;
     }
     for _ in 0..WRITES_PER_VISIT {
         if connection.cursor.get() == group.feed.head() {
@@ -212,11 +211,31 @@ fn visit<'a>(member: &Member, group: &'a Group, look: &Look<'_>, plan: &mut Plan
             Err(Wrote::Gone) => return Visited::Leaving(CloseReason::Gone),
             Err(_) => return blocked(look),
         }
-        if connection.has_own_queue() {
+        if connection.wants_attention() {
             return Visited::Behind; // a torn frame: the next visit finishes it, or finds the socket full
         }
     }
     Visited::Behind
+}
+
+/// What stands before the feed; `None` when nothing is left of it.
+fn attend(connection: &Connection, group: &Group, look: &Look<'_>, budget: &mut Budget) -> Option<Visited> {
+    if !tell_gap(connection, group, look) {
+        return Some(Visited::Leaving(CloseReason::OutboxFull));
+    }
+    if connection.has_own_queue() || connection.closing().is_some() {
+        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now);
+        budget.one_write();
+        count(look.counters, connection, n_events, n_bytes);
+        match (wrote, connection.closing()) {
+            (Wrote::Gone, _) => return Some(Visited::Leaving(CloseReason::Gone)),
+            (_, Some(reason)) => return Some(Visited::Leaving(reason)),
+            (Wrote::Blocked, None) => return Some(blocked(look)),
+            (Wrote::All, None) => {}
+        }
+    }
+    connection.attended();
+    None
 }
 
 fn blocked(look: &Look<'_>) -> Visited {
@@ -226,10 +245,14 @@ fn blocked(look: &Look<'_>) -> Visited {
 
 /// Tells the gap where the dialect can, and in any case the present state of what the session may have missed the end of.
 /// `false` when the outbox cannot take it.
-fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
-    let n_missed = member.connection.gap.take();
-    if let Some(notice) = member.notices.gap
-        && !member.connection.reply(notice(n_missed), look.outbox)
+fn tell_gap(connection: &Connection, group: &Group, look: &Look<'_>) -> bool {
+    let n_missed = connection.take_gap();
+    if n_missed == 0 {
+        return true;
+    }
+    let notice = look.members.get(connection.id.slot as usize).and_then(|member| member.notices.gap);
+    if let Some(notice) = notice
+        && !connection.reply(notice(n_missed), look.outbox)
     {
         return false;
     }
@@ -243,7 +266,7 @@ fn tell_gap(member: &Member, group: &Group, look: &Look<'_>) -> bool {
     });
     // As much of it as the outbox has room for: telling the state must not be what ends a connection.
     let room = OutboxLimits { entries: look.outbox.entries / 2, bytes: look.outbox.bytes / 2 };
-    let _ = present.take_while(|frame| member.connection.reply(frame.clone(), room)).count();
+    let _ = present.take_while(|frame| connection.reply(frame.clone(), room)).count();
     true
 }
 

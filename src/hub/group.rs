@@ -7,6 +7,7 @@ use std::{collections::VecDeque, rc::Rc};
 use super::{feed::Feed, index::GroupId};
 use crate::{
     access::Filter,
+    connection::Connection,
     event::{FormatPair, FormatSlot},
 };
 
@@ -34,14 +35,22 @@ pub(super) struct Group {
     pub(super) formats: FormatPair,
     /// The dialect's number in the counters.
     pub(super) dialect: usize,
-    /// The slots of its members.
-    pub(super) members: Vec<u32>,
+    /// Its members.
+    pub(super) members: Vec<Seat>,
     /// What they are offered.
     pub(super) feed: Feed,
     /// Events its hub missed while it stood still; every member lost them.
     pub(super) lost: u64,
     /// The pass of the flush loop over its members.
     pub(super) pass: Pass,
+}
+
+/// One member, where the flush loop finds it without a look elsewhere.
+pub(super) struct Seat {
+    /// Its slot in the hub.
+    pub(super) slot: u32,
+    /// The connection.
+    pub(super) connection: Rc<Connection>,
 }
 
 /// How far the flush loop has come with a group.
@@ -102,18 +111,17 @@ impl Group {
     }
 
     /// Puts a member at the end. A pass under way goes round by way of it, so it has one more to visit.
-    pub(super) fn add_member(&mut self, slot: u32) -> usize {
+    pub(super) fn add_member(&mut self, seat: Seat) -> usize {
         if self.pass.left > 0 {
             self.pass.left += 1;
         }
-        self.members.push(slot);
+        self.members.push(seat);
         self.members.len() - 1
     }
 
     /// Takes the member at that place out and returns the one that moved there.
     ///
-    /// A pass under way may then miss the moved one: another follows, and the caller says with
-    /// [`Pass::keep_from`] what the moved one has yet to get.
+    /// A pass under way may then miss the moved one: another follows, and what the moved one has yet to get is kept.
     pub(super) fn remove_member(&mut self, place: usize) -> Option<u32> {
         self.members.swap_remove(place);
         let n_members = self.members.len();
@@ -122,6 +130,8 @@ impl Group {
             self.pass.next = 0;
         }
         self.pass.again = true;
-        self.members.get(place).copied()
+        let moved = self.members.get(place)?;
+        self.pass.keep_from(moved.connection.cursor.get());
+        Some(moved.slot)
     }
 }

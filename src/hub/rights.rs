@@ -17,7 +17,7 @@ impl HubCore {
     /// A user's rights changed: his sessions follow before this returns.
     pub fn rights_changed(&mut self, user: &UserId) {
         let groups = self.index.of_user(user);
-        let slots: Vec<u32> = groups.iter().flat_map(|group| self.groups[*group as usize].members.clone()).collect();
+        let slots: Vec<u32> = groups.iter().flat_map(|group| self.groups[*group as usize].members.iter().map(|seat| seat.slot)).collect();
         for slot in slots {
             self.check_rights(slot);
         }
@@ -46,7 +46,7 @@ impl HubCore {
         self.settle(slot);
         self.release_feed(slot);
         let group = &self.groups[self.members[slot as usize].group as usize];
-        let mut backlog: VecDeque<Rc<Offer>> = connection.backlog.take();
+        let mut backlog: VecDeque<Rc<Offer>> = connection.take_backlog();
         backlog.extend(group.feed.from(connection.cursor.get()).map(Rc::clone));
         connection.cursor.set(group.feed.head());
         let n_before = backlog.len();
@@ -60,12 +60,11 @@ impl HubCore {
             n_skipped += 1;
         }
         add(&connection.tally.filtered, n_filtered);
-        connection.tally.skip(SkipReason::Lag, n_skipped);
-        add(&connection.gap, n_skipped);
+        connection.lose(SkipReason::Lag, n_skipped);
         let counters = self.dialect_counters(slot);
         counters.filtered.add(n_filtered);
         counters.skipped[SkipReason::Lag as usize].add(n_skipped);
-        *connection.backlog.borrow_mut() = backlog;
+        connection.keep_backlog(backlog);
         self.leave_group(slot);
         self.enter_group(slot, filter, formats);
         self.make_ready(connection);

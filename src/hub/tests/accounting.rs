@@ -42,7 +42,7 @@ fn a_lagging_session_skips_to_the_oldest_event_and_is_told_the_gap() {
     assert_eq!(clients[0].told(), 5);
     let counts = world.counts(&clients[0]);
     assert_eq!((counts.skipped_lag, counts.delivered), (5, 4));
-    assert!(clients[0].connection.closing.get().is_none(), "the connection stays");
+    assert!(clients[0].connection.closing().is_none(), "the connection stays");
 }
 
 #[test]
