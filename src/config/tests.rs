@@ -190,9 +190,12 @@ const BAD_PEOPLE: &[(&str, &str)] = &[
     ("[[libraries]]\nid = \"a\"\nkind = 0", "FILE: libraries[0].kind: must be text, not a number"),
     (
         "[[libraries]]\nid = \"a\"\npath = \"/nowhere/at/all\"",
-        "FILE: libraries[0].path: must be a directory that can be read: entity not found",
+        "FILE: libraries[0].path: library \"a\": the folder does not exist",
     ),
-    ("[[libraries]]\nid = \"a\"\npath = \"/dev/null\"", "FILE: libraries[0].path: must be a directory that can be read: not a directory"),
+    (
+        "[[libraries]]\nid = \"a\"\npath = \"/dev/null\"",
+        "FILE: libraries[0].path: library \"a\": a file is there, a folder is needed",
+    ),
     ("[[users]]\nid = \"bob\"\n[[users]]\nid = \"bob\"", "FILE: users[1].id: \"bob\" is already the id of users[0]"),
     ("[[users]]\nid = \"bob\"\ntoken = \"\"", "FILE: users[0].token: must not be empty"),
     ("[[users]]\nid = \"bob\"\ntoken = \"hunter 2\"", "FILE: users[0].token: must not contain blanks or control characters"),

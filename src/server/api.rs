@@ -35,9 +35,10 @@ enum Denied {
 impl Denied {
     fn answer(self) -> HttpResponse {
         match self {
-            Self::Unknown => {
-                HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a token is needed"))
-            }
+            // One wording for all of them: it must not tell which tokens there are.
+            Self::Unknown => HttpResponse::Unauthorized()
+                .insert_header(("www-authenticate", "Bearer"))
+                .json(problem(401, "a token is needed; this one is missing, unknown, expired or revoked")),
             Self::NoAdministrator => HttpResponse::Forbidden().json(problem(403, "only for administrators")),
         }
     }
