@@ -127,7 +127,10 @@ impl MediaProgress {
     }
 
     pub(super) fn conflation(&self) -> Conflation {
-        Conflation { key: conflation_key(EventKind::MediaProgress, &[self.user.as_str(), self.library.as_str(), &self.media]), terminal: false }
+        Conflation {
+            key: conflation_key(EventKind::MediaProgress, &[self.user.as_str(), self.library.as_str(), &self.media]),
+            terminal: false,
+        }
     }
 }
 

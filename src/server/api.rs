@@ -18,7 +18,12 @@ const PAGE: usize = 200;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/api/principals/{user}").route(web::put().to(put_principal)).route(web::delete().to(delete_principal)))
+        .service(
+            web::resource("/api/principals/{user}")
+                .route(web::get().to(get_principal))
+                .route(web::put().to(put_principal))
+                .route(web::delete().to(delete_principal)),
+        )
         .service(web::resource("/api/connections").route(web::get().to(connections)))
         .service(web::resource("/api/libraries/{id}/medias").route(web::get().to(medias)));
 }
@@ -64,13 +69,34 @@ struct PrincipalBody {
     revoke_tokens: bool,
 }
 
+fn user_id(text: &str) -> Result<UserId, HttpResponse> {
+    UserId::parse(text).map_err(|error| HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))))
+}
+
+/// A user's rights as they stand, and whether the settings file alone decides them.
+async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
+    if let Err(denied) = administrator(&request, &shared) {
+        return denied.answer();
+    }
+    let user = match user_id(&user) {
+        Ok(user) => user,
+        Err(answer) => return answer,
+    };
+    let directory = Arc::clone(shared.doorkeeper.directory());
+    match web::block(move || directory.report(&user)).await {
+        Ok(Some(report)) => HttpResponse::Ok().json(report),
+        Ok(None) => HttpResponse::NotFound().json(problem(404, "no user of that id")),
+        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+    }
+}
+
 async fn put_principal(request: HttpRequest, user: web::Path<String>, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
-    let user = match UserId::parse(&user) {
+    let user = match user_id(&user) {
         Ok(user) => user,
-        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+        Err(answer) => return answer,
     };
     let body: PrincipalBody = match serde_json::from_slice(&body) {
         Ok(body) => body,
@@ -89,9 +115,9 @@ async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared:
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
-    let user = match UserId::parse(&user) {
+    let user = match user_id(&user) {
         Ok(user) => user,
-        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+        Err(answer) => return answer,
     };
     let directory = Arc::clone(shared.doorkeeper.directory());
     let name = user.clone();

@@ -134,9 +134,12 @@ fn empty_input_is_nothing_to_publish_and_is_not_sent() {
     let file = format!("fanfare: {path}: nothing to publish: the file is empty\n");
     let nothing = "fanfare: nothing to publish: give TYPE and DATA, --file FILE, or events on standard input\n";
     let no_data = "fanfare: DATA is missing: a JSON object, or - to read it from standard input\n";
-    for (line, stdin, expected) in
-        [(&[][..], "", nothing), (&["--file", "-"][..], " \n", nothing), (&["--file", path][..], "", &file), (&["medias", "-"][..], "", no_data)]
-    {
+    for (line, stdin, expected) in [
+        (&[][..], "", nothing),
+        (&["--file", "-"][..], " \n", nothing),
+        (&["--file", path][..], "", &file),
+        (&["medias", "-"][..], "", no_data),
+    ] {
         let ran = publish(line, stdin, Vec::new());
         assert_eq!((ran.outcome, ran.err.as_str(), ran.requests.len()), (Outcome::Refused, expected, 0), "{line:?}");
     }
