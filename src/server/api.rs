@@ -10,7 +10,7 @@ use crate::{
     access::{LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
     event::Level,
     hub,
-    id::{ConnectionId, LibraryId, UserId},
+    id::{ConnectionId, IdError, LibraryId, UserId},
 };
 
 /// Connections on one page, unless asked for fewer.
@@ -69,8 +69,8 @@ struct PrincipalBody {
     revoke_tokens: bool,
 }
 
-fn user_id(text: &str) -> Result<UserId, HttpResponse> {
-    UserId::parse(text).map_err(|error| HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))))
+fn not_a_user_id(error: &IdError) -> HttpResponse {
+    HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}")))
 }
 
 /// A user's rights as they stand, and whether the settings file alone decides them.
@@ -78,9 +78,9 @@ async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: we
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
-    let user = match user_id(&user) {
+    let user = match UserId::parse(&user) {
         Ok(user) => user,
-        Err(answer) => return answer,
+        Err(error) => return not_a_user_id(&error),
     };
     let directory = Arc::clone(shared.doorkeeper.directory());
     match web::block(move || directory.report(&user)).await {
@@ -94,9 +94,9 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, body: web:
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
-    let user = match user_id(&user) {
+    let user = match UserId::parse(&user) {
         Ok(user) => user,
-        Err(answer) => return answer,
+        Err(error) => return not_a_user_id(&error),
     };
     let body: PrincipalBody = match serde_json::from_slice(&body) {
         Ok(body) => body,
@@ -115,9 +115,9 @@ async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared:
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
-    let user = match user_id(&user) {
+    let user = match UserId::parse(&user) {
         Ok(user) => user,
-        Err(answer) => return answer,
+        Err(error) => return not_a_user_id(&error),
     };
     let directory = Arc::clone(shared.doorkeeper.directory());
     let name = user.clone();
