@@ -79,7 +79,7 @@ async fn play(engine: &Engine, n_events: u32) -> Outcome {
         let position = json!({"userRef": "bob", "mediaRef": "m1", "progress": number * 1000});
         let progress = Publish::new(EventKind::MediaProgress, &json!({"library": "films", "progress": position}))?;
         // The publisher's own id: should it try again, nothing is delivered twice.
-        let receipt = engine.publish(progress.with_id(&format!("p{number}"), "/player")).await?;
+        let receipt = engine.publish(progress.with_id(&format!("p{number}"), "/player")?).await?;
         println!("player: published {} (order {})", receipt.id, receipt.order);
     }
     Ok(())

@@ -24,6 +24,7 @@ use crate::{
     config::Settings,
     connection::CloseReason,
     hub::SayGoodbye,
+    id::UserId,
     server::{self, HubAddress, ServerHandle, Shared},
     source::folder::{FolderHandle, Store, StoreError},
 };
@@ -35,6 +36,8 @@ const START: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How often it is asked whether a step of the stop is done.
 const STOP_POLL: Duration = Duration::from_millis(10);
+/// How many users that differ from the settings file are named at start.
+const CHANGED_USERS_SHOWN: usize = 8;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +87,7 @@ impl App {
         let listener = server::listen(settings.server.listen)?;
         let metrics_listener = server::listen(settings.server.metrics_listen)?;
         let (directory, run_token) = Directory::open(&settings, PrincipalStore::in_directory(&settings.server.data_dir))?;
+        tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
         Ok(Self { settings, listener, metrics_listener, directory: Arc::new(directory), run_token, store })
@@ -196,13 +200,31 @@ async fn all_present(mut reports: mpsc::UnboundedReceiver<HubAddress>, n_workers
 }
 
 fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let path = &settings.server.data_dir;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| StartError::DataDir { path: path.display().to_string(), source })
+    let in_data_dir = |source| StartError::DataDir { path: path.display().to_string(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(in_data_dir)?;
+    let mode = std::fs::metadata(path).map_err(in_data_dir)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        // It may be shared on purpose, so it is left as it is; the files in it are for their owner only.
+        tracing::warn!(data_dir = %path.display(), mode = format!("{mode:03o}"), "data_dir is open to other users than its owner: chmod 700 is enough");
+    }
+    Ok(())
+}
+
+/// Rights that no longer are those of the settings file would surprise whoever reads only that.
+fn tell_changed_users(directory: &Directory) {
+    let users = directory.changed_users();
+    if !users.is_empty() {
+        let first: Vec<&str> = users.iter().take(CHANGED_USERS_SHOWN).map(UserId::as_str).collect();
+        let more = users.len() - first.len();
+        tracing::info!(
+            first = first.join(", "),
+            more,
+            "users differ from the settings file: {}; see GET /api/principals/{{user}}",
+            users.len()
+        );
+    }
 }
 
 /// Takes as many descriptors as the system gives, and sets the limit on connections from them.

@@ -108,6 +108,18 @@ pub struct UserRights {
     pub disabled: bool,
 }
 
+/// One user as the directory has it, for administration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UserReport {
+    /// Who.
+    pub user: UserId,
+    /// The rights now.
+    #[serde(flatten)]
+    pub rights: UserRights,
+    /// Whether something was changed about the user while a server ran. It is kept, and wins over the settings file.
+    pub changed: bool,
+}
+
 /// Which token is whose, and what its owner may do right now.
 #[derive(Debug)]
 pub struct Directory {
@@ -195,6 +207,22 @@ impl Directory {
     #[must_use]
     pub fn rights(&self, user: &UserId) -> Option<UserRights> {
         self.rights_with(user, self.changed.lock().get(user))
+    }
+
+    /// The user as administration sees it; `None` when neither settings nor a change name the user. Waits as
+    /// [`Directory::rights`] does.
+    #[must_use]
+    pub fn report(&self, user: &UserId) -> Option<UserReport> {
+        let changed = self.changed.lock();
+        let changed = changed.get(user);
+        let rights = self.rights_with(user, changed)?;
+        Some(UserReport { user: user.clone(), rights, changed: changed.is_some_and(differs) })
+    }
+
+    /// The users about whom something was changed while a server ran, in the order of their ids.
+    #[must_use]
+    pub fn changed_users(&self) -> Vec<UserId> {
+        self.changed.lock().iter().filter(|(_, own)| differs(own)).map(|(user, _)| user.clone()).collect()
     }
 
     /// Changes a user's rights, or makes a user the settings do not name. Keeps the change on the disk before it returns
@@ -374,6 +402,11 @@ fn entries(settings: &Settings) -> Vec<Entry> {
 fn run_entry(token: &Secret) -> Entry {
     let own = Principal { member: true, admin: true, publish: PublishRights::everything(), ..Principal::default() };
     Entry { hash: TokenHash::of(token.expose()), user: None, own }
+}
+
+/// Whether anything is left of the changes: a `PUT` after a `DELETE` may give a user back to the settings.
+fn differs(own: &Changed) -> bool {
+    *own != Changed::default()
 }
 
 /// Every revoked token. By hash and not by user: a revoked token that is given to another user stays revoked.

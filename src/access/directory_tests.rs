@@ -148,6 +148,19 @@ fn changes_win_over_the_settings_after_a_restart() {
     let new = UserRights { admin: false, libraries: LibraryRights::default(), disabled: false };
     assert_eq!(again.rights(&user("new")), Some(new));
     assert_eq!(again.rights(&user("nobody")), None);
+    assert_eq!(again.changed_users(), [user("ann"), user("bob"), user("off")]);
+}
+
+#[test]
+fn a_user_given_back_to_the_settings_is_no_longer_changed() {
+    let directory = open(PEOPLE);
+    let changed = |who: &str| directory.report(&user(who)).map(|report| report.changed);
+    assert_eq!((changed("bob"), changed("nobody")), (Some(false), None));
+    directory.delete_principal(&user("bob")).expect("kept");
+    assert_eq!((changed("bob"), changed("ann")), (Some(true), Some(false)));
+    directory.put_principal(&user("bob"), PrincipalChange::default()).expect("kept");
+    assert_eq!(changed("bob"), Some(false));
+    assert_eq!(directory.changed_users(), []);
 }
 
 #[test]

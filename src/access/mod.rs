@@ -13,7 +13,7 @@ pub mod token;
 
 pub use crate::config::{LibraryRights, PublishRights, Secret};
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
-pub use directory::{Authenticated, Credential, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserRights};
+pub use directory::{Authenticated, Credential, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
 pub use filter::{Filter, RawNames};
 pub use principal::Principal;
 pub use store::{PrincipalStore, StoreError};

@@ -9,7 +9,7 @@ use crate::{
     shard::{Receipt, Submission},
     source::{
         PublishError, Publisher,
-        cloudevents::{Draft, DraftError},
+        cloudevents::{self, Draft, DraftError},
     },
 };
 
@@ -61,11 +61,13 @@ impl Publish {
 
     /// Gives the event an id. With the source it is an idempotency key: the same pair again within the window is accepted
     /// and not delivered twice.
-    #[must_use]
-    pub fn with_id(mut self, id: &str, source: &str) -> Self {
-        self.0.id = Some(id.into());
-        self.0.source = Some(source.into());
-        self
+    ///
+    /// # Errors
+    /// [`DraftError`] when one of them is not 1 to 256 bytes without control characters, as over HTTP.
+    pub fn with_id(mut self, id: &str, source: &str) -> Result<Self, DraftError> {
+        self.0.id = Some(cloudevents::name(id, "id")?);
+        self.0.source = Some(cloudevents::name(source, "source")?);
+        Ok(self)
     }
 }
 
@@ -126,5 +128,19 @@ mod tests {
         assert!(Publish::narrowed(EventKind::Raw, &raw, "library:books").is_ok());
         assert!(error(Publish::new(EventKind::Presence, &json!({}))).contains("made by the engine"));
         assert!(error(Publish::new(EventKind::Message, &json!({"text": 1}))).contains("data.text"));
+    }
+
+    #[test]
+    fn ids_and_sources_are_bounded_as_over_http() {
+        let with = |id: &str, source: &str| {
+            let event = Publish::new(EventKind::Message, &json!({"text": "hello"})).expect("valid");
+            event.with_id(id, source).map(drop).map_err(|error| error.to_string())
+        };
+        let long = "x".repeat(257);
+        assert_eq!(with(&long[..256], "/player"), Ok(()));
+        for (id, source, path) in [("", "s", "id"), (&long, "s", "id"), ("a\nb", "s", "id"), ("a", "", "source"), ("a", &long, "source")] {
+            let error = with(id, source).expect_err("refused");
+            assert!(error.contains(path) && error.contains("1 to 256 bytes without control characters"), "{error}");
+        }
     }
 }

@@ -86,6 +86,8 @@ enum PublishError {
     Target(#[from] TargetError),
     #[error("nothing to publish: give TYPE and DATA, --file FILE, or events on standard input")]
     NoInput,
+    #[error("{0}: nothing to publish: the file is empty")]
+    Empty(String),
     #[error("DATA is missing: a JSON object, or - to read it from standard input")]
     NoData,
     #[error("DATA is not JSON: {0}")]
@@ -170,7 +172,11 @@ fn publish(
     if args.ndjson || file.is_some_and(is_ndjson_name) {
         return sender.publish_lines(&name, input, printer);
     }
-    sender.publish_document(read_document(&name, input)?.as_bytes(), printer)
+    let document = read_document(&name, input)?;
+    if document.trim().is_empty() {
+        return Err(if file.is_some() { PublishError::Empty(name) } else { PublishError::NoInput });
+    }
+    sender.publish_document(document.as_bytes(), printer)
 }
 
 fn is_ndjson_name(path: &Path) -> bool {
@@ -183,6 +189,9 @@ fn document(args: &PublishArgs, kind: &str, stdin: Box<dyn Read + Send>) -> Resu
         Some("-") => read_document("standard input", stdin)?,
         Some(data) => data.to_owned(),
     };
+    if data.trim().is_empty() {
+        return Err(PublishError::NoData);
+    }
     // Raw: `1.50` must arrive as `1.50`.
     let data: &RawValue = serde_json::from_str(data.trim()).map_err(PublishError::Data)?;
     let document = Document { kind, id: args.id.as_deref(), source: args.source.as_deref(), audience: args.audience.as_deref(), data };

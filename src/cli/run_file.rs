@@ -7,7 +7,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -120,7 +120,7 @@ pub fn write(data_dir: &Path, run_file: &RunFile) -> Result<RunFileGuard, RunFil
         let path = path.to_owned();
         move |source| RunFileError::Io { path, source }
     };
-    fs::create_dir_all(data_dir).map_err(in_file(data_dir))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(in_file(data_dir))?;
     write_temporary(&temporary, run_file).map_err(in_file(&temporary))?;
     if let Err(source) = fs::rename(&temporary, &path) {
         remove_if_there(&temporary).map_err(in_file(&temporary))?;

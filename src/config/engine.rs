@@ -45,8 +45,8 @@ pub struct Engine {
     pub idempotency: Duration,
     /// Ids remembered per shard. Default 65536; beyond it the oldest is forgotten.
     pub idempotency_keys: usize,
-    /// Events a shard may have on the way to one hub. Default 4096, at least `limits.batch_events`; a batch that does not
-    /// fit is refused with 503.
+    /// Events a shard may have on the way to one hub. Default 1024, at least 256, which is how many go to a shard together;
+    /// beyond it publishers wait, then get 503.
     pub credit: usize,
     /// Messages a shard's mailbox holds. Default 256; a full one makes publishers wait, then answers 503.
     pub shard_mailbox: usize,

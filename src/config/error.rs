@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use figment::error::{Actual, Kind};
 
 use super::source::{FLAG, Flag, variable_of};
+use crate::id::LibraryId;
 
 /// Why settings are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,14 @@ pub enum ConfigError {
         line: usize,
         /// What the parser says, without the text of the line: it may hold a secret.
         reason: String,
+    },
+    /// A folder given by `--library` cannot be watched.
+    #[error("--library {library}: {reason}")]
+    Library {
+        /// The library's id.
+        library: LibraryId,
+        /// What is wrong with its folder.
+        reason: &'static str,
     },
     /// A key is unknown, missing, or its value is not allowed.
     #[error("{origin}: {key}: {reason}")]

@@ -1,6 +1,10 @@
 //! `[[libraries]]` and `[folder]`: names, kinds and watched folders.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -122,10 +126,19 @@ pub(super) fn check_libraries(libraries: &[Library]) -> Result<(), Invalid> {
         if library.name.as_ref().is_some_and(|name| name.is_empty() || name.chars().any(char::is_control)) {
             return Err(Invalid::new(format!("libraries[{index}].name"), "must not be empty or contain control characters"));
         }
-        if let Some(Err(error)) = library.path.as_ref().map(std::fs::read_dir) {
-            let reason = format!("must be a directory that can be read: {}", error.kind());
-            return Err(Invalid::new(format!("libraries[{index}].path"), reason));
+        if let Some(Err(reason)) = library.path.as_deref().map(check_folder) {
+            return Err(Invalid::new(format!("libraries[{index}].path"), format!("library {:?}: {reason}", library.id)));
         }
     }
     Ok(())
+}
+
+/// Whether a folder can be watched; else why not, in the words of who set it.
+pub(super) fn check_folder(path: &Path) -> Result<(), &'static str> {
+    std::fs::read_dir(path).map(drop).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "the folder does not exist",
+        io::ErrorKind::NotADirectory => "a file is there, a folder is needed",
+        io::ErrorKind::PermissionDenied => "the folder may not be read by the user the server runs as",
+        _ => "the folder cannot be read",
+    })
 }

@@ -119,19 +119,15 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] when the folder cannot be read, or the library has another one already.
     pub fn add_library(&mut self, id: LibraryId, path: PathBuf) -> Result<(), ConfigError> {
+        if let Err(reason) = library::check_folder(&path) {
+            return Err(ConfigError::Library { library: id, reason });
+        }
         match self.libraries.iter_mut().find(|library| library.id == id) {
             Some(library) if library.path.is_none() => library.path = Some(path),
-            Some(_) => {
-                let reason = format!("{id:?} has a folder already");
-                return Err(ConfigError::Key { origin: "--library".to_owned(), key: "libraries".to_owned(), reason });
-            }
+            Some(_) => return Err(ConfigError::Library { library: id, reason: "the library has a folder already" }),
             None => self.libraries.push(Library::watched(id, path)),
         }
-        library::check_libraries(&self.libraries).map_err(|invalid| ConfigError::Key {
-            origin: "--library".to_owned(),
-            key: invalid.key,
-            reason: invalid.reason,
-        })
+        Ok(())
     }
 
     /// What an operator should know about settings that are allowed.

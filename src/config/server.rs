@@ -26,7 +26,8 @@ pub struct Server {
     pub name: String,
     /// Where what survives a restart is kept. Default `$XDG_STATE_HOME/fanfare`, else `~/.local/state/fanfare`.
     pub data_dir: PathBuf,
-    /// How long closing connections is spread over at a stop. Default `10s`, at most `30s`; what is left then is cut.
+    /// How long requests under way may take at a stop. Default `10s`, at most `30s`, cut to whole seconds but at least one;
+    /// what is left then is cut off. Streams are not waited for: before that, all their clients are told to come back.
     #[serde(deserialize_with = "units::duration")]
     pub drain_window: Duration,
     /// Origins whose pages may use cookie credentials, such as `https://media.example`. Default none; no wildcard.

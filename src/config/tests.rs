@@ -188,11 +188,8 @@ const BAD_PEOPLE: &[(&str, &str)] = &[
         "FILE: libraries[0].kind: must be one of movies, shows, music, photos, books, podcasts, other",
     ),
     ("[[libraries]]\nid = \"a\"\nkind = 0", "FILE: libraries[0].kind: must be text, not a number"),
-    (
-        "[[libraries]]\nid = \"a\"\npath = \"/nowhere/at/all\"",
-        "FILE: libraries[0].path: must be a directory that can be read: entity not found",
-    ),
-    ("[[libraries]]\nid = \"a\"\npath = \"/dev/null\"", "FILE: libraries[0].path: must be a directory that can be read: not a directory"),
+    ("[[libraries]]\nid = \"a\"\npath = \"/nowhere/at/all\"", "FILE: libraries[0].path: library \"a\": the folder does not exist"),
+    ("[[libraries]]\nid = \"a\"\npath = \"/dev/null\"", "FILE: libraries[0].path: library \"a\": a file is there, a folder is needed"),
     ("[[users]]\nid = \"bob\"\n[[users]]\nid = \"bob\"", "FILE: users[1].id: \"bob\" is already the id of users[0]"),
     ("[[users]]\nid = \"bob\"\ntoken = \"\"", "FILE: users[0].token: must not be empty"),
     ("[[users]]\nid = \"bob\"\ntoken = \"hunter 2\"", "FILE: users[0].token: must not contain blanks or control characters"),
@@ -273,6 +270,62 @@ fn a_bad_variable_or_flag_is_named_as_it_was_given() {
     assert_eq!(load(&[("FANFARE_ENGINE__WORKERS", "2")], &flags), "--workers: engine.workers: must be from 1 to 1024");
     let nowhere = Settings::load(None, &BTreeMap::new(), &[]).expect_err("no home").to_string();
     assert_eq!(nowhere, "default: server.data_dir: must be set, because neither XDG_STATE_HOME nor HOME is an absolute path");
+}
+
+#[test]
+fn a_folder_of_the_command_line_that_cannot_be_watched_is_named_by_its_library() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut settings = Settings::parse("[[libraries]]\nid = \"films\"\nname = \"Films\"").expect("valid");
+    let mut add = |id: &str, path: &Path| {
+        let id = LibraryId::parse(id).expect("id");
+        settings.add_library(id, path.to_owned()).map_err(|error| error.to_string())
+    };
+    let refused = |reason: &str| Err(format!("--library films: {reason}"));
+    assert_eq!(add("films", Path::new("/nowhere/at/all")), refused("the folder does not exist"));
+    assert_eq!(add("films", Path::new("/dev/null")), refused("a file is there, a folder is needed"));
+    assert_eq!(add("films", folder.path()), Ok(()), "a refused folder changes nothing");
+    assert_eq!(add("films", folder.path()), refused("the library has a folder already"));
+    assert_eq!(settings.libraries[0].path.as_deref(), Some(folder.path()));
+}
+
+/// `8388608` as `8MiB`, as the table has it.
+fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes % (1 << 20) == 0 => format!("`{}MiB`", bytes >> 20),
+        bytes => format!("`{}KiB`", bytes >> 10),
+    }
+}
+
+#[test]
+fn the_readme_has_the_defaults() {
+    let (engine, limits, folder) = (Engine::default(), Limits::default(), Folder::default());
+    let (server, redseat) = (Server::default(), RedSeat::default());
+    let rows = [
+        format!("`listen` | `{}` |", server.listen),
+        format!("`metrics_listen` | `{}` |", server.metrics_listen),
+        format!("`name` | `{}` |", server.name),
+        format!("`drain_window` | `{:?}`, at most `30s` |", server.drain_window),
+        format!("`shard_threads` | `{}` |", engine.shard_threads),
+        format!("`feed_age` | {}, {}, `{:?}` |", engine.feed_entries, size(engine.feed_bytes), engine.feed_age),
+        format!("`feeds_bytes_per_worker` | {} |", size(engine.feeds_bytes_per_worker)),
+        format!("`hub_stall` | `{:?}` |", engine.hub_stall),
+        format!("`stall_limit` | `{:?}`, `\"off\"` |", engine.stall_limit.expect("on")),
+        format!("`idempotency_keys` | `{}m`, {} |", engine.idempotency.as_secs() / 60, engine.idempotency_keys),
+        format!("`credit` | {}, at least 256 |", engine.credit),
+        format!("`session_mailbox` | {}, {}, {} |", engine.shard_mailbox, engine.hub_mailbox, engine.session_mailbox),
+        format!("`outbox_bytes` | {}, {} |", engine.outbox_frames, size(engine.outbox_bytes)),
+        format!("`notsent_lowat` | {}, {} |", size(engine.send_buffer), size(engine.notsent_lowat)),
+        format!("`connections_per_user` | {}, 0: no limit |", limits.connections_per_user),
+        format!("`event_items` | {}, {} |", limits.event_bytes, limits.event_items),
+        format!("`body_bytes` | {}, {} |", limits.batch_events, size(limits.body_bytes)),
+        format!("`body` | `{:?}`, `{:?}` |", limits.head, limits.body),
+        format!("`quiet` | `{:?}` |", folder.quiet),
+        format!("`batch` | {} |", folder.batch),
+        format!("`ping_interval` | `{}`, `document`, `{:?}` |", redseat.enabled, redseat.ping_interval),
+    ];
+    for row in rows {
+        assert!(include_str!("../../README.md").contains(&row), "the table of settings has no `{row}`");
+    }
 }
 
 #[test]

@@ -16,18 +16,13 @@ pub enum CloseReason {
     Expired,
     /// Its rights were withdrawn. Coming back is pointless with these credentials.
     Revoked,
-    /// An administrator closed it.
-    Kicked,
     /// The server drains. It should come back after the hint it was given.
     Draining,
-    /// Its hub was lost. It may come back at once.
-    HubLost,
 }
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 8] =
-        [Self::Gone, Self::Stalled, Self::OutboxFull, Self::Expired, Self::Revoked, Self::Kicked, Self::Draining, Self::HubLost];
+    pub const ALL: [Self; 6] = [Self::Gone, Self::Stalled, Self::OutboxFull, Self::Expired, Self::Revoked, Self::Draining];
 
     /// The word in metrics, logs and `/api/connections`.
     #[must_use]
@@ -38,9 +33,7 @@ impl CloseReason {
             Self::OutboxFull => "outbox_full",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
-            Self::Kicked => "kicked",
             Self::Draining => "draining",
-            Self::HubLost => "hub_lost",
         }
     }
 
@@ -48,8 +41,8 @@ impl CloseReason {
     #[must_use]
     pub const fn goodbye(self) -> Goodbye {
         match self {
-            Self::Gone | Self::Stalled | Self::OutboxFull | Self::HubLost | Self::Draining => Goodbye::ComeBack,
-            Self::Expired | Self::Revoked | Self::Kicked => Goodbye::NotWithThese,
+            Self::Gone | Self::Stalled | Self::OutboxFull | Self::Draining => Goodbye::ComeBack,
+            Self::Expired | Self::Revoked => Goodbye::NotWithThese,
         }
     }
 }

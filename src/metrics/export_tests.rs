@@ -17,7 +17,7 @@ fn sources() -> Sources {
             dialects: vec!["one", "two"],
             kinds: vec!["medias", "scan"],
             outlets: ["plain", "body"],
-            close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h"],
+            close_reasons: ["a", "b", "c", "d", "e", "f"],
             skip_reasons: ["lag", "hub"],
             version: "1.2.3",
             commit: "abc",

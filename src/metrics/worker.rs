@@ -86,7 +86,7 @@ pub struct DialectCounters {
     /// Connections opened.
     pub opened: Counter,
     /// Connections closed, by reason.
-    pub closed: [Counter; 8],
+    pub closed: [Counter; 6],
     /// Events offered to sessions.
     pub offered: Counter,
     /// Events delivered, by outlet.

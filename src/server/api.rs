@@ -14,7 +14,7 @@ use crate::{
     access::{LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
     event::Level,
     hub,
-    id::{ConnectionId, LibraryId, UserId},
+    id::{ConnectionId, IdError, LibraryId, UserId},
 };
 
 /// Connections on one page, unless asked for fewer.
@@ -24,7 +24,12 @@ const PRINCIPAL_BYTES: usize = 256 << 10;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/api/principals/{user}").route(web::put().to(put_principal)).route(web::delete().to(delete_principal)))
+        .service(
+            web::resource("/api/principals/{user}")
+                .route(web::get().to(get_principal))
+                .route(web::put().to(put_principal))
+                .route(web::delete().to(delete_principal)),
+        )
         .service(web::resource("/api/connections").route(web::get().to(connections)))
         .service(web::resource("/api/libraries/{id}/medias").route(web::get().to(medias)));
 }
@@ -41,9 +46,10 @@ enum Denied {
 impl Denied {
     fn answer(self) -> HttpResponse {
         match self {
-            Self::Unknown => {
-                HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).json(problem(401, "a token is needed"))
-            }
+            // One wording for all of them: it must not tell which tokens there are.
+            Self::Unknown => HttpResponse::Unauthorized()
+                .insert_header(("www-authenticate", "Bearer"))
+                .json(problem(401, "a token is needed; this one is missing, unknown, expired or revoked")),
             Self::NoAdministrator => HttpResponse::Forbidden().json(problem(403, "only for administrators")),
         }
     }
@@ -69,13 +75,34 @@ struct PrincipalBody {
     revoke_tokens: bool,
 }
 
+fn not_a_user_id(error: &IdError) -> HttpResponse {
+    HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}")))
+}
+
+/// A user's rights as they stand, and whether the settings file alone decides them.
+async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
+    if let Err(denied) = administrator(&request, &shared) {
+        return denied.answer();
+    }
+    let user = match UserId::parse(&user) {
+        Ok(user) => user,
+        Err(error) => return not_a_user_id(&error),
+    };
+    let directory = Arc::clone(shared.doorkeeper.directory());
+    match web::block(move || directory.report(&user)).await {
+        Ok(Some(report)) => HttpResponse::Ok().json(report),
+        Ok(None) => HttpResponse::NotFound().json(problem(404, "no user of that id")),
+        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+    }
+}
+
 async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared) {
         return denied.answer();
     }
     let user = match UserId::parse(&user) {
         Ok(user) => user,
-        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+        Err(error) => return not_a_user_id(&error),
     };
     // Read only now: somebody without credentials is not listened to any further.
     let body = match read_body(payload, PRINCIPAL_BYTES, shared.body_deadline).await {
@@ -101,7 +128,7 @@ async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared:
     }
     let user = match UserId::parse(&user) {
         Ok(user) => user,
-        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}"))),
+        Err(error) => return not_a_user_id(&error),
     };
     let directory = Arc::clone(shared.doorkeeper.directory());
     let name = user.clone();

@@ -42,7 +42,7 @@ async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -
         shared.publish_metrics.refused(PublishRefusal::Unauthorised, 1);
         return HttpResponse::Unauthorized()
             .insert_header(("www-authenticate", "Bearer"))
-            .json(problem(401, "a publishing token is needed"));
+            .json(problem(401, "a token that may publish is needed; this one is missing, unknown, expired or revoked"));
     };
     if principal.publish == PublishRights::Nothing {
         shared.publish_metrics.refused(PublishRefusal::Forbidden, 1);

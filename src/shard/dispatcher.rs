@@ -119,7 +119,8 @@ impl HubLink {
         }
         self.credit.take(envelopes.len());
         if self.hub.try_send(FromShard::Deliver { shard, envelopes: Arc::clone(envelopes) }).is_err() {
-            self.missed = Some(HashMap::new()); // a dead hub; the watchdog replaces it
+            // A dead hub, whose sessions are gone with it. Nothing replaces it: its shards only stop waiting for it.
+            self.missed = Some(HashMap::new());
         }
     }
 }

@@ -74,8 +74,8 @@ impl Attributes {
         Ok(Draft {
             event,
             audience,
-            id: name(self.id, "id")?,
-            source: name(self.source, "source")?,
+            id: self.id.map(|id| name(&id, "id")).transpose()?,
+            source: self.source.map(|source| name(&source, "source")).transpose()?,
             time: self.time.as_deref().map(time).transpose()?,
         })
     }
@@ -100,12 +100,12 @@ fn allowed_kinds() -> String {
     format!("must be one of {}", kinds.map(|kind| kind.name()).collect::<Vec<_>>().join(", "))
 }
 
-fn name(text: Option<String>, path: &'static str) -> Result<Option<Box<str>>, FieldError> {
-    let Some(text) = text else { return Ok(None) };
+/// Checks an event's `id` or `source`.
+pub(super) fn name(text: &str, path: &'static str) -> Result<Box<str>, FieldError> {
     if text.is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
         return Err(FieldError::new(path, format!("must be 1 to {MAX_NAME_BYTES} bytes without control characters")));
     }
-    Ok(Some(text.into()))
+    Ok(text.into())
 }
 
 fn time(text: &str) -> Result<Timestamp, FieldError> {

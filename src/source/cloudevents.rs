@@ -7,7 +7,7 @@ use std::str::Utf8Error;
 
 use percent_encoding::percent_decode_str;
 
-use super::attributes::Attributes;
+use super::attributes::{self, Attributes};
 use crate::{
     clock::Timestamp,
     event::{
@@ -30,7 +30,8 @@ pub struct Draft {
     pub id: Option<Box<str>>,
     /// Where it comes from, 1 to 256 bytes.
     pub source: Option<Box<str>>,
-    /// When it happened.
+    /// When it happened, by the publisher's clock. It is checked and goes no further: no protocol shows it, and the order of
+    /// events is that of their acceptance.
     pub time: Option<Timestamp>,
 }
 
@@ -216,6 +217,11 @@ fn compact(body: &[u8], wrapper: usize, limits: &Limits) -> Result<Text, DraftEr
 fn attribute_name(header: &str) -> Option<String> {
     let (prefix, name) = header.split_at_checked(3)?;
     prefix.eq_ignore_ascii_case("ce-").then(|| name.to_ascii_lowercase())
+}
+
+/// Checks an `id` or `source` given outside a body: the same rule.
+pub(crate) fn name(text: &str, path: &'static str) -> Result<Box<str>, DraftError> {
+    Ok(attributes::name(text, path)?)
 }
 
 #[cfg(test)]

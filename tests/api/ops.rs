@@ -1,6 +1,13 @@
 //! What an operator sees: health, metrics, the list of connections, a stop that tells clients to come back.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
 
 use crate::harness::{PATIENCE, PEOPLE, Request, Server, Sse, eventually, medias, token_of};
 
@@ -99,6 +106,29 @@ fn a_stop_tells_clients_when_to_come_back_and_ends_their_streams() {
     let status = server.wait(Duration::from_secs(35));
     assert!(status.success(), "{status:?}\n{}", server.log());
     assert!(asked.elapsed() < Duration::from_secs(35), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn what_is_kept_on_the_disk_is_for_its_owner_only() {
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    let warning = "data_dir is open to other users";
+    let watched = tempfile::tempdir().expect("a folder");
+    let library = format!("[[libraries]]\nid = \"lib1\"\npath = {:?}\n", watched.path());
+    let mut server = Server::start(&format!("{PEOPLE}\n{library}"));
+    assert_eq!(server.put_principal("reader", &json!({"disabled": true})).status, 200);
+    let data = server.data();
+    let files = ["media.redb", "principals.json", "run.json"];
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(files.map(|file| mode(&data.join(file))), [0o600; 3]);
+    assert_eq!(fs::read_dir(&data).expect("ours").count(), files.len(), "a further file is to be looked at here");
+    assert!(!server.log().contains(warning), "{}", server.log());
+
+    server.stop();
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("ours");
+    fs::set_permissions(data.join("media.redb"), Permissions::from_mode(0o644)).expect("ours");
+    server.restart_stopped();
+    assert_eq!((mode(&data), mode(&data.join("media.redb"))), (0o755, 0o600));
+    assert!(server.log().contains(warning), "{}", server.log());
 }
 
 #[test]

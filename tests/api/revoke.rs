@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{Answer, PEOPLE, SILENCE, Server, Sse, medias, progress_of, token_of};
+use crate::harness::{Answer, PEOPLE, Request, SILENCE, Server, Sse, medias, progress_of, token_of};
 
 fn accepted(answer: &Answer) {
     assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.body);
@@ -72,15 +72,34 @@ fn changed_rights_survive_a_restart() {
 }
 
 #[test]
-fn only_a_server_admin_changes_rights() {
-    use crate::harness::Request;
+fn who_differs_from_the_settings_is_told_at_start_and_when_asked() {
+    let mut server = Server::start(PEOPLE);
+    let get = |server: &Server, user: &str| Request::new("GET", &format!("/api/principals/{user}")).bearer(&token_of("root")).send(server);
+    let configured = json!({"user": "reader", "admin": false, "libraries": {"lib1": "read"}, "disabled": false, "changed": false});
+    assert_eq!(get(&server, "reader").json(), configured);
+    let unknown = get(&server, "nobody");
+    assert_eq!((unknown.status, unknown.json()["error"].as_str()), (404, Some("no user of that id")));
+    accepted(&server.delete_principal("reader"));
+    let told = "users differ from the settings file: 1; see GET /api/principals/{user}";
+    assert!(!server.log().contains(told), "{}", server.log());
+    server.restart();
+    assert!(server.log().contains(told), "{}", server.log());
+    let mut refused = configured;
+    (refused["disabled"], refused["changed"]) = (json!(true), json!(true));
+    assert_eq!(get(&server, "reader").json(), refused);
+    assert_eq!(get(&server, "owner").json()["changed"], false);
+}
 
+#[test]
+fn only_a_server_admin_changes_rights() {
     let server = Server::start(PEOPLE);
     let everything = json!({"admin": true, "libraries": "admin"});
     let put = || Request::new("PUT", "/api/principals/reader").json(&everything);
-    assert_eq!(put().send(&server).status, 401);
+    let get = || Request::new("GET", "/api/principals/reader");
+    assert_eq!((put().send(&server).status, get().send(&server).status), (401, 401));
     for who in ["reader", "libadmin", "publisher"] {
         assert_eq!(put().bearer(&token_of(who)).send(&server).status, 403, "{who}");
+        assert_eq!(get().bearer(&token_of(who)).send(&server).status, 403, "{who}");
         let delete = Request::new("DELETE", "/api/principals/reader").bearer(&token_of(who)).send(&server);
         assert_eq!(delete.status, 403, "{who}");
     }

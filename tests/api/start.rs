@@ -46,6 +46,12 @@ fn a_file_that_is_no_toml_names_the_line_and_not_its_text() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_in_words() {
+    let settings = format!("{}\n[[libraries]]\nid = \"films\"\npath = \"/no/such/folder\"\n", server());
+    refused(&settings, &["fanfare.toml: libraries[0].path: library \"films\": the folder does not exist"]);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();

@@ -128,6 +128,24 @@ fn wrong_usage_is_told_before_anything_is_sent() {
 }
 
 #[test]
+fn empty_input_is_nothing_to_publish_and_is_not_sent() {
+    let empty = tempfile::NamedTempFile::new().expect("file");
+    let path = empty.path().to_str().expect("text");
+    let file = format!("fanfare: {path}: nothing to publish: the file is empty\n");
+    let nothing = "fanfare: nothing to publish: give TYPE and DATA, --file FILE, or events on standard input\n";
+    let no_data = "fanfare: DATA is missing: a JSON object, or - to read it from standard input\n";
+    for (line, stdin, expected) in [
+        (&[][..], "", nothing),
+        (&["--file", "-"][..], " \n", nothing),
+        (&["--file", path][..], "", &file),
+        (&["medias", "-"][..], "", no_data),
+    ] {
+        let ran = publish(line, stdin, Vec::new());
+        assert_eq!((ran.outcome, ran.err.as_str(), ran.requests.len()), (Outcome::Refused, expected, 0), "{line:?}");
+    }
+}
+
+#[test]
 fn a_servers_wish_to_wait_is_bounded() {
     let mut backoff = Backoff::default();
     let reply = Reply { status: 503, text: String::new(), retry_after: Some(Duration::from_secs(9_999)) };

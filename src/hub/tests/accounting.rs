@@ -166,7 +166,7 @@ fn a_connection_that_ended_is_not_revived_by_what_was_queued_for_it() {
     world.hub.leave(&gone.connection, CloseReason::Gone);
     let mut heir = vec![world.join("bob")];
     assert_eq!(heir[0].connection.id.slot, gone.connection.id.slot);
-    world.hub.close(&gone.connection, CloseReason::Kicked);
+    world.hub.close(&gone.connection, CloseReason::Revoked);
     world.hub.leave(&gone.connection, CloseReason::Gone);
     world.hub.tick(Instant::now() + Duration::from_secs(100));
     world.publish(media("films", 10), Vec::new());

@@ -5,7 +5,11 @@
 //! process is killed, which would announce again everything since the last durable one. One fsync per accepted message of up to
 //! some hundred files is cheap beside reading those files.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{File, OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use redb::{Database, ReadableDatabase, Table, TableDefinition, WriteTransaction};
 
@@ -77,19 +81,21 @@ pub(super) struct Change {
 }
 
 impl Store {
-    /// Opens the store, or makes it.
+    /// Opens the store, or makes it; only its owner may read the file.
     ///
     /// # Errors
     /// [`StoreError`], naming the file, when it is open elsewhere, damaged, or cannot be read or written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let open_error = |reason: redb::DatabaseError| StoreError::Open { path: path.into(), reason: Box::new(reason) };
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|reason| StoreError::Open { path: path.into(), reason: Box::new(reason) })?;
+            .create_file(owners_file(path).map_err(|error| open_error(error.into()))?)
+            .map_err(open_error)?;
         let store = Self { database, path: path.into(), in_flight: InFlight::default() };
         store.made(store.create_tables())?;
         Ok(store)
     }
+
     fn create_tables(&self) -> Result<(), redb::Error> {
         let write = self.database.begin_write()?;
         write.open_table(ENTRIES)?;
@@ -248,6 +254,18 @@ impl Store {
     fn made<T>(&self, result: Result<T, redb::Error>) -> Result<T, StoreError> {
         result.map_err(|reason| StoreError::Use { path: self.path.clone(), reason: Box::new(reason) })
     }
+}
+
+/// Opens the file, or makes it, for its owner only: the names of files may be nobody else's business. A file made with
+/// other rights, or copied, is put right where the file system can.
+fn owners_file(path: &Path) -> Result<File, redb::StorageError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0
+        && let Err(error) = file.set_permissions(Permissions::from_mode(0o600))
+    {
+        tracing::warn!(file = %path.display(), %error, "the media store cannot be made its owner's only");
+    }
+    Ok(file)
 }
 
 /// The tables of one write, opened once for all its changes.

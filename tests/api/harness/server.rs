@@ -138,8 +138,13 @@ impl Server {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     fn run_file(&self) -> PathBuf {
-        self.folder.path().join("data/run.json")
+        self.data().join("run.json")
     }
 
     fn wait_until_ready(&mut self) {
