@@ -86,6 +86,9 @@ pub(crate) struct RunArgs {
     /// Process id of the server, to watch it in /proc.
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
+    /// Milliseconds between two looks at the server's own accounts (`GET /api/connections`), each of which must add up.
+    #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) watch_accounts: Option<u64>,
     /// CPUs of the client threads, one thread each; the publisher shares the first.
     #[arg(long, value_delimiter = ',')]
     pub(crate) pin_client: Vec<usize>,
