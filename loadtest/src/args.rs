@@ -20,7 +20,7 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Connect in steps, publish nothing, and fit memory per connection.
     Idle(Box<RunArgs>),
-    /// Run floor and server in turn, each in a fresh process, and print the ratio per pair.
+    /// Run floor and server, or two servers, in turn, each in a fresh process, and print the ratio per pair.
     Bench(Box<BenchArgs>),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
@@ -86,6 +86,9 @@ pub(crate) struct RunArgs {
     /// Process id of the server, to watch it in /proc.
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
+    /// Milliseconds between two looks at the server's own accounts (`GET /api/connections`), each of which must add up.
+    #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) watch_accounts: Option<u64>,
     /// CPUs of the client threads, one thread each; the publisher shares the first.
     #[arg(long, value_delimiter = ',')]
     pub(crate) pin_client: Vec<usize>,
@@ -118,6 +121,9 @@ pub(crate) struct BenchArgs {
     /// Command that starts the server, words parted by blanks.
     #[arg(long)]
     pub(crate) server_cmd: String,
+    /// Command that starts another server on the same address, to compare with in the floor's place.
+    #[arg(long)]
+    pub(crate) vs_server_cmd: Option<String>,
     /// Pairs of runs.
     #[arg(long, default_value_t = 5)]
     pub(crate) repeat: usize,

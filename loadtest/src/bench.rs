@@ -1,4 +1,4 @@
-//! Floor and server in turn, every run in fresh processes, so that a drifting machine hits both alike and each pair has its ratio.
+//! Floor and server, or two servers, in turn, every run in fresh processes, so that a drifting machine hits both alike and each pair has its ratio.
 
 use crate::args::{BenchArgs, RunArgs};
 use crate::clock::{self, SECOND, now_ns};
@@ -23,14 +23,19 @@ const REST_MS: u64 = 1500;
 pub(crate) struct Bench {
     /// Version of the JSON form.
     pub(crate) schema: &'static str,
-    /// Runs of the floor.
+    /// Runs of the floor; none when two servers are compared.
     pub(crate) floor: Vec<Report>,
-    /// Runs of the server; each belongs to the floor's run of the same place.
+    /// Runs of the server; each belongs to the run of the same place of the floor, or of the other server.
     pub(crate) server: Vec<Report>,
+    /// Runs of the other server; none when the server is compared with the floor.
+    pub(crate) vs_server: Vec<Report>,
 }
 
 /// One line of the table: a figure's name and how to read it from a report.
 type Figure = (&'static str, fn(&Report) -> f64);
+
+/// Places of the figures whose ratios are shown pair by pair: deliveries/s, total CPU, user CPU, p99.
+const PAIRED: [usize; 4] = [0, 1, 2, 4];
 
 const FIGURES: [Figure; 9] = [
     ("deliveries/s", |report| report.deliveries_per_second),
@@ -50,32 +55,47 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
     if args.repeat == 0 {
         return Err(Failure::new("repeat: must be 1 or more"));
     }
-    let mut bench = Bench { schema: "fanfare-loadtest-bench/1", floor: Vec::new(), server: Vec::new() };
+    if args.run.server_pid.is_some() || args.run.pin_floor.is_some() {
+        return Err(Failure::new("server-pid, pin-floor: bench starts server and floor itself, on --server-cpu"));
+    }
+    let mut bench = Bench { schema: "fanfare-loadtest-bench/1", floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
     for pair in 1..=args.repeat {
-        clock::sleep_ms(REST_MS);
-        bench.floor.push(child_run(args, "floor", None)?);
-        clock::sleep_ms(REST_MS);
-        let server = Server::start(args, address)?;
-        bench.server.push(child_run(args, &args.run.target, Some(server.child.id()))?);
-        drop(server);
-        let rates = [&bench.floor, &bench.server].map(|runs| runs.last().map_or(0.0, |report| report.deliveries_per_second));
-        eprintln!("pair {pair} of {}: floor {:.0}/s, server {:.0}/s", args.repeat, rates[0], rates[1]);
+        match &args.vs_server_cmd {
+            Some(other) => bench.vs_server.push(server_run(args, other, address)?),
+            None => {
+                clock::sleep_ms(REST_MS);
+                bench.floor.push(child_run(args, "floor", None)?);
+            }
+        }
+        bench.server.push(server_run(args, &args.server_cmd, address)?);
+        let [base, server] =
+            bench.sides().map(|(name, runs)| format!("{name} {:.0}/s", runs.last().map_or(0.0, |report| report.deliveries_per_second)));
+        eprintln!("pair {pair} of {}: {base}, {server}", args.repeat);
     }
     Ok(bench)
 }
 
+/// A run against a server that is started for it and ended after it.
+fn server_run(args: &BenchArgs, command: &str, address: SocketAddrV4) -> Result<Report, Failure> {
+    clock::sleep_ms(REST_MS);
+    let server = Server::start(command, args.server_cpu, address)?;
+    child_run(args, &args.run.target, Some(server.child.id()))
+}
+
 impl Bench {
-    /// Medians with smallest and largest, and the ratio server to floor of each pair.
+    /// Medians with smallest and largest, then the ratios of each pair, then what did not pass.
     pub(crate) fn table(&self) -> String {
-        let mut text = format!("{:<26} {:>34} {:>34} {:>24}\n", "median (min–max)", "floor", "server", "server / floor");
-        for (name, figure) in FIGURES {
-            let floor: Vec<f64> = self.floor.iter().map(figure).collect();
-            let server: Vec<f64> = self.server.iter().map(figure).collect();
-            let ratios: Vec<f64> = floor.iter().zip(&server).filter(|pair| *pair.0 > 0.0).map(|pair| pair.1 / pair.0).collect();
+        let [(base_name, base), (name, server)] = self.sides();
+        let title = format!("{name} / {base_name}");
+        let mut text = format!("{:<26} {base_name:>34} {name:>34} {title:>24}\n", "median (min–max)");
+        for (figure_name, figure) in FIGURES {
+            let [of_base, of_server] = [base, server].map(|runs| runs.iter().map(figure).collect::<Vec<_>>());
+            let ratios: Vec<f64> = self.ratios(figure).into_iter().flatten().collect();
             let ratio = if ratios.is_empty() { "–".to_owned() } else { spread(&ratios) };
-            text.push_str(&format!("{name:<26} {:>34} {:>34} {ratio:>24}\n", spread(&floor), spread(&server)));
+            text.push_str(&format!("{figure_name:<26} {:>34} {:>34} {ratio:>24}\n", spread(&of_base), spread(&of_server)));
         }
-        for (name, runs) in [("floor", &self.floor), ("server", &self.server)] {
+        text.push_str(&self.pair_table(&title));
+        for (name, runs) in self.sides() {
             for (place, run) in runs.iter().enumerate().filter(|(_, run)| run.result != RunResult::Passed) {
                 text.push_str(&format!("{name} run {}: {:?}: {}\n", place + 1, run.result, run.reasons.join("; ")));
             }
@@ -83,9 +103,41 @@ impl Bench {
         text
     }
 
+    /// The ratios of each pair, one line a pair, and their medians.
+    fn pair_table(&self, title: &str) -> String {
+        let chosen = PAIRED.map(|place| FIGURES[place]);
+        let columns = chosen.map(|(_, figure)| self.ratios(figure));
+        let cell = |value: Option<f64>| format!(" {:>26}", value.map_or("–".to_owned(), |value| format!("{value:.3}")));
+        let mut text = format!("\n{title:<26}");
+        chosen.iter().for_each(|(name, _)| text.push_str(&format!(" {name:>26}")));
+        for pair in 0..self.server.len() {
+            text.push_str(&format!("\n{:<26}", format!("pair {}", pair + 1)));
+            columns.iter().for_each(|ratios| text.push_str(&cell(ratios.get(pair).copied().flatten())));
+        }
+        text.push_str(&format!("\n{:<26}", "median"));
+        for ratios in &columns {
+            let known: Vec<f64> = ratios.iter().copied().flatten().collect();
+            text.push_str(&cell((!known.is_empty()).then(|| median_min_max(&known).0)));
+        }
+        text + "\n"
+    }
+
+    /// A figure of the server over that of its pair; `None` where one of both is not known.
+    fn ratios(&self, figure: fn(&Report) -> f64) -> Vec<Option<f64>> {
+        let [(_, base), (_, server)] = self.sides();
+        let pairs = base.iter().map(figure).zip(server.iter().map(figure));
+        pairs.map(|(base, server)| (base > 0.0 && server > 0.0).then(|| server / base)).collect()
+    }
+
+    /// What the server is compared with, and the server.
+    fn sides(&self) -> [(&'static str, &[Report]); 2] {
+        let base = if self.vs_server.is_empty() { ("floor", &*self.floor) } else { ("vs server", &*self.vs_server) };
+        [base, ("server", &self.server)]
+    }
+
     /// The worst result of all runs: failed before invalid before passed.
     pub(crate) fn result(&self) -> RunResult {
-        let mut results = self.floor.iter().chain(&self.server).map(|run| run.result);
+        let mut results = self.floor.iter().chain(&self.server).chain(&self.vs_server).map(|run| run.result);
         if results.clone().any(|result| result == RunResult::Failed) {
             RunResult::Failed
         } else if results.any(|result| result == RunResult::Invalid) {
@@ -102,13 +154,13 @@ struct Server {
 }
 
 impl Server {
-    fn start(args: &BenchArgs, address: SocketAddrV4) -> Result<Self, Failure> {
+    fn start(server_command: &str, cpu: usize, address: SocketAddrV4) -> Result<Self, Failure> {
         if TcpStream::connect(address).is_ok() {
             return Err(Failure::new(format!("target: something listens on {address} already")));
         }
-        let words = args.server_cmd.split_whitespace();
+        let words = server_command.split_whitespace();
         let mut command = Command::new("taskset");
-        command.args(["-c", &args.server_cpu.to_string()]).args(words).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(["-c", &cpu.to_string()]).args(words).stdin(Stdio::null()).stdout(Stdio::null());
         let mut server = Self { child: command.spawn().map_err(|error| Failure::io("server-cmd", error))? };
         let give_up = now_ns() + PATIENCE_NS;
         while TcpStream::connect(address).is_err() {
@@ -194,6 +246,9 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
     if let Some(file) = run.client_tokens_file.as_ref().filter(|_| target != "floor") {
         arguments.extend(["--client-tokens-file".to_owned(), file.display().to_string()]);
     }
+    if let Some(pause_ms) = run.watch_accounts.filter(|_| target != "floor") {
+        arguments.extend(["--watch-accounts".to_owned(), pause_ms.to_string()]);
+    }
     arguments
 }
 
@@ -216,16 +271,62 @@ fn spread(values: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
+
+    fn with(deliveries_per_second: f64) -> Report {
+        Report { deliveries_per_second, ..Report::default() }
+    }
+
+    fn bench(floor: &[f64], server: &[f64], vs_server: &[f64]) -> Bench {
+        let [floor, server, vs_server] = [floor, server, vs_server].map(|rates| rates.iter().copied().map(with).collect());
+        Bench { schema: "", floor, server, vs_server }
+    }
 
     #[test]
     fn the_ratio_is_taken_within_pairs_and_the_worst_result_counts() {
-        let with = |deliveries_per_second: f64| Report { deliveries_per_second, ..Report::default() };
-        let mut bench =
-            Bench { schema: "", floor: vec![with(100.0), with(50.0), with(10.0)], server: vec![with(90.0), with(45.0), with(9.0)] };
+        let mut bench = bench(&[100.0, 50.0, 10.0], &[90.0, 45.0, 9.0], &[]);
         assert!(bench.table().contains("0.900 (0.900–0.900)"), "{}", bench.table());
         assert_eq!(bench.result(), RunResult::Passed);
         bench.server[1].result = RunResult::Invalid;
         bench.floor[0].result = RunResult::Failed;
         assert_eq!(bench.result(), RunResult::Failed);
+    }
+
+    #[test]
+    fn every_pair_shows_its_own_ratios_and_what_is_not_known_is_not_a_ratio() {
+        let mut bench = bench(&[100.0, 100.0, 100.0], &[80.0, 90.0, 0.0], &[]);
+        for (runs, p99_us) in [(&mut bench.floor, 1000.0), (&mut bench.server, 3000.0)] {
+            runs.iter_mut().for_each(|run| run.latency.p99_us = p99_us);
+        }
+        let table = bench.table();
+        let cells = |name: &str| table.lines().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().collect::<Vec<_>>();
+        assert_eq!(cells("pair 1"), ["0.800", "–", "–", "3.000"]);
+        assert_eq!(cells("pair 3"), ["–", "–", "–", "3.000"]);
+        assert_eq!(cells("median  "), ["0.850", "–", "–", "3.000"]);
+    }
+
+    #[test]
+    fn two_servers_are_compared_without_a_floor() {
+        let mut bench = bench(&[], &[50.0, 60.0], &[100.0, 100.0]);
+        assert!(bench.table().contains("server / vs server") && !bench.table().contains("floor"), "{}", bench.table());
+        assert_eq!(bench.ratios(FIGURES[0].1), [Some(0.5), Some(0.6)]);
+        bench.vs_server[0].result = RunResult::Failed;
+        assert_eq!(bench.result(), RunResult::Failed);
+    }
+
+    #[test]
+    fn options_that_mean_nothing_to_the_floor_are_given_to_servers_only() {
+        let line =
+            "t bench --target http://127.0.0.1:1 --server-cmd s --watch-accounts 50 --stalled 3 --churn 2 --client-tokens-file f --drain 9";
+        let parsed = crate::args::Arguments::try_parse_from(line.split(' ')).unwrap();
+        let crate::args::Command::Bench(args) = parsed.command else { panic!("not a bench") };
+        let given = |target: &str| run_arguments(&args.run, target, Path::new("j"), 0).join(" ");
+        let (floor, server) = (given("floor"), given(&args.run.target));
+        assert!(
+            server.contains("--watch-accounts 50") && server.contains("--stalled 3") && server.contains("--client-tokens-file f"),
+            "{server}"
+        );
+        assert!(!floor.contains("--watch-accounts") && !floor.contains("--client-tokens-file"), "{floor}");
+        assert!(floor.contains("--stalled 0") && floor.contains("--churn 0") && floor.contains("--drain 9"), "{floor}");
     }
 }

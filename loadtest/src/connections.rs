@@ -7,6 +7,11 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
+/// Connections asked for in one page.
+const PAGE: usize = 500;
+/// Pages after which a list is taken for one that runs in a circle.
+const MOST_PAGES: u64 = 10_000;
+
 /// What the server says it skipped.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedSkips {
@@ -17,13 +22,8 @@ pub(crate) struct ReportedSkips {
 impl ReportedSkips {
     /// Asks the server.
     pub(crate) fn fetch(address: SocketAddrV4, token: Option<&str>) -> Result<Self, Failure> {
-        let (status, body) = crate::http::request(address, "GET", "/api/connections", token)?;
-        if status != 200 {
-            return Err(Failure::new(format!("GET /api/connections: answered {status}")));
-        }
-        let answer: Value = serde_json::from_slice(&body).map_err(|error| Failure::new(format!("GET /api/connections: {error}")))?;
         let mut skips = Self::default();
-        skips.collect(&answer);
+        each_page(address, token, |page| skips.collect(page))?;
         Ok(skips)
     }
 
@@ -56,6 +56,27 @@ impl ReportedSkips {
             _ => {}
         }
     }
+}
+
+/// Shows every page of `GET /api/connections`, and returns how many there were.
+pub(crate) fn each_page(address: SocketAddrV4, token: Option<&str>, mut see: impl FnMut(&Value)) -> Result<u64, Failure> {
+    let wrong = |what: &str| Failure::new(format!("GET /api/connections: {what}"));
+    let mut after = None;
+    for page in 1..=MOST_PAGES {
+        let start = after.as_ref().map(|id| format!("&after={id}")).unwrap_or_default();
+        let path = format!("/api/connections?limit={PAGE}{start}");
+        let (status, body) = crate::http::request(address, "GET", &path, token)?;
+        if status != 200 {
+            return Err(wrong(&format!("answered {status}")));
+        }
+        let answer: Value = serde_json::from_slice(&body).map_err(|error| wrong(&error.to_string()))?;
+        see(&answer);
+        let next = answer.get("next").filter(|next| !next.is_null());
+        let Some(next) = next else { return Ok(page) };
+        let id = next.as_str().filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte)));
+        after = Some(id.ok_or_else(|| wrong(&format!("`next` is {next}, which is no id")))?.to_owned());
+    }
+    Err(wrong(&format!("still not at its end after {MOST_PAGES} pages")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a run found, as data. The JSON form carries `schema`; it changes when a field changes its meaning or goes away.
 
+use crate::identity::Watched;
 use crate::machine::Machine;
+use crate::resident::Trend;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,8 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
+    /// The server's own accounts, when they were watched.
+    pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
     pub(crate) own: Usage,
 }
@@ -167,6 +171,12 @@ pub(crate) struct Memory {
     pub(crate) rss_per_connection: Option<Line>,
     /// Kernel socket memory over connections, KiB each, both ends.
     pub(crate) sockets_per_connection: Option<Line>,
+    /// RSS when everybody was connected and nothing published, the median of some samples.
+    pub(crate) rss_kib_before_publishing: Option<u64>,
+    /// RSS at begin, middle and end of the window.
+    pub(crate) trend: Option<Trend>,
+    /// Growth of RSS from before publishing to the end of the window over the number of stalled clients, feeds included, KiB each.
+    pub(crate) growth_per_stalled_kib: Option<f64>,
     /// RSS once a second in the window.
     pub(crate) rss_kib_by_second: Vec<u64>,
     /// Once everything was delivered.

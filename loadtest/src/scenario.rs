@@ -3,27 +3,31 @@
 //! ```text
 //! connect (steps, memory) ── warm-up ──┬── measured window ──┬── drain ── GET /api/connections ── stop, close accounts
 //!                          first event ┘   CPU, deliveries   └ last event
+//!                        └── GET /api/connections, again and again, with --watch-accounts ──┘
 //! ```
 
 mod accounts;
 mod swarms;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use crate::args::RunArgs;
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
 use crate::failure::Failure;
+use crate::identity::Watcher;
 use crate::machine::Machine;
 use crate::publisher::Published;
-use crate::report::{Cost, Load, Memory, PublisherReport, Report, SCHEMA};
+use crate::report::{Load, Memory, PublisherReport, Report, SCHEMA};
 use crate::source::Target;
 use crate::verdict::{self, Limits};
-use crate::watch::{MemorySample, ProcessSample, Usage};
+use crate::watch::MemorySample;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use swarms::Swarms;
+use window::Window;
 
 /// Timed deliveries a second at most; beyond, one of every power of two is timed.
 const TIMED_PER_SECOND: u64 = 200_000;
@@ -44,6 +48,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let mut memory = pid.map(|_| Memory::default());
     swarms.connect_in_steps(args, pid, memory.as_mut())?;
 
+    window::sample_before_publishing(pid, memory.as_mut());
+    let watcher = args.watch_accounts.map(|pause_ms| Watcher::start(address, admin_token(args), pause_ms)).transpose()?;
+
     let (flow, schedule) = target.start(args, &shared)?;
     let publishing = std::thread::spawn(move || flow.finish());
     clock::sleep_until(schedule.due_ns(plan.measured_from));
@@ -53,6 +60,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let finished = publishing.join().map_err(|_| Failure::new("the publishing thread panicked"))??;
     let published = &finished.published;
     let drained_ns = drain(args, &shared, published.sent);
+    let watched = watcher.map(Watcher::finish).transpose()?;
     let mut reported = reported_skips(args, is_floor, address);
     if let (Some(memory), Some(pid)) = (memory.as_mut(), pid) {
         memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
@@ -66,6 +74,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
         load: load(args, &results),
         sampled_one_in: plan.sample_mask + 1,
         memory,
+        watched,
         drain_ms: drained_ns.saturating_sub(schedule.due_ns(schedule.total())) as f64 / 1e6,
         ..Report::default()
     };
@@ -81,6 +90,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
 pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let args = RunArgs { rate: 0, warmup: 0, steps: args.steps.max(4), ..args.clone() };
     check(&args)?;
+    if args.watch_accounts.is_some() {
+        return Err(Failure::new("watch-accounts: idle publishes nothing that could be accounted for; it goes with run and bench"));
+    }
     let machine = Machine::describe();
     let target = Target::open(&args)?;
     let pid = known_process(target.pid(&args))?.ok_or_else(|| Failure::new("server-pid: idle needs it, to read the server's memory"))?;
@@ -98,50 +110,6 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     accounts::close(&mut report, &results, &Published::default(), None, &shared);
     verdict::judge(&mut report, limits(&args, true));
     Ok(report)
-}
-
-struct Window {
-    elapsed_ns: u64,
-    deliveries: u64,
-    server: Option<Usage>,
-    own: Usage,
-}
-
-impl Window {
-    /// Samples at both ends and once a second in between; returns at `until_ns`.
-    fn measure(args: &RunArgs, pid: Option<u32>, shared: &Shared, mut memory: Option<&mut Memory>, until_ns: u64) -> Self {
-        let take = |pid: Option<u32>| pid.map(ProcessSample::take);
-        let own_pid = std::process::id();
-        let (server_before, own_before) = (take(pid), ProcessSample::take(own_pid));
-        let (began, received_before) = (now_ns(), shared.received.load(Relaxed));
-        for second in 1..=args.seconds {
-            clock::sleep_until((began + second * SECOND).min(until_ns));
-            if let (Some(memory), Some(pid)) = (memory.as_deref_mut(), pid) {
-                memory.rss_kib_by_second.push(crate::watch::resident_kib(pid));
-                memory.socket_kib_max = memory.socket_kib_max.max(crate::watch::socket_kib());
-            }
-        }
-        let (deliveries, elapsed_ns) = (shared.received.load(Relaxed) - received_before, now_ns() - began);
-        let own = ProcessSample::take(own_pid).since(&own_before);
-        let server = server_before.and_then(|before| take(pid).map(|after| after.since(&before)));
-        Self { elapsed_ns, deliveries, server, own }
-    }
-
-    fn fill(self, report: &mut Report) {
-        report.window_seconds = self.elapsed_ns as f64 / SECOND as f64;
-        report.deliveries_per_second = self.deliveries as f64 / report.window_seconds;
-        if self.deliveries > 0 {
-            let per_delivery = |nanoseconds: u64| nanoseconds as f64 / 1000.0 / self.deliveries as f64;
-            report.cost = self.server.as_ref().map(|server| {
-                let total = &server.total;
-                let ticks = (total.user_ns + total.system_ns).max(1);
-                // The exact running time, divided between user and kernel as the kernel's ticks are.
-                let user = total.running_ns as f64 * total.user_ns as f64 / ticks as f64;
-                Cost { user_us: user / 1000.0 / self.deliveries as f64, total_us: per_delivery(total.running_ns) }
-            });
-        }
-        (report.server, report.own) = (self.server, self.own);
-    }
 }
 
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
@@ -169,6 +137,9 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
         return Err(Failure::new(
             "churn: the floor does not say what it has sent, so clients that come in mid-run cannot be accounted for",
         ));
+    }
+    if args.target == "floor" && args.watch_accounts.is_some() {
+        return Err(Failure::new("watch-accounts: the floor keeps no accounts"));
     }
     if args.client_libraries > args.libraries {
         return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
@@ -218,12 +189,15 @@ fn reported_skips(args: &RunArgs, is_floor: bool, address: std::net::SocketAddrV
     if is_floor {
         return Ok(None);
     }
-    let token = args.admin_token.as_deref().or(args.token.as_deref());
-    let mut skips = ReportedSkips::fetch(address, token)?;
+    let mut skips = ReportedSkips::fetch(address, admin_token(args))?;
     if args.stalled > 0 {
         skips.forget_unaddressed();
     }
     Ok(Some(skips))
+}
+
+fn admin_token(args: &RunArgs) -> Option<&str> {
+    args.admin_token.as_deref().or(args.token.as_deref())
 }
 
 fn limits(args: &RunArgs, floor: bool) -> Limits {

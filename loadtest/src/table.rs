@@ -18,6 +18,10 @@ pub(crate) fn human(report: &Report) -> String {
             format!("{percent:.0} % of a core, waited for a core {waited:.1} %, {} voluntary switches", total.voluntary_switches),
         ));
     }
+    if let Some(watched) = &report.watched {
+        let line = format!("{} session states checked in {} pages, {} do not add up", watched.checked, watched.pages, watched.broken);
+        rows.push(("server accounts", line));
+    }
     if let Some(memory) = &report.memory {
         rows.extend(memory_rows(memory));
     }
@@ -168,6 +172,19 @@ fn memory_rows(memory: &Memory) -> Vec<(&'static str, String)> {
             after.rss_kib, after.pss_kib, after.anon_kib
         ),
     ));
+    if let Some(trend) = &memory.trend {
+        rows.push((
+            "server RSS",
+            format!(
+                "begin {} middle {} end {} KiB (medians of {}), second half growth {:+} KiB",
+                trend.begin_kib, trend.middle_kib, trend.end_kib, trend.samples, trend.second_half_growth_kib
+            ),
+        ));
+    }
+    if let (Some(each), Some(before)) = (memory.growth_per_stalled_kib, memory.rss_kib_before_publishing) {
+        let label = "growth of server memory per stalled client, feeds included";
+        rows.push(("stalled clients", format!("{each:+.2} KiB {label} (RSS {before} KiB before publishing)")));
+    }
     rows
 }
 

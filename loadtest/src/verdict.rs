@@ -52,7 +52,13 @@ fn failures(report: &Report) -> Vec<String> {
         (accounts.closed_by_server, "steady clients closed by the server"),
         (accounts.failed_to_connect, "clients without a stream"),
     ];
-    counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    let mut failures: Vec<String> =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if let Some(watched) = report.watched.as_ref().filter(|watched| watched.broken > 0) {
+        let first = watched.first_broken.as_deref().unwrap_or_default();
+        failures.push(format!("{} session states whose accounts do not add up, the first: {first}", watched.broken));
+    }
+    failures
 }
 
 fn doubts(report: &Report, limits: Limits) -> Vec<String> {
@@ -64,6 +70,14 @@ fn doubts(report: &Report, limits: Limits) -> Vec<String> {
     if report.publisher.unanswered > 0 {
         doubts.push(format!("{} published events without an answer: what to expect is not known", report.publisher.unanswered));
     }
+    if let Some(watched) = &report.watched {
+        if watched.unread > 0 {
+            let first = watched.first_unread.as_deref().unwrap_or_default();
+            doubts.push(format!("the server's accounts could not be read {} times, the first: {first}", watched.unread));
+        } else if watched.checked == 0 {
+            doubts.push("the server showed no session whose accounts could be checked".to_owned());
+        }
+    }
     for thread in report.own.threads.iter().filter(|thread| thread.name.starts_with("client-")) {
         let percent = report.own.percent(thread.running_ns);
         if percent > SATURATED_PERCENT {
@@ -71,7 +85,9 @@ fn doubts(report: &Report, limits: Limits) -> Vec<String> {
         }
     }
     if limits.cores > 0 {
-        let percent = (report.own.percent(report.own.running_of("client-")) + report.publisher.cpu_percent) / limits.cores as f64;
+        let percent = (report.own.percent(report.own.running_of("client-") + report.own.running_of("accounts"))
+            + report.publisher.cpu_percent)
+            / limits.cores as f64;
         if percent > CORE_FULL_PERCENT {
             doubts.push(format!("load tester saturated: {percent:.0} % of its {} CPU(s)", limits.cores));
         }
@@ -82,6 +98,7 @@ fn doubts(report: &Report, limits: Limits) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Watched;
     use crate::watch::{ThreadSample, Usage};
 
     const LIMITS: Limits = Limits { lateness_us: 1000.0, cores: 1, floor: false };
@@ -114,6 +131,20 @@ mod tests {
         report.accounting.skipped_reported = 1000;
         judge(&mut report, LIMITS);
         assert_eq!(report.result, Result::Passed);
+    }
+
+    #[test]
+    fn accounts_that_do_not_add_up_fail_a_run_and_unread_ones_make_it_invalid() {
+        let judged = |watched: Watched| {
+            let mut report = Report { watched: Some(watched), ..Report::default() };
+            judge(&mut report, LIMITS);
+            (report.result, report.reasons.join(" "))
+        };
+        assert_eq!(judged(Watched { checked: 9, ..Watched::default() }).0, Result::Passed);
+        let (result, reason) = judged(Watched { checked: 9, broken: 1, first_broken: Some("session 3".to_owned()), ..Watched::default() });
+        assert!(result == Result::Failed && reason.contains("session 3"), "{reason}");
+        assert_eq!(judged(Watched { checked: 9, unread: 1, ..Watched::default() }).0, Result::Invalid);
+        assert_eq!(judged(Watched::default()).0, Result::Invalid);
     }
 
     #[test]

@@ -20,6 +20,7 @@ enum Fault {
     SkipAndReport,
     RefuseSome,
     TearFrame,
+    BreakAccount,
 }
 
 enum ToHub {
@@ -91,10 +92,21 @@ fn connection(fault: Fault, mut stream: TcpStream, to_hub: &Sender<ToHub>) {
     if bytes.starts_with(b"GET /sse") {
         to_hub.send(ToHub::Join(stream)).unwrap();
     } else if bytes.starts_with(b"GET /api/connections") {
-        let body = if fault == Fault::SkipAndReport { "{\"connections\":[{\"dialect\":\"sse\",\"skipped\":5}]}" } else { "[]" };
+        let body = connections(fault, memchr::memmem::find(&bytes, b"&after=0-2-1 ").is_some());
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     } else {
         accept_items(fault, stream, &bytes[end..], to_hub);
+    }
+}
+
+/// Two pages of sessions; the fault is on the second one.
+fn connections(fault: Fault, second: bool) -> String {
+    let session = |id: &str, offered: u64| serde_json::json!({"id": id, "peer": "127.0.0.1:1", "offered": offered, "delivered": 4, "conflated": 1, "filtered": 0, "skipped": 0, "waiting": 2});
+    let offered = if fault == Fault::BreakAccount { 8 } else { 7 };
+    match (fault, second) {
+        (Fault::SkipAndReport, _) => "{\"connections\":[{\"dialect\":\"sse\",\"skipped\":5}]}".to_owned(),
+        (_, false) => serde_json::json!({"connections": [session("0-1-1", 7), session("0-2-1", 7)], "next": "0-2-1"}).to_string(),
+        (_, true) => serde_json::json!({"connections": [session("1-1-1", offered)], "next": null}).to_string(),
     }
 }
 
@@ -185,4 +197,18 @@ fn a_torn_frame_fails_the_run() {
     let report = report_of(Fault::TearFrame, &[]);
     assert_eq!(report.result, RunResult::Failed);
     assert!(report.accounting.malformed > 0);
+}
+
+#[test]
+fn a_servers_accounts_are_watched_on_every_page_and_one_that_is_broken_fails_the_run() {
+    let clean = report_of(Fault::None, &["--watch-accounts", "20"]);
+    let watched = clean.watched.unwrap();
+    assert_eq!(clean.result, RunResult::Passed, "{:?}", clean.reasons);
+    assert!(watched.pages >= 4 && watched.checked * 2 == watched.pages * 3 && watched.broken == 0, "{watched:?}");
+
+    let broken = report_of(Fault::BreakAccount, &["--watch-accounts", "20"]);
+    let watched = broken.watched.unwrap();
+    assert_eq!(broken.result, RunResult::Failed);
+    assert!(watched.broken > 1 && watched.broken * 3 == watched.checked, "{watched:?}");
+    assert!(broken.reasons[0].contains("session \"1-1-1\" of \"127.0.0.1:1\": offered 8, but delivered 4"), "{:?}", broken.reasons);
 }
