@@ -30,13 +30,9 @@ use crate::{
     state::State,
 };
 
-/// How deep an event may nest.
-const EVENT_DEPTH: usize = 64;
 /// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
 /// first would make every stalled client look like one that had gone.
 const KERNEL_GRACE: Duration = Duration::from_secs(3);
-/// What a session may keep from before a change of its rights.
-const BACKLOG: OutboxLimits = OutboxLimits { entries: 512, bytes: 256 << 10 };
 
 /// Everything that more than one part of the engine holds.
 pub(super) struct Parts {
@@ -133,7 +129,7 @@ impl Parts {
             doorkeeper: Arc::new(doorkeeper),
             publisher: Publisher::new(self.shards.clone(), Arc::clone(&self.publish_metrics)),
             publish_metrics: Arc::clone(&self.publish_metrics),
-            event_limits: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: EVENT_DEPTH },
+            event_limits: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: limits.event_depth },
             batch_events: limits.batch_events,
             body_bytes: limits.body_bytes,
             body_deadline: limits.body,
@@ -181,7 +177,7 @@ fn hub_settings(settings: &Settings) -> HubSettings {
         feeds_bytes: engine.feeds_bytes_per_worker,
         outbox: OutboxLimits { entries: engine.outbox_frames, bytes: engine.outbox_bytes },
         stall_limit: engine.stall_limit,
-        backlog: BACKLOG,
+        backlog: OutboxLimits { entries: engine.backlog_frames, bytes: engine.backlog_bytes },
         // Each message carries at least one event of credit, or what a hub missed; the rest is for control messages.
         mailbox: engine.shards * (engine.credit + 1) + engine.hub_mailbox,
     }

@@ -59,6 +59,12 @@ pub struct Engine {
     /// Bytes a connection's outbox holds. Default `1MiB`; its overflow closes the connection with a reason.
     #[serde(deserialize_with = "units::size")]
     pub outbox_bytes: usize,
+    /// Events a client may keep from before a change of its rights, checked again. Default 512; beyond it the oldest are
+    /// charged as a gap.
+    pub backlog_frames: usize,
+    /// Bytes of such events. Default `256KiB`; beyond it the oldest are charged as a gap.
+    #[serde(deserialize_with = "units::size")]
+    pub backlog_bytes: usize,
     /// The kernel's send buffer per connection (`SO_SNDBUF`). Default `128KiB`; small, so that lag sits in feeds.
     #[serde(deserialize_with = "units::size")]
     pub send_buffer: usize,
@@ -88,6 +94,8 @@ impl Default for Engine {
             session_mailbox: 16,
             outbox_frames: 64,
             outbox_bytes: 1 << 20,
+            backlog_frames: 512,
+            backlog_bytes: 256 << 10,
             send_buffer: 128 << 10,
             notsent_lowat: 16 << 10,
         }
@@ -126,6 +134,8 @@ impl Engine {
         within("engine.session_mailbox", self.session_mailbox, 1..=1 << 16)?;
         within("engine.outbox_frames", self.outbox_frames, 1..=1 << 16)?;
         within("engine.outbox_bytes", self.outbox_bytes, 4096..=1 << 30)?;
+        within("engine.backlog_frames", self.backlog_frames, 0..=1 << 16)?;
+        within("engine.backlog_bytes", self.backlog_bytes, 0..=1 << 30)?;
         within("engine.send_buffer", self.send_buffer, 4096..=1 << 30)?;
         within("engine.notsent_lowat", self.notsent_lowat, 1..=1 << 30)
     }

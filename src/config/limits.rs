@@ -24,6 +24,8 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Items in one event's list. Default 500; more are refused with 422.
     pub event_items: usize,
+    /// How deep an event's data may nest. Default 64, at most 128; more is refused with 422.
+    pub event_depth: usize,
     /// Events in one batch. Default 1000; a larger one is refused with 413.
     pub batch_events: usize,
     /// Bytes of one request's body. Default `8MiB`, at least `event_bytes`; more is refused with 413. NDJSON is not
@@ -45,6 +47,7 @@ impl Default for Limits {
             connections_per_user: 100,
             event_bytes: 262_144,
             event_items: 500,
+            event_depth: 64,
             batch_events: 1000,
             body_bytes: 8 << 20,
             head: Duration::from_secs(5),
@@ -65,6 +68,7 @@ impl Limits {
         let (tenth, hour) = (Duration::from_millis(100), Duration::from_secs(3600));
         within("limits.event_bytes", self.event_bytes, 1024..=64 << 20)?;
         within("limits.event_items", self.event_items, 1..=1 << 20)?;
+        within("limits.event_depth", self.event_depth, 4..=128)?;
         within("limits.batch_events", self.batch_events, 1..=1 << 20)?;
         within("limits.body_bytes", self.body_bytes, 1024..=1 << 30)?;
         at_least("limits.body_bytes", self.body_bytes, "limits.event_bytes", self.event_bytes)?;

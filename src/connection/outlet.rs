@@ -12,8 +12,9 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use rustix::{io::Errno, net::SendFlags};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
 /// What a body outlet takes at once, in bytes: one chunk of the response.
 const BODY_CHUNK: usize = 32 * 1024;
@@ -108,11 +109,18 @@ impl Outlet {
     }
 }
 
+/// Asks the kernel at once instead of looking first whether the runtime believes the socket writable: that belief stands in
+/// memory of its own, which a delivery would have to wait for. Only a full socket is the runtime's business.
+///
 /// One event at a time is the common case, and a plain send costs the kernel less than a vector of one.
 fn write_to(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        [slice] => socket.try_write(slice),
-        slices => socket.try_write_vectored(slices),
+    let taken = match slices {
+        [slice] => rustix::net::send(socket, slice, SendFlags::NOSIGNAL),
+        slices => rustix::io::writev(socket, slices),
+    };
+    match taken {
+        Err(Errno::WOULDBLOCK) => socket.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into())),
+        taken => Ok(taken?),
     }
 }
 

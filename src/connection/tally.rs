@@ -29,6 +29,7 @@ impl SkipReason {
 
 /// One session's running counts; single-threaded, like the connection it belongs to.
 #[derive(Debug, Default)]
+#[repr(C)] // what every delivery counts stands first: on the connection's first cache line
 pub struct Tally {
     /// Its last byte was taken.
     pub delivered: Cell<u64>,

@@ -6,6 +6,7 @@ use super::{
     body::{Visibility, overlay},
     dialects::strip,
     field::{FieldError, Source, one_of, pick},
+    ids::{IdForm, ShownId},
     json::{Text, Value},
     redact::{Scope, redact},
 };
@@ -121,6 +122,12 @@ impl Object {
     #[must_use]
     pub fn given_id(&self, dialect: &str) -> Option<Cow<'_, str>> {
         self.field("ids")?.field(dialect)?.string()
+    }
+
+    /// The id that dialect shows its clients.
+    #[must_use]
+    pub fn shown_id(&self, dialect: &str) -> ShownId<'_> {
+        IdForm::of(dialect).show(self.given_id(dialect), &self.id)
     }
 
     /// What that dialect merges over the item it makes of this object, `dialects.NAME`, as JSON text.

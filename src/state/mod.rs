@@ -4,6 +4,7 @@
 //! for ever. Nobody but the shards writes here. Everything is bounded in number and bytes, and every envelope carries
 //! its shard and order, so that a reader can tell what it has already had. Knows no session and no dialect.
 
+mod derived_ids;
 mod log_tail;
 mod progress;
 mod runs;
@@ -12,6 +13,7 @@ mod scans;
 use std::{sync::Arc, time::Instant};
 
 use crate::event::{Envelope, EventKind};
+pub use derived_ids::{DerivedIds, DerivedIdsError};
 use log_tail::LogTail;
 use progress::Progress;
 use scans::Scans;
