@@ -52,7 +52,7 @@ pub struct Engine {
     pub shard_mailbox: usize,
     /// Messages a hub's mailbox holds. Default 1024; events are bounded by credit before they reach it.
     pub hub_mailbox: usize,
-    /// Control messages a session's mailbox holds. Default 16; a session that lets it fill is closed.
+    /// Control messages a session's mailbox holds. Default 16; one that is full has been told to end already.
     pub session_mailbox: usize,
     /// Frames a connection's outbox holds. Default 64; its overflow closes the connection with a reason.
     pub outbox_frames: usize,

@@ -242,7 +242,18 @@ impl Connection {
     /// Queues a reply; `false` when the outbox is full and the connection must end.
     pub fn reply(&self, reply: Bytes, limits: OutboxLimits) -> bool {
         self.attention.set(true);
-        self.outbox.borrow_mut().push(reply, limits)
+        self.outbox.borrow_mut().push(reply, false, limits)
+    }
+
+    /// Queues the state of something, as far as there is room; unlike a reply it may be dropped again.
+    pub fn tell_state(&self, frame: Bytes, limits: OutboxLimits) -> bool {
+        self.attention.set(true);
+        self.outbox.borrow_mut().push(frame, true, limits)
+    }
+
+    /// Rights changed: states that wait were checked against the old ones, and go.
+    pub fn drop_state(&self) {
+        self.outbox.borrow_mut().drop_state();
     }
 
     /// Whether replies, a torn frame or a backlog stand before the feed.

@@ -18,28 +18,42 @@ pub struct OutboxLimits {
 /// Replies not yet begun, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    replies: VecDeque<Bytes>,
+    replies: VecDeque<Reply>,
     bytes: usize,
+}
+
+/// One reply, not yet begun.
+#[derive(Debug)]
+struct Reply {
+    frame: Bytes,
+    /// It tells the state of something, and was checked against the rights of its time.
+    tells_state: bool,
 }
 
 impl Outbox {
     /// Adds a reply; `false` when it does not fit: then the connection must end, because a reply must not vanish.
-    pub(super) fn push(&mut self, reply: Bytes, limits: OutboxLimits) -> bool {
-        if self.replies.len() >= limits.entries || self.bytes + reply.len() > limits.bytes {
+    pub(super) fn push(&mut self, frame: Bytes, tells_state: bool, limits: OutboxLimits) -> bool {
+        if self.replies.len() >= limits.entries || self.bytes + frame.len() > limits.bytes {
             return false;
         }
-        self.bytes += reply.len();
-        self.replies.push_back(reply);
+        self.bytes += frame.len();
+        self.replies.push_back(Reply { frame, tells_state });
         true
     }
 
+    /// Rights changed: what was checked against the old ones goes.
+    pub(super) fn drop_state(&mut self) {
+        self.replies.retain(|reply| !reply.tells_state);
+        self.bytes = self.replies.iter().map(|reply| reply.frame.len()).sum();
+    }
+
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        let reply = self.replies.pop_front()?;
-        self.bytes -= reply.len();
+        let Reply { frame, .. } = self.replies.pop_front()?;
+        self.bytes -= frame.len();
         if self.replies.is_empty() {
             self.replies = VecDeque::new(); // an idle connection holds no buffer
         }
-        Some(reply)
+        Some(frame)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -55,11 +69,14 @@ mod tests {
     fn an_outbox_refuses_what_goes_over_either_bound() {
         let limits = OutboxLimits { entries: 2, bytes: 10 };
         let mut outbox = Outbox::default();
-        assert!(outbox.push(Bytes::from_static(b"12345"), limits));
-        assert!(!outbox.push(Bytes::from_static(b"123456"), limits));
-        assert!(outbox.push(Bytes::from_static(b"12345"), limits));
-        assert!(!outbox.push(Bytes::new(), limits));
+        assert!(outbox.push(Bytes::from_static(b"12345"), false, limits));
+        assert!(!outbox.push(Bytes::from_static(b"123456"), false, limits));
+        assert!(outbox.push(Bytes::from_static(b"12345"), false, limits));
+        assert!(!outbox.push(Bytes::new(), false, limits));
         assert_eq!(outbox.pop().as_deref(), Some(&b"12345"[..]));
-        assert!(outbox.push(Bytes::from_static(b"1"), limits));
+        assert!(outbox.push(Bytes::from_static(b"1"), true, limits));
+        outbox.drop_state();
+        assert_eq!(outbox.pop().as_deref(), Some(&b"12345"[..]));
+        assert!(outbox.is_empty(), "what told a state is gone");
     }
 }

@@ -69,8 +69,13 @@ impl From<Rule> for Audience {
 
 /// Why an `audience` text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an audience: allowed are all, admin, library:ID, library-admin:ID, user:ID, session:ID, separated by commas")]
+#[error(
+    "`{0}` is not an audience: allowed are all, admin, library:ID, library-admin:ID, user:ID, session:ID, separated by commas, at most 32"
+)]
 pub struct AudienceError(String);
+
+/// Every group an event may concern looks at every part.
+const MAX_PARTS: usize = 32;
 
 impl Who {
     /// Parses a publisher's `audience` text: parts separated by commas.
@@ -78,7 +83,18 @@ impl Who {
     /// # Errors
     /// [`AudienceError`] names the part that is not an audience.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, AudienceError> {
-        text.split(',').map(|part| Self::parse(part.trim())).collect()
+        let mut parts = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            let who = Self::parse(part)?;
+            if parts.contains(&who) {
+                continue;
+            }
+            if parts.len() == MAX_PARTS {
+                return Err(AudienceError(format!("{} parts", text.split(',').count())));
+            }
+            parts.push(who);
+        }
+        Ok(parts)
     }
 
     fn parse(part: &str) -> Result<Self, AudienceError> {

@@ -4,6 +4,8 @@
 //! that object (event map, section 1). A field called `dialects` that is no object is an ordinary field, except at the
 //! top, where it is an error.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{
     field::FieldError,
     json::{ObjectWriter, Value},
@@ -38,15 +40,21 @@ pub(super) fn merge(value: Value<'_>, dialect: &str, out: &mut String) {
         return out.push_str(value.text());
     }
     let over = value.field("dialects").filter(|dialects| dialects.is_object()).and_then(|dialects| dialects.field(dialect));
+    // Looked up by name: both sides may have as many fields as an event has room for.
+    let overlaid: HashMap<_, _> = over.iter().flat_map(|over| over.fields()).map(|own| (own.name, own.value)).collect();
     let mut object = ObjectWriter::open(out);
+    let mut written = HashSet::new();
     for field in value.fields().filter(|field| !is_dialects(&field.name, field.value)) {
-        match over.and_then(|over| over.fields().find(|own| own.name == field.name)) {
-            Some(own) => object.lexeme(field.lexeme).push_str(own.value.text()),
+        match overlaid.get(&field.name) {
+            Some(own) => object.lexeme(field.lexeme).push_str(own.text()),
             None => merge(field.value, dialect, object.lexeme(field.lexeme)),
+        }
+        if over.is_some() {
+            written.insert(field.name);
         }
     }
     for own in over.iter().flat_map(|over| over.fields()) {
-        if !value.fields().any(|field| field.name == own.name) {
+        if !written.contains(&own.name) {
             object.lexeme(own.lexeme).push_str(own.value.text());
         }
     }

@@ -303,6 +303,7 @@ impl HubCore {
             // A full outbox loses the last word; the connection ends all the same.
             let _ = connection.reply(last_word, self.settings.outbox);
         }
+        connection.drop_state();
         connection.end_for(reason);
         self.make_ready(connection);
     }

@@ -266,7 +266,7 @@ fn tell_gap(connection: &Connection, group: &Group, look: &Look<'_>) -> bool {
     });
     // As much of it as the outbox has room for: telling the state must not be what ends a connection.
     let room = OutboxLimits { entries: look.outbox.entries / 2, bytes: look.outbox.bytes / 2 };
-    let _ = present.take_while(|frame| connection.reply(frame.clone(), room)).count();
+    let _ = present.take_while(|frame| connection.tell_state(frame.clone(), room)).count();
     true
 }
 

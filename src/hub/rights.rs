@@ -46,6 +46,7 @@ impl HubCore {
         self.settle(slot);
         self.release_feed(slot);
         let group = &self.groups[self.members[slot as usize].group as usize];
+        connection.drop_state();
         let mut backlog: VecDeque<Rc<Offer>> = connection.take_backlog();
         backlog.extend(group.feed.from(connection.cursor.get()).map(Rc::clone));
         connection.cursor.set(group.feed.head());

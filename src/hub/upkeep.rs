@@ -16,6 +16,9 @@ impl HubCore {
         while let Some(due) = self.wheel.tick(now) {
             for (slot, generation) in due {
                 self.look_at(slot, generation, now);
+                if self.members.get(slot as usize).is_some_and(|member| member.connection.id.generation == generation) {
+                    self.check_rights(slot); // a change is told at once; this is the net below
+                }
             }
         }
         self.age_feeds(now);

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::{
     Shared,
-    mount::header,
+    mount::{header, preflight},
     publish::{problem, read_body},
 };
 use crate::{
-    access::{LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
+    access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
     event::Level,
     hub,
     id::{ConnectionId, IdError, LibraryId, UserId},
@@ -31,7 +31,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::delete().to(delete_principal)),
         )
         .service(web::resource("/api/connections").route(web::get().to(connections)))
-        .service(web::resource("/api/libraries/{id}/medias").route(web::get().to(medias)));
+        .service(
+            web::resource("/api/libraries/{id}/medias")
+                .route(web::get().to(medias))
+                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
+        );
 }
 
 /// Why a call is refused before it is looked at.
@@ -57,7 +61,8 @@ impl Denied {
 
 /// Who calls, by a bearer token.
 fn caller(request: &HttpRequest, shared: &Shared) -> Result<Arc<Principal>, Denied> {
-    shared.doorkeeper.caller(header(request, "authorization")).ok_or(Denied::Unknown)
+    let caller = shared.doorkeeper.caller(header(request, "authorization")).ok_or(Denied::Unknown)?;
+    Ok(caller.principal)
 }
 
 fn administrator(request: &HttpRequest, shared: &Shared) -> Result<(), Denied> {
@@ -116,10 +121,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
     };
     let change =
         PrincipalChange { admin: body.admin, libraries: body.libraries, disabled: body.disabled, revoke_tokens: body.revoke_tokens };
-    let directory = Arc::clone(shared.doorkeeper.directory());
-    let name = user.clone();
-    let changed = web::block(move || directory.put_principal(&name, change)).await;
-    rights_changed(&shared, user, changed).await
+    change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
 
 async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
@@ -130,24 +132,37 @@ async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared:
         Ok(user) => user,
         Err(error) => return not_a_user_id(&error),
     };
-    let directory = Arc::clone(shared.doorkeeper.directory());
-    let name = user.clone();
-    let changed = web::block(move || directory.delete_principal(&name)).await;
-    rights_changed(&shared, user, changed).await
+    change_rights(shared, user, |directory, user| directory.delete_principal(user)).await
+}
+
+/// Makes a change and tells the hubs of it, in a task of its own: a caller that hangs up half-way must not leave a change
+/// that open sessions never hear of.
+async fn change_rights(
+    shared: web::Data<Shared>,
+    user: UserId,
+    change: impl FnOnce(&Directory, &UserId) -> Result<RightsChanged, StoreError> + Send + 'static,
+) -> HttpResponse {
+    let task = actix_rt::spawn(async move {
+        let directory = Arc::clone(shared.doorkeeper.directory());
+        let name = user.clone();
+        let changed = web::block(move || change(&directory, &name)).await;
+        rights_changed(&shared, &user, changed).await
+    });
+    task.await.unwrap_or_else(|_| HttpResponse::InternalServerError().json(problem(500, "the change failed half-way; make it again")))
 }
 
 /// Answers only when every hub has acted: nothing accepted after the answer reaches the user against his rights.
 async fn rights_changed(
     shared: &Shared,
-    user: UserId,
+    user: &UserId,
     changed: Result<Result<RightsChanged, StoreError>, actix_web::error::BlockingError>,
 ) -> HttpResponse {
     match changed {
         Ok(Ok(changed)) => {
-            for hub in shared.hubs() {
-                if hub.rights.send(hub::RightsChanged(user.clone())).await.is_err() {
-                    return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"));
-                }
+            // All are told before any answer is waited for: one that does not answer keeps the others from nothing.
+            let told: Vec<_> = shared.hubs().iter().map(|hub| hub.rights.send(hub::RightsChanged(user.clone()))).collect();
+            if futures_util::future::join_all(told).await.iter().any(Result::is_err) {
+                return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"));
             }
             HttpResponse::Ok().json(serde_json::json!({"user": changed.user, "epoch": changed.epoch}))
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, Principal, TooManyConnections},
+    access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
     clock::Timestamp,
     connection::Details,
     dialect::{Answer, Dialect, Opening, Refusal, Request},
@@ -124,9 +124,9 @@ impl Doorkeeper {
     }
 
     /// Who makes this call, by `Authorization: Bearer`.
-    pub(super) fn caller(&self, authorization: Option<&str>) -> Option<Arc<Principal>> {
+    pub(super) fn caller(&self, authorization: Option<&str>) -> Option<Authenticated> {
         let bearer = authorization.and_then(|header| header.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        self.authenticate(bearer.map(|(_, token)| token.trim())).map(|authenticated| authenticated.principal)
+        self.authenticate(bearer.map(|(_, token)| token.trim()))
     }
 
     fn with_cors(&self, mut answer: Answer, request: &Request<'_>) -> Answer {

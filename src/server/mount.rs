@@ -88,7 +88,7 @@ fn plain(answer: Answer) -> HttpResponse {
 }
 
 /// Browsers ask first when a request carries `Authorization` or `Last-Event-ID`.
-async fn preflight(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+pub(super) async fn preflight(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
     for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
         response.append_header((name, value));

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,7 +19,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{Shared, mount::header};
 use crate::{
-    access::PublishRights,
+    access::{Authenticated, PublishRights},
     metrics::PublishRefusal,
     source::{Answer, Publishing},
 };
@@ -38,7 +39,7 @@ pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: 
 }
 
 async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
-    let Some(principal) = shared.doorkeeper.caller(header(request, "authorization")) else {
+    let Some(Authenticated { principal, credential, .. }) = shared.doorkeeper.caller(header(request, "authorization")) else {
         shared.publish_metrics.refused(PublishRefusal::Unauthorised, 1);
         return HttpResponse::Unauthorized()
             .insert_header(("www-authenticate", "Bearer"))
@@ -52,7 +53,13 @@ async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -
         shared.publish_metrics.refused(PublishRefusal::ContentType, 1);
         return HttpResponse::UnsupportedMediaType().json(problem(415, "an encoded body is not accepted"));
     }
-    let publishing = Publishing::new(shared.publisher.clone(), principal, shared.event_limits, shared.batch_events);
+    let publishing = Publishing::new(
+        shared.publisher.clone(),
+        Arc::clone(shared.doorkeeper.directory()),
+        credential,
+        shared.event_limits,
+        shared.batch_events,
+    );
     let content_type = header(request, "content-type");
     match Publishing::reads_lines(content_type, headers(request).iter().copied()) {
         Err(answer) => respond(answer),
@@ -98,7 +105,16 @@ fn lines(publishing: Publishing, mut payload: web::Payload, deadline: Duration) 
     let (sender, answers) = mpsc::channel(LINES_AHEAD);
     actix_rt::spawn(async move {
         let mut lines = publishing.lines();
-        while let Ok(Some(Ok(chunk))) = timeout(deadline, payload.next()).await {
+        loop {
+            let chunk = match timeout(deadline, payload.next()).await {
+                Ok(Some(Ok(chunk))) => chunk,
+                Ok(None) => break,
+                Ok(Some(Err(_))) => return, // the connection failed: nobody reads an answer
+                Err(_) => {
+                    send(&sender, format!("{}\n", problem(408, "the body did not go on in time"))).await;
+                    break;
+                }
+            };
             lines.take(&chunk);
             // A publisher may send a chunk for every line: what is here already goes to the shards together.
             while let Some(Some(Ok(chunk))) = payload.next().now_or_never() {

@@ -2,7 +2,10 @@
 //!
 //! Pure: the shard marks, feeds only read the mark. Which types conflate is the event's own business.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use crate::event::{Audience, Conflation, Envelope, EventKind};
 
@@ -12,7 +15,7 @@ const MAX_KEYS: usize = 16_384;
 /// What one shard remembers.
 #[derive(Debug, Default)]
 pub struct Conflator {
-    waiting: HashMap<(EventKind, String), (Audience, Arc<Envelope>)>,
+    waiting: HashMap<(EventKind, String), (Audience, Weak<Envelope>)>,
 }
 
 impl Conflator {
@@ -23,18 +26,19 @@ impl Conflator {
         let Some(Conflation { key, terminal }) = envelope.event.conflation() else { return };
         if let Some((audience, before)) = self.waiting.remove(&key)
             && audience == envelope.audience
+            && let Some(before) = before.upgrade()
         {
             before.supersede();
         }
         if !terminal && self.has_room() {
-            self.waiting.insert(key, (envelope.audience.clone(), Arc::clone(envelope)));
+            self.waiting.insert(key, (envelope.audience.clone(), Arc::downgrade(envelope)));
         }
     }
 
     fn has_room(&mut self) -> bool {
         if self.waiting.len() >= MAX_KEYS {
             // An envelope nobody else holds waits nowhere any more: its key is free.
-            self.waiting.retain(|_, (_, envelope)| Arc::strong_count(envelope) > 1);
+            self.waiting.retain(|_, (_, envelope)| envelope.strong_count() > 0);
         }
         self.waiting.len() < MAX_KEYS
     }

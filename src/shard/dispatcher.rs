@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Context, Handler, Recipient};
+use actix::{Actor, AsyncContext, Context, Handler, Recipient};
 
 use super::{Accept, Accepted, Busy, Conflator, Credit, EventKey, FromShard, Receipt, Submission, Window};
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
     metrics::ShardMetrics,
     state::State,
 };
+
+/// How often a hub that lost its say is looked at.
+const RETURN_CHECK: Duration = Duration::from_secs(1);
 
 /// How one dispatcher is set up.
 pub struct DispatcherSettings {
@@ -172,7 +175,7 @@ impl Dispatcher {
 
     fn stamp(&mut self, submission: Submission, now: Instant, envelopes: &mut Vec<Arc<Envelope>>) -> Receipt {
         let Submission { event, audience, id, source } = submission;
-        let key = id.clone().map(|id| EventKey { id, source: source.unwrap_or_default() });
+        let key = id.clone().zip(source).map(|(id, source)| EventKey { id, source });
         if let Some(key) = &key
             && let Some(order) = self.window.first_order(key, now)
         {
@@ -198,6 +201,12 @@ impl Actor for Dispatcher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.settings.mailbox);
+        // A hub that moves again is told what it missed even if nobody publishes any more.
+        ctx.run_interval(RETURN_CHECK, |dispatcher, _| {
+            for hub in &mut dispatcher.hubs {
+                hub.try_return();
+            }
+        });
     }
 }
 

@@ -44,8 +44,12 @@ impl Bench {
     }
 
     fn accept_as(&mut self, events: Vec<(Event, Option<&str>)>) -> Option<Vec<Receipt>> {
-        let submission =
-            |(event, id): (Event, Option<&str>)| Submission { audience: event.audience(), event, id: id.map(Into::into), source: None };
+        let submission = |(event, id): (Event, Option<&str>)| Submission {
+            audience: event.audience(),
+            event,
+            id: id.map(Into::into),
+            source: id.map(Into::into),
+        };
         self.dispatcher.accept(events.into_iter().map(submission).collect()).ok()
     }
 

@@ -13,7 +13,7 @@ use std::{
 pub struct EventKey {
     /// The `id`.
     pub id: Box<str>,
-    /// The `source`; empty when the publisher gave none.
+    /// The `source`.
     pub source: Box<str>,
 }
 

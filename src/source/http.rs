@@ -11,7 +11,12 @@ use super::{
     PublishError, Publisher,
     cloudevents::{BodyFormat, Draft, DraftError, is_blank, read_body},
 };
-use crate::{access::Principal, event::Limits, metrics::PublishRefusal, shard::Receipt};
+use crate::{
+    access::{Credential, Directory, Principal},
+    event::Limits,
+    metrics::PublishRefusal,
+    shard::Receipt,
+};
 
 /// How long a publisher waits for room before it is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -37,7 +42,8 @@ impl Answer {
 #[derive(Clone)]
 pub struct Publishing {
     publisher: Publisher,
-    principal: Arc<Principal>,
+    directory: Arc<Directory>,
+    credential: Credential,
     limits: Limits,
     batch_events: usize,
 }
@@ -48,8 +54,8 @@ type Verdict = Result<Receipt, (u16, serde_json::Value)>;
 impl Publishing {
     /// A publisher's way in.
     #[must_use]
-    pub fn new(publisher: Publisher, principal: Arc<Principal>, limits: Limits, batch_events: usize) -> Self {
-        Self { publisher, principal, limits, batch_events }
+    pub fn new(publisher: Publisher, directory: Arc<Directory>, credential: Credential, limits: Limits, batch_events: usize) -> Self {
+        Self { publisher, directory, credential, limits, batch_events }
     }
 
     /// Whether the body must be read line by line; other bodies are read whole.
@@ -92,10 +98,12 @@ impl Publishing {
     }
 
     async fn publish(&self, drafts: Vec<Result<Draft, DraftError>>) -> Vec<Verdict> {
+        // Asked again for every part of a long body: rights that end, end for its later lines too.
+        let principal = self.directory.current(self.credential);
         let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(drafts.len());
         let mut submissions = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            match draft.map_err(|error| self.draft_verdict(&error)).and_then(|draft| self.permitted(draft)) {
+            match draft.map_err(|error| self.draft_verdict(&error)).and_then(|draft| self.permitted(draft, principal.as_deref())) {
                 Ok(draft) => {
                     submissions.push(draft.into());
                     verdicts.push(None);
@@ -112,8 +120,12 @@ impl Publishing {
         verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| answers.next())).collect()
     }
 
-    fn permitted(&self, draft: Draft) -> Result<Draft, (u16, serde_json::Value)> {
-        if self.principal.publish.allows(draft.event.kind(), draft.event.library()) {
+    fn permitted(&self, draft: Draft, principal: Option<&Principal>) -> Result<Draft, (u16, serde_json::Value)> {
+        let Some(principal) = principal else {
+            self.publisher.refused(PublishRefusal::Unauthorised);
+            return Err((401, verdict(401, "the token has expired or was revoked", None)));
+        };
+        if principal.publish.allows(draft.event.kind(), draft.event.library()) {
             return Ok(draft);
         }
         self.publisher.refused(PublishRefusal::Forbidden);
@@ -146,10 +158,13 @@ pub struct Lines {
 impl Lines {
     /// Takes a chunk of the body and reads the lines it completes.
     pub fn take(&mut self, chunk: &[u8]) {
+        // What was there before holds no end of line: however small the chunks, no byte is looked at twice.
+        let mut searched = self.buffer.len();
         self.buffer.extend_from_slice(chunk);
-        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-            let line = self.buffer.split_to(end);
+        while let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
+            let line = self.buffer.split_to(searched + end);
             self.buffer.advance(1);
+            searched = 0;
             self.take_line(&line);
         }
         if self.buffer.len() > self.publishing.limits.event_bytes {

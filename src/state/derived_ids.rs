@@ -124,7 +124,8 @@ impl DerivedIds {
                 }
                 order.insert((*dialect, place), derived.as_str())?;
                 if n_pairs > self.pairs_per_dialect {
-                    let oldest = order.range((*dialect, 0)..)?.next().transpose()?.map(|(at, derived)| (at.value().1, derived.value().to_owned()));
+                    let oldest =
+                        order.range((*dialect, 0)..)?.next().transpose()?.map(|(at, derived)| (at.value().1, derived.value().to_owned()));
                     if let Some((at, derived)) = oldest {
                         order.remove((*dialect, at))?;
                         pairs.remove((*dialect, derived.as_str()))?;

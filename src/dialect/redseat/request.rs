@@ -27,6 +27,9 @@ const DOCUMENT_KINDS: [EventKind; 14] = [
     EventKind::MediaRating,
 ];
 
+/// Libraries, and events, that one request may name; what comes behind counts as unknown.
+const MAX_NAMED: usize = 1_000;
+
 /// A request, read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -80,7 +83,7 @@ impl Wanted {
             libraries,
         };
         let mut raw_names = Vec::new();
-        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in names.split(',').take(MAX_NAMED).map(str::trim).filter(|name| !name.is_empty()) {
             match EventKind::from_name(name) {
                 Some(kind) => wanted.kinds = wanted.kinds.with(kind),
                 None if name == "gap" => wanted.gap_event = true,
@@ -117,7 +120,7 @@ impl Wanted {
 
 /// The ids of a `libraries=` list. What is no id matches nothing, as an unknown id does, and is no error.
 fn libraries(list: &str) -> Vec<LibraryId> {
-    let mut ids: Vec<LibraryId> = list.split(',').filter_map(|id| LibraryId::parse(id.trim()).ok()).collect();
+    let mut ids: Vec<LibraryId> = list.split(',').take(MAX_NAMED).filter_map(|id| LibraryId::parse(id.trim()).ok()).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
