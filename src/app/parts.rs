@@ -4,7 +4,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU16},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -43,6 +43,8 @@ pub(super) struct Parts {
     admission: Arc<AdmissionMetrics>,
     shards: Shards,
     draining: Arc<AtomicBool>,
+    /// Batches in each shard's mailbox.
+    waiting: Vec<Arc<AtomicUsize>>,
 }
 
 impl Parts {
@@ -69,6 +71,7 @@ impl Parts {
             admission: Arc::default(),
             shards: Shards::new(NonZeroUsize::new(engine.shards).unwrap_or(NonZeroUsize::MIN)),
             draining: Arc::default(),
+            waiting: (0..engine.shards).map(|_| Arc::default()).collect(),
         }
     }
 
@@ -95,7 +98,7 @@ impl Parts {
             let links =
                 hubs.iter().zip(&self.crew.credits).map(|(hub, credits)| HubLink::new(hub.events.clone(), Arc::clone(&credits[shard])));
             let dispatcher = Dispatcher::new(
-                dispatcher_settings(settings, u16::try_from(shard).unwrap_or(u16::MAX), Arc::clone(&id_prefix)),
+                self.dispatcher_settings(settings, shard, Arc::clone(&id_prefix)),
                 links.collect(),
                 Arc::clone(&self.crew.state),
                 Arc::clone(metrics),
@@ -107,10 +110,26 @@ impl Parts {
                 let _ = sender.send(accept);
             });
             let accept = started.await.map_err(|_| StartError::Workers)?;
-            handles.push(ShardHandle { accept: Arc::new(accept), returned: Arc::clone(returned) });
+            handles.push(ShardHandle {
+                accept: Arc::new(accept),
+                returned: Arc::clone(returned),
+                waiting: Arc::clone(&self.waiting[shard]),
+            });
         }
         self.shards.join(handles);
         Ok(())
+    }
+
+    fn dispatcher_settings(&self, settings: &Settings, shard: usize, id_prefix: Arc<str>) -> DispatcherSettings {
+        let engine = &settings.engine;
+        DispatcherSettings {
+            shard: u16::try_from(shard).unwrap_or(u16::MAX),
+            mailbox: engine.shard_mailbox,
+            hub_stall: engine.hub_stall,
+            idempotency: (engine.idempotency, engine.idempotency_keys),
+            id_prefix,
+            waiting: Arc::clone(&self.waiting[shard]),
+        }
     }
 
     /// What the routes share.
@@ -145,6 +164,8 @@ impl Parts {
     fn sources(&self, settings: &Settings, dialects: Vec<&'static str>) -> Sources {
         let (crew, directory) = (self.crew(), Arc::clone(&self.crew.directory));
         let outstanding = move || crew.credits.iter().flatten().map(|credit| credit.outstanding() as u64).collect();
+        let waiting = self.waiting.clone();
+        let batches = move || waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed) as u64).collect();
         Sources {
             workers: self.crew.counters.clone(),
             shards: self.shard_metrics.clone(),
@@ -161,7 +182,7 @@ impl Parts {
             },
             gauges: Gauges {
                 credit: Mailbox { actor: "hub", capacity: settings.engine.credit as u64, depths: Box::new(outstanding) },
-                mailboxes: Vec::new(),
+                mailboxes: vec![Mailbox { actor: "shard", capacity: settings.engine.shard_mailbox as u64, depths: Box::new(batches) }],
                 connection_limit: directory.connection_limit() as u64,
                 draining: Arc::clone(&self.draining),
             },
@@ -180,17 +201,6 @@ fn hub_settings(settings: &Settings) -> HubSettings {
         backlog: OutboxLimits { entries: engine.backlog_frames, bytes: engine.backlog_bytes },
         // Each message carries at least one event of credit, or what a hub missed; the rest is for control messages.
         mailbox: engine.shards * (engine.credit + 1) + engine.hub_mailbox,
-    }
-}
-
-fn dispatcher_settings(settings: &Settings, shard: u16, id_prefix: Arc<str>) -> DispatcherSettings {
-    let engine = &settings.engine;
-    DispatcherSettings {
-        shard,
-        mailbox: engine.shard_mailbox,
-        hub_stall: engine.hub_stall,
-        idempotency: (engine.idempotency, engine.idempotency_keys),
-        id_prefix,
     }
 }
 

@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -33,6 +36,8 @@ pub struct DispatcherSettings {
     pub idempotency: (Duration, usize),
     /// What given ids begin with: unique per process.
     pub id_prefix: Arc<str>,
+    /// Batches in its mailbox.
+    pub waiting: Arc<AtomicUsize>,
 }
 
 /// One hub, as a shard sees it.
@@ -214,6 +219,7 @@ impl Handler<Accept> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, Accept { submissions, reply }: Accept, _: &mut Self::Context) {
+        self.settings.waiting.fetch_sub(1, Ordering::Relaxed);
         // A publisher that no longer waits has gone; what it sent was accepted all the same.
         let _ = reply.send(self.accept(submissions));
     }

@@ -33,8 +33,14 @@ impl Bench {
         let credits: Vec<_> = (0..n_hubs).map(|_| Arc::new(Credit::new(credit, Arc::new(Notify::new())))).collect();
         let hubs =
             heard.iter().zip(&credits).map(|(heard, credit)| HubLink::new(Ear(Arc::clone(heard)).start().recipient(), Arc::clone(credit)));
-        let settings =
-            DispatcherSettings { shard: 0, mailbox: 16, hub_stall, idempotency: (Duration::from_secs(300), 100), id_prefix: "t".into() };
+        let settings = DispatcherSettings {
+            shard: 0,
+            mailbox: 16,
+            hub_stall,
+            idempotency: (Duration::from_secs(300), 100),
+            id_prefix: "t".into(),
+            waiting: Arc::default(),
+        };
         let dispatcher = Dispatcher::new(settings, hubs.collect(), Arc::default(), Arc::default());
         Self { dispatcher, heard, credits }
     }

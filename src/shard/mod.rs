@@ -9,7 +9,7 @@ mod window;
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicUsize},
 };
 
 use actix::{Message, Recipient};
@@ -87,6 +87,8 @@ pub struct ShardHandle {
     pub accept: Arc<Recipient<Accept>>,
     /// Told when credit came back.
     pub returned: Arc<Notify>,
+    /// Batches in that mailbox: counted up by publishers, down by the dispatcher.
+    pub waiting: Arc<AtomicUsize>,
 }
 
 /// All shards: the only way to a dispatcher. They join once, when every hub runs; until then nothing is taken.

@@ -4,7 +4,7 @@
 
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -156,11 +156,14 @@ impl Publisher {
     fn send(&self, shard: usize, submissions: Vec<Submission>) -> Result<Reply, Refused> {
         let (reply, answer) = oneshot::channel();
         let Some(shard) = self.shards.get(shard) else { return Err(Refused::Busy(submissions)) };
-        match shard.accept.try_send(Accept { submissions, reply }) {
-            Ok(()) => Ok(answer),
-            Err(actix::prelude::SendError::Full(accept)) => Err(Refused::Busy(accept.submissions)),
-            Err(actix::prelude::SendError::Closed(_)) => Err(Refused::Stopped),
-        }
+        shard.waiting.fetch_add(1, Ordering::Relaxed);
+        let refused = match shard.accept.try_send(Accept { submissions, reply }) {
+            Ok(()) => return Ok(answer),
+            Err(actix::prelude::SendError::Full(accept)) => Refused::Busy(accept.submissions),
+            Err(actix::prelude::SendError::Closed(_)) => Refused::Stopped,
+        };
+        shard.waiting.fetch_sub(1, Ordering::Relaxed);
+        Err(refused)
     }
 
     /// Sorts a batch by shard, in parts of bounded size; the order within each shard stays.

@@ -55,6 +55,23 @@ fn offered_and_delivered_add_up_when_nobody_is_slow() {
 }
 
 #[test]
+fn an_idle_server_has_empty_mailboxes_of_a_stated_size() {
+    let server = Server::start(PEOPLE);
+    server.publish_all(&[medias("lib1", "m1")]);
+    let depths = |actor: &str| {
+        let line = |name: &str| {
+            let begin = format!("fanfare_mailbox_{name}{{actor=\"{actor}\"}} ");
+            server.metrics().lines().find_map(|line| line.strip_prefix(&begin).map(str::to_owned))
+        };
+        (line("depth"), line("capacity"))
+    };
+    for (actor, capacity) in [("hub", "1024"), ("shard", "256")] {
+        let empty = (Some("0".to_owned()), Some(capacity.to_owned()));
+        eventually("the mailboxes are empty", PATIENCE, || (depths(actor) == empty).then_some(()));
+    }
+}
+
+#[test]
 fn an_admin_sees_who_is_connected_and_no_token() {
     let server = Server::start(PEOPLE);
     let _streams: Vec<_> = ["reader", "owner"].iter().map(|who| Sse::open(&server, "/sse", &token_of(who))).collect();
