@@ -1,6 +1,8 @@
 //! A change of rights acts before the call that made it answers, whatever happens at the same time.
 
 use std::{
+    io::{Read, Write},
+    net::TcpStream,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -8,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{Answer, PEOPLE, Request, SILENCE, Server, Sse, medias, progress_of, token_of};
+use crate::harness::{Answer, PEOPLE, Request, SILENCE, Server, Sse, connect, medias, progress_of, token_of};
 
 fn accepted(answer: &Answer) {
     assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.body);
@@ -133,4 +135,42 @@ fn a_thousand_connections_that_race_a_revocation_see_nothing_after_it() {
             sse.expect_nothing(Duration::from_millis(20));
         }
     }
+}
+
+#[test]
+fn a_publisher_whose_token_is_revoked_is_refused_in_the_middle_of_his_lines() {
+    let token = "token-of-lines-0123456789abcdef0123456789";
+    let server = Server::start(&format!("{PEOPLE}\n[[tokens]]\ntoken = \"{token}\"\nuser = \"owner\"\npublish = true\n"));
+    let mut stream = connect(&server);
+    let head = format!(
+        "POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/x-ndjson\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("taken");
+    send_line(&mut stream, &medias("lib1", "before"));
+    let first = read_to(&mut stream, "\"order\"").expect("the first line is accepted");
+    assert!(!first.contains("401"), "{first}");
+    accepted(&server.put_principal("owner", &json!({"revoke_tokens": true})));
+    send_line(&mut stream, &medias("lib1", "after"));
+    read_to(&mut stream, "\"status\":401").expect("the second line is refused");
+}
+
+/// One line of NDJSON as one chunk of a body.
+fn send_line(stream: &mut TcpStream, event: &serde_json::Value) {
+    let line = format!("{event}\n");
+    stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).expect("taken");
+}
+
+/// What comes until a text has come; `None` when it does not come in time.
+fn read_to(stream: &mut TcpStream, wanted: &str) -> Option<String> {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a TCP option");
+    let mut text = String::new();
+    while !text.contains(wanted) {
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer) {
+            Ok(n) if n > 0 => text.push_str(&String::from_utf8_lossy(&buffer[..n])),
+            _ => return None,
+        }
+    }
+    Some(text)
 }
