@@ -115,7 +115,7 @@ impl Doorkeeper {
         };
         let (result, authenticated) = match self.directory.authenticate(token) {
             Ok(authenticated) => (AuthResult::Accepted, Some(authenticated)),
-            Err(Denied::Unknown) => (AuthResult::Unknown, None),
+            Err(Denied::Unknown | Denied::Ask | Denied::Unavailable) => (AuthResult::Unknown, None),
             Err(Denied::Expired) => (AuthResult::Expired, None),
             Err(Denied::Disabled) => (AuthResult::Disabled, None),
         };

@@ -14,6 +14,7 @@ mod folder;
 mod full;
 mod harness;
 mod injection;
+mod jwt;
 mod kinds;
 mod lag;
 mod ops;
