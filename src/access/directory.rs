@@ -6,16 +6,21 @@
 //! and when rights change, never per event.
 
 use std::{
-    collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::{
-    Principal,
+    Credential, Principal,
     connections::{Admitted, ConnectionCounts, TooManyConnections},
+    credential::{Grant, Held, Origin},
+    jwt::{self, KeyError, Verified, Verifier},
+    people::{ConfiguredUsers, People},
     store::{Changed, ChangedUsers, PrincipalStore, StoreError},
     token::{self, NoRandomness, TokenHash, TokenTable},
 };
@@ -24,6 +29,9 @@ use crate::{
     config::{LibraryRights, PublishRights, Secret, Settings},
     id::UserId,
 };
+
+/// The longest token looked at. A request's head is bounded anyway; this bounds the work a longer one would make.
+pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Why the directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +42,9 @@ pub enum OpenError {
     /// No token can be made for this run.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// A key of `[jwt]` cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// Why a token is refused. Clients are told no more than their dialect's one refusal.
@@ -48,17 +59,13 @@ pub enum Denied {
     /// The token's user is disabled or was deleted.
     #[error("the user is disabled")]
     Disabled,
-    /// Nobody here knows the token, but somebody else may: [`Directory::ask`].
+    /// Nobody's token as far as is known here; the callback must be asked, by [`Directory::ask`].
     #[error("the token is not known here")]
     Ask,
-    /// Whoever may know the token cannot be asked now.
-    #[error("the token cannot be looked up now")]
+    /// The callback cannot be reached, or has more to do than it may. Clients are told as when the server is full.
+    #[error("nobody can be asked about the token")]
     Unavailable,
 }
-
-/// What a session asks again with. It stays valid for the life of the directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Credential(u32);
 
 /// Somebody who showed a good token.
 #[derive(Debug, Clone)]
@@ -133,28 +140,15 @@ pub struct Directory {
     store: PrincipalStore,
     /// What was changed since the settings were written; held while the store writes, so that changes are kept in order.
     changed: Mutex<ChangedUsers>,
-    configured: HashMap<UserId, UserRights>,
-    table: TokenTable<Credential>,
-    entries: Vec<Entry>,
-    live: RwLock<Live>,
+    configured: ConfiguredUsers,
+    /// The tokens of the settings and of the run; they never go.
+    table: TokenTable<Arc<Held>>,
+    entries: Vec<Arc<Held>>,
+    jwt: Option<Verifier>,
+    /// What is in force. Never held while anything is waited for.
+    people: Mutex<People>,
+    epoch: AtomicU64,
     counts: Arc<ConnectionCounts>,
-}
-
-/// A token as configured; never changes.
-#[derive(Debug)]
-struct Entry {
-    hash: TokenHash,
-    user: Option<UserId>,
-    /// For an API key everything; for a user's token what it adds to the user's rights.
-    own: Principal,
-}
-
-/// What the tokens stand for now.
-#[derive(Debug)]
-struct Live {
-    epoch: u64,
-    /// By credential.
-    principals: Vec<Result<Arc<Principal>, Denied>>,
 }
 
 impl Directory {
@@ -162,39 +156,50 @@ impl Directory {
     /// which may do everything and is known to the operator alone: it goes into the run file, which only its owner reads.
     ///
     /// # Errors
-    /// [`OpenError`] when the store is damaged or cannot be read: nothing is overwritten then.
+    /// [`OpenError`] when the store is damaged or cannot be read (nothing is overwritten then), or a key cannot be used.
     pub fn open(settings: &Settings, store: PrincipalStore) -> Result<(Self, Secret), OpenError> {
+        let jwt = settings.jwt.is_on().then(|| Verifier::open(&settings.jwt)).transpose()?;
         let changed = store.load()?;
-        let mut entries = entries(settings);
         let run_token = token::generate()?;
-        entries.push(run_entry(&run_token));
+        let configured = ConfiguredUsers::new(settings);
+        let mut people = People::new(&configured, changed.clone());
         let mut table = TokenTable::new();
-        for (credential, entry) in (0..).map(Credential).zip(&entries) {
-            table.insert(entry.hash, credential);
+        let mut entries = Vec::new();
+        for (hash, expires, grant) in configured_tokens(settings).chain([run_grant(&run_token)]) {
+            let now = people.resolve(&hash, Origin::Configured, &grant);
+            let held = Arc::new(Held::new(hash, Origin::Configured, expires, grant, now));
+            table.insert(hash, Arc::clone(&held));
+            entries.push(held);
         }
-        let mut directory = Self {
+        let directory = Self {
             store,
-            changed: Mutex::new(ChangedUsers::new()),
-            configured: configured(settings),
+            changed: Mutex::new(changed),
+            configured,
             table,
             entries,
-            live: RwLock::new(Live { epoch: 1, principals: Vec::new() }),
+            jwt,
+            people: Mutex::new(people),
+            epoch: AtomicU64::new(1),
             counts: Arc::new(ConnectionCounts::new(settings.limits.connections_per_user, settings.limits.connections_per_address)),
         };
-        directory.live.get_mut().principals = directory.resolve_all(&changed);
-        *directory.changed.get_mut() = changed;
         Ok((directory, run_token))
     }
 
-    /// Who shows this token.
+    /// Who shows this token: one of the settings, or a signed one.
     ///
     /// # Errors
     /// [`Denied`] when it is nobody's, has expired or its user is refused.
     pub fn authenticate(&self, token: &str) -> Result<Authenticated, Denied> {
-        let credential = *self.table.find(token).ok_or(Denied::Unknown)?;
-        let live = self.live.read();
-        let principal = live.principal(credential)?;
-        Ok(Authenticated { principal, credential, epoch: live.epoch })
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Denied::Unknown);
+        }
+        if let Some(held) = self.table.find(token) {
+            return self.admit_token(held);
+        }
+        match &self.jwt {
+            Some(verifier) if jwt::looks_signed(token) => self.admit_token(&self.signed(verifier, token)?),
+            _ => Err(Denied::Unknown),
+        }
     }
 
     /// Asks whoever may know a token that nobody here does.
@@ -208,20 +213,20 @@ impl Directory {
     /// The present rights behind a credential; `None` when it is refused now. The same `Arc` as before when nothing about
     /// it changed.
     #[must_use]
-    pub fn current(&self, credential: Credential) -> Option<Arc<Principal>> {
-        self.live.read().principal(credential).ok()
+    pub fn current(&self, credential: &Credential) -> Option<Arc<Principal>> {
+        credential.0.now().ok()
     }
 
     /// The rights epoch: how many changes were made since the start, from 1.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.live.read().epoch
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// The user's rights now; `None` when neither settings nor a change name the user. Waits for a change being written.
     #[must_use]
     pub fn rights(&self, user: &UserId) -> Option<UserRights> {
-        self.rights_with(user, self.changed.lock().get(user))
+        self.configured.rights(user, self.changed.lock().get(user))
     }
 
     /// The user as administration sees it; `None` when neither settings nor a change name the user. Waits as
@@ -230,7 +235,7 @@ impl Directory {
     pub fn report(&self, user: &UserId) -> Option<UserReport> {
         let changed = self.changed.lock();
         let changed = changed.get(user);
-        let rights = self.rights_with(user, changed)?;
+        let rights = self.configured.rights(user, changed)?;
         Some(UserReport { user: user.clone(), rights, changed: changed.is_some_and(differs) })
     }
 
@@ -254,6 +259,7 @@ impl Directory {
             own.disabled = change.disabled.or(own.disabled);
             if change.revoke_tokens {
                 own.revoked.extend(tokens.map(TokenHash::to_hex));
+                own.revoked_at = Some(Timestamp::now());
             }
         })
     }
@@ -264,8 +270,8 @@ impl Directory {
     /// [`StoreError`] when it cannot be kept; then nothing changes in this run.
     pub fn delete_principal(&self, user: &UserId) -> Result<RightsChanged, StoreError> {
         self.change(user, |own, _| {
-            let revoked = std::mem::take(&mut own.revoked);
-            *own = Changed { deleted: true, revoked, ..Changed::default() };
+            let (revoked, revoked_at) = (std::mem::take(&mut own.revoked), own.revoked_at);
+            *own = Changed { deleted: true, revoked, revoked_at, ..Changed::default() };
         })
     }
 
@@ -306,125 +312,88 @@ impl Directory {
         edit: impl FnOnce(&mut Changed, &mut dyn Iterator<Item = TokenHash>),
     ) -> Result<RightsChanged, StoreError> {
         let mut changed = self.changed.lock();
-        let known_before = self.configured.contains_key(user) || changed.contains_key(user);
+        let known_before = self.configured.knows(user) || changed.contains_key(user);
         let mut next = changed.clone();
-        let mut tokens = self.entries.iter().filter(|entry| entry.user.as_ref() == Some(user)).map(|entry| entry.hash);
-        edit(next.entry(user.clone()).or_default(), &mut tokens);
+        let known = self.tokens_of(user);
+        edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
-        let epoch = self.put_in_force(user, &next);
+        let epoch = self.put_in_force(user, next.clone());
         *changed = next;
         Ok(RightsChanged { user: user.clone(), epoch, known_before })
     }
 
-    /// Works out the user's principals before taking the lock that openings wait for.
-    fn put_in_force(&self, user: &UserId, changed: &ChangedUsers) -> u64 {
-        let mut shared = HashSet::new();
-        let indexes = self.entries.iter().enumerate().filter(|(_, entry)| entry.user.as_ref() == Some(user));
-        let revoked = revoked(changed);
-        let resolved: Vec<_> = indexes.map(|(index, entry)| (index, self.resolve(entry, changed, &revoked, &mut shared))).collect();
-        let mut live = self.live.write();
-        for (index, principal) in resolved {
-            // What did not change keeps its `Arc`, and with it its filter group.
-            if live.principals[index] != principal {
-                live.principals[index] = principal;
-            }
-        }
-        live.epoch += 1;
-        live.epoch
+    /// The configured tokens of a user: what a revocation names one by one. Signed tokens are refused by their age.
+    fn tokens_of(&self, user: &UserId) -> Vec<Arc<Held>> {
+        self.entries.iter().filter(|held| held.grant().user.as_ref() == Some(user)).cloned().collect()
     }
 
-    fn resolve_all(&self, changed: &ChangedUsers) -> Vec<Result<Arc<Principal>, Denied>> {
-        let (revoked, mut shared) = (revoked(changed), HashSet::new());
-        self.entries.iter().map(|entry| self.resolve(entry, changed, &revoked, &mut shared)).collect()
+    /// From here on whoever asks is told by these changes, and everybody who stands for the user stands by them.
+    fn put_in_force(&self, user: &UserId, changed: ChangedUsers) -> u64 {
+        let mut people = self.people.lock();
+        people.change(changed);
+        let mut all = self.tokens_of(user);
+        all.extend(people.of_user(user));
+        for held in all {
+            let now = people.resolve(&held.hash, held.origin, &held.grant());
+            held.stand(now);
+        }
+        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// What a token stands for. A user nobody names is a guest, who sees only events of his own.
-    fn resolve(
-        &self,
-        entry: &Entry,
-        changed: &ChangedUsers,
-        revoked: &HashSet<&str>,
-        shared: &mut HashSet<Arc<Principal>>,
-    ) -> Result<Arc<Principal>, Denied> {
-        if revoked.contains(entry.hash.to_hex().as_str()) {
-            return Err(Denied::Unknown);
-        }
-        let mut principal = entry.own.clone();
-        if let Some(user) = &entry.user {
-            principal.user = Some(user.clone());
-            if let Some(rights) = self.rights_with(user, changed.get(user)) {
-                if rights.disabled {
-                    return Err(Denied::Disabled);
-                }
-                principal.member = true;
-                principal.admin = rights.admin;
-                principal.libraries = rights.libraries;
-            }
-        }
-        if let Some(same) = shared.get(&principal) {
-            return Ok(Arc::clone(same));
-        }
-        let principal = Arc::new(principal);
-        shared.insert(Arc::clone(&principal));
-        Ok(principal)
+    /// How many issued credentials are remembered.
+    #[cfg(test)]
+    pub(super) fn n_issued(&self) -> usize {
+        self.people.lock().n_issued()
     }
 
-    fn rights_with(&self, user: &UserId, changed: Option<&Changed>) -> Option<UserRights> {
-        let configured = self.configured.get(user);
-        let Some(changed) = changed else { return configured.cloned() };
-        Some(UserRights {
-            admin: changed.admin.unwrap_or(configured.is_some_and(|rights| rights.admin)),
-            libraries: changed.libraries.clone().or_else(|| configured.map(|rights| rights.libraries.clone())).unwrap_or_default(),
-            disabled: changed.deleted || changed.disabled.unwrap_or(configured.is_some_and(|rights| rights.disabled)),
-        })
+    fn admit_token(&self, held: &Arc<Held>) -> Result<Authenticated, Denied> {
+        let epoch = self.epoch();
+        Ok(Authenticated { principal: held.now()?, credential: Credential(Arc::clone(held)), epoch })
+    }
+
+    /// The credential of a signed token; one for all sessions that show the same.
+    fn signed(&self, verifier: &Verifier, token: &str) -> Result<Arc<Held>, Denied> {
+        let Verified { grant, issued, expires } = verifier.verify(token, Timestamp::now())?;
+        let hash = TokenHash::of(token);
+        let mut people = self.people.lock();
+        if let Some(held) = people.issued(&hash) {
+            return Ok(held);
+        }
+        let origin = Origin::Jwt { issued };
+        let now = people.resolve(&hash, origin, &grant);
+        let held = Arc::new(Held::new(hash, origin, Some(expires), grant, now));
+        people.issue(&held);
+        Ok(held)
     }
 }
 
-impl Live {
-    fn principal(&self, credential: Credential) -> Result<Arc<Principal>, Denied> {
-        let principal = self.principals.get(credential.0 as usize).ok_or(Denied::Unknown)?.as_ref().map_err(|denied| *denied)?;
-        if principal.expires.is_some_and(|expires| expires <= Timestamp::now()) {
-            return Err(Denied::Expired);
-        }
-        Ok(Arc::clone(principal))
-    }
-}
-
-fn configured(settings: &Settings) -> HashMap<UserId, UserRights> {
-    let rights = |user: &crate::config::User| UserRights { admin: user.admin, libraries: user.libraries.clone(), disabled: user.disabled };
-    settings.users.iter().map(|user| (user.id.clone(), rights(user))).collect()
-}
-
-fn entries(settings: &Settings) -> Vec<Entry> {
-    let of_users =
-        settings.users.iter().filter_map(|user| Some(Entry { hash: user.token?, user: Some(user.id.clone()), own: Principal::default() }));
+/// Every token of the settings, with its end and what it grants.
+fn configured_tokens(settings: &Settings) -> impl Iterator<Item = (TokenHash, Option<Timestamp>, Grant)> + '_ {
+    let of_users = settings.users.iter().filter_map(|user| {
+        let grant = Grant { user: Some(user.id.clone()), own: Principal::default(), alone: false };
+        Some((user.token?, None, grant))
+    });
     let of_tokens = settings.tokens.iter().map(|token| {
-        let reads = token.admin || token.read.is_some();
         let own = Principal {
-            user: None,
-            member: reads,
+            member: token.admin || token.read.is_some(),
             admin: token.admin,
             libraries: token.read.clone().unwrap_or_default(),
             publish: token.publish.clone(),
-            expires: token.expires,
+            metrics: token.metrics,
+            ..Principal::default()
         };
-        Entry { hash: token.hash, user: token.user.clone(), own }
+        (token.hash, token.expires, Grant { user: token.user.clone(), own, alone: false })
     });
-    of_users.chain(of_tokens).collect()
+    of_users.chain(of_tokens)
 }
 
-/// The token of a run without users and tokens: everything, the reserved kinds included.
-fn run_entry(token: &Secret) -> Entry {
+/// The token of the run: everything, the reserved kinds included.
+fn run_grant(token: &Secret) -> (TokenHash, Option<Timestamp>, Grant) {
     let own = Principal { member: true, admin: true, publish: PublishRights::everything(), ..Principal::default() };
-    Entry { hash: TokenHash::of(token.expose()), user: None, own }
+    (TokenHash::of(token.expose()), None, Grant { user: None, own, alone: true })
 }
 
 /// Whether anything is left of the changes: a `PUT` after a `DELETE` may give a user back to the settings.
 fn differs(own: &Changed) -> bool {
     *own != Changed::default()
-}
-
-/// Every revoked token. By hash and not by user: a revoked token that is given to another user stays revoked.
-fn revoked(changed: &ChangedUsers) -> HashSet<&str> {
-    changed.values().flat_map(|own| &own.revoked).map(String::as_str).collect()
 }

@@ -111,20 +111,20 @@ fn a_session_that_asks_again_sees_a_change_between() {
     let session = directory.authenticate("bob-1").expect("known");
     let bystander = directory.authenticate("ann-1").expect("known");
     assert_eq!(session.epoch, directory.epoch());
-    assert!(Arc::ptr_eq(&session.principal, &directory.current(session.credential).expect("still")));
+    assert!(Arc::ptr_eq(&session.principal, &directory.current(&session.credential).expect("still")));
 
     let music = LibraryRights::Named([(library("music"), Level::Write)].into());
     let change = PrincipalChange { libraries: Some(music), ..PrincipalChange::default() };
     let changed = directory.put_principal(&user("bob"), change.clone()).expect("kept");
     assert_eq!(changed, RightsChanged { user: user("bob"), epoch: session.epoch + 1, known_before: true });
-    let now = directory.current(session.credential).expect("still known");
+    let now = directory.current(&session.credential).expect("still known");
     assert!(now.has(&library("music"), Level::Write) && !now.has(&library("films"), Level::Read));
-    assert!(Arc::ptr_eq(&bystander.principal, &directory.current(bystander.credential).expect("still")), "others keep theirs");
+    assert!(Arc::ptr_eq(&bystander.principal, &directory.current(&bystander.credential).expect("still")), "others keep theirs");
 
     directory.put_principal(&user("bob"), change).expect("kept");
-    assert!(Arc::ptr_eq(&now, &directory.current(session.credential).expect("still")), "no change of rights keeps the principal");
+    assert!(Arc::ptr_eq(&now, &directory.current(&session.credential).expect("still")), "no change of rights keeps the principal");
     directory.put_principal(&user("bob"), PrincipalChange { disabled: Some(true), ..PrincipalChange::default() }).expect("kept");
-    assert_eq!(directory.current(session.credential), None);
+    assert_eq!(directory.current(&session.credential), None);
     assert_eq!(directory.authenticate("bob-publishes").map(|_| ()), Err(Denied::Disabled));
     assert_eq!(directory.epoch(), session.epoch + 3);
 }
@@ -182,7 +182,7 @@ fn revoked_tokens_stay_refused_and_later_ones_work() {
     let directory = open_in(PEOPLE, folder.path());
     let session = directory.authenticate("bob-2").expect("known");
     directory.put_principal(&user("bob"), PrincipalChange { revoke_tokens: true, ..PrincipalChange::default() }).expect("kept");
-    assert_eq!(directory.current(session.credential), None);
+    assert_eq!(directory.current(&session.credential), None);
     directory.delete_principal(&user("bob")).expect("kept");
     directory.put_principal(&user("bob"), PrincipalChange::default()).expect("kept");
     let with_new_token = format!("{PEOPLE}\n[[tokens]]\ntoken = \"bob-3\"\nuser = \"bob\"\n");

@@ -54,8 +54,8 @@ impl Filter {
             Rule::Everyone => principal.member,
             Rule::Admins => principal.admin,
             Rule::Library(library, needed) => known.map_or_else(|| principal.has(library, *needed), |level| level >= *needed),
-            Rule::User(user) => principal.user.as_ref() == Some(user),
-            Rule::UserOrAdmins(user) => principal.admin || principal.user.as_ref() == Some(user),
+            Rule::User(user) => principal.reads_as(user),
+            Rule::UserOrAdmins(user) => principal.admin || principal.reads_as(user),
             Rule::Publishers(library) => principal.publish.covers(library.as_ref()),
         }
     }
@@ -94,7 +94,7 @@ impl Filter {
             Who::Admin => principal.admin,
             Who::Library(library) => principal.has(library, Level::Read),
             Who::LibraryAdmin(library) => principal.has(library, Level::Admin),
-            Who::User(user) => principal.user.as_ref() == Some(user),
+            Who::User(user) => principal.reads_as(user),
             Who::Session(connection) => self.connection == Some(*connection),
         }
     }

@@ -3,18 +3,23 @@
 //! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
 
 mod connections;
+mod credential;
 mod directory;
 #[cfg(test)]
 mod directory_tests;
 mod filter;
+mod jwt;
+mod people;
 mod principal;
 mod store;
 pub mod token;
 
 pub use crate::config::{LibraryRights, PublishRights, Secret};
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
-pub use directory::{Authenticated, Credential, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
+pub use credential::Credential;
+pub use directory::{Authenticated, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
 pub use filter::{Filter, RawNames};
+pub use jwt::KeyError;
 pub use principal::Principal;
 pub use store::{PrincipalStore, StoreError};
 pub use token::TokenHash;

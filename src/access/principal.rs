@@ -1,7 +1,6 @@
 //! The authenticated user or key behind a connection or a call, and what it may do.
 
 use crate::{
-    clock::Timestamp,
     config::{LibraryRights, PublishRights},
     event::Level,
     id::{LibraryId, UserId},
@@ -10,7 +9,8 @@ use crate::{
 /// Who is behind a connection or a call.
 ///
 /// Equal principals have equal rights: sessions that share one (and the same request and format) share a filter group,
-/// and because the user is part of it a group never mixes users.
+/// and because the user is part of it a group never mixes users. When the credentials end is theirs alone, so that a
+/// user's many tokens make one group: [`Credential::expires`](super::Credential::expires).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Principal {
     /// The user; an API key has none.
@@ -24,8 +24,14 @@ pub struct Principal {
     pub libraries: LibraryRights,
     /// What he may publish.
     pub publish: PublishRights,
-    /// When the credentials end.
-    pub expires: Option<Timestamp>,
+    /// May publish and reads nothing, not even what is meant for its user: a token of a publisher that names one.
+    pub only_publishes: bool,
+    /// May read metrics, and does nothing else.
+    pub metrics: bool,
+    /// Whether items marked explicit are shown, for dialects that know such a right; `None` is left to the dialect.
+    pub explicit: Option<bool>,
+    /// Only items with one of these tags are shown, for dialects that know such a right; `None` is all.
+    pub tags: Option<Vec<String>>,
 }
 
 impl Principal {
@@ -33,5 +39,17 @@ impl Principal {
     #[must_use]
     pub fn has(&self, library: &LibraryId, level: Level) -> bool {
         self.admin || self.libraries.level(library).is_some_and(|own| own >= level)
+    }
+
+    /// Whether it is that user, to read what is meant for him.
+    #[must_use]
+    pub fn reads_as(&self, user: &UserId) -> bool {
+        !self.only_publishes && self.user.as_ref() == Some(user)
+    }
+
+    /// Whether it may hold a stream open; a token for metrics may not.
+    #[must_use]
+    pub fn may_open_streams(&self) -> bool {
+        !self.metrics
     }
 }

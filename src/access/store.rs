@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{config::LibraryRights, id::UserId};
+use crate::{clock::Timestamp, config::LibraryRights, id::UserId};
 
 const FILE_NAME: &str = "principals.json";
 const TEMPORARY_NAME: &str = "principals.json.new";
@@ -63,6 +63,9 @@ pub(super) struct Changed {
     /// SHA-256 of the tokens that are refused, in hexadecimal.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) revoked: BTreeSet<String>,
+    /// When the user's tokens were last revoked: signed tokens issued until then are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revoked_at: Option<Timestamp>,
 }
 
 pub(super) type ChangedUsers = BTreeMap<UserId, Changed>;

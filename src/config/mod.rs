@@ -30,9 +30,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod auth;
 mod dialects;
 mod engine;
 mod error;
+mod jwt;
 mod library;
 mod limits;
 mod people;
@@ -53,9 +55,11 @@ use std::{
 use figment::Figment;
 use serde::Deserialize;
 
+pub use auth::Auth;
 pub use dialects::{Dialects, RedSeat, Spelling};
 pub use engine::Engine;
 pub use error::ConfigError;
+pub use jwt::{Jwt, JwtAlgorithm, JwtKey, MAX_JWT_KEYS, MIN_HMAC_BYTES};
 pub use library::{Folder, Library, LibraryKind};
 pub use limits::Limits;
 pub use people::{Token, User};
@@ -82,6 +86,10 @@ pub struct Settings {
     pub folder: Folder,
     /// `[dialects]`.
     pub dialects: Dialects,
+    /// `[jwt]`.
+    pub jwt: Jwt,
+    /// `[auth]`.
+    pub auth: Auth,
     /// `[[libraries]]`.
     pub libraries: Vec<Library>,
     /// `[[users]]`.
@@ -140,19 +148,23 @@ impl Settings {
                 "no user and no token is set and server.listen is not loopback: everybody who is given this run's token has every right",
             );
         }
-        if !self.names_nobody() && self.tokens.iter().all(|token| token.publish == PublishRights::Nothing) {
+        let others_may = self.jwt.is_on() || self.auth.callback.is_some();
+        if !self.names_nobody() && !others_may && self.tokens.iter().all(|token| token.publish == PublishRights::Nothing) {
             warnings.push("no token may publish: events can come only from watched folders");
         }
         if !self.server.metrics_listen.ip().is_loopback() {
             warnings.push("server.metrics_listen is not loopback: metrics are shown without a token");
         }
+        if self.auth.shows_tokens_to_the_network() {
+            warnings.push("auth.callback is neither https nor loopback: tokens cross the network in clear text");
+        }
         warnings
     }
 
-    /// Whether no user and no token is set, so that a token is made for the run.
+    /// Whether no user, no token and nobody else who knows users is set, so that a token is made for the run.
     #[must_use]
     pub fn names_nobody(&self) -> bool {
-        self.users.is_empty() && self.tokens.is_empty()
+        self.users.is_empty() && self.tokens.is_empty() && !self.jwt.is_on() && self.auth.callback.is_none()
     }
 
     fn from_layers(of_file: Option<Layer>, origins: &Origins<'_>) -> Result<Self, ConfigError> {
@@ -178,6 +190,10 @@ struct RawSettings {
     #[serde(default)]
     dialects: Dialects,
     #[serde(default)]
+    jwt: Jwt,
+    #[serde(default)]
+    auth: Auth,
+    #[serde(default)]
     libraries: Vec<Library>,
     #[serde(default)]
     users: Vec<people::RawUser>,
@@ -194,6 +210,8 @@ impl RawSettings {
         self.limits.check()?;
         self.folder.check(self.limits.event_items)?;
         self.dialects.check()?;
+        self.jwt.check()?;
+        self.auth.check()?;
         range::at_least("engine.feed_bytes", self.engine.feed_bytes, "limits.event_bytes", self.limits.event_bytes)?;
         library::check_libraries(&self.libraries)?;
         let users = people::users(self.users)?;
@@ -204,6 +222,8 @@ impl RawSettings {
             limits: self.limits,
             folder: self.folder,
             dialects: self.dialects,
+            jwt: self.jwt,
+            auth: self.auth,
             libraries: self.libraries,
             users,
             tokens,

@@ -47,6 +47,8 @@ pub struct Token {
     pub read: Option<LibraryRights>,
     /// What it may publish. Default nothing.
     pub publish: PublishRights,
+    /// Whether it reads metrics where that asks for a token, and does nothing else. Default false.
+    pub metrics: bool,
     /// When it ends: RFC 3339 with an offset, as text or as a TOML date and time. Default never.
     pub expires: Option<Timestamp>,
 }
@@ -80,6 +82,8 @@ pub(super) struct RawToken {
     read: Option<LibraryRights>,
     #[serde(default)]
     publish: PublishRights,
+    #[serde(default)]
+    metrics: bool,
     expires: Option<Expiry>,
 }
 
@@ -124,8 +128,13 @@ pub(super) fn tokens(raw: Vec<RawToken>, users: &[User]) -> Result<Vec<Token>, I
         if let Some(user) = &raw.user {
             check_users_token(&key, user, raw.admin || raw.read.is_some(), users)?;
         }
+        let has_more = raw.user.is_some() || raw.admin || raw.read.is_some() || raw.publish != PublishRights::Nothing;
+        if raw.metrics && has_more {
+            return Err(Invalid::new(format!("{key}.metrics"), "must stand alone: a token for metrics does nothing else"));
+        }
         let expires = raw.expires.map(|expiry| expiry.0);
-        tokens.push(Token { hash, user: raw.user, admin: raw.admin, read: raw.read, publish: raw.publish, expires });
+        let (publish, metrics) = (raw.publish, raw.metrics);
+        tokens.push(Token { hash, user: raw.user, admin: raw.admin, read: raw.read, publish, metrics, expires });
     }
     check_unique(users, &tokens)?;
     Ok(tokens)

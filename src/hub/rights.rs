@@ -27,7 +27,7 @@ impl HubCore {
     pub(super) fn check_rights(&mut self, slot: u32) {
         let member = &self.members[slot as usize];
         let connection = Rc::clone(&member.connection);
-        let Some(principal) = self.directory.current(member.credential) else {
+        let Some(principal) = self.directory.current(&member.credential) else {
             self.close(&connection, CloseReason::Revoked);
             return;
         };

@@ -46,7 +46,7 @@ impl HubCore {
 
     /// How long the credentials still count; `None`: for ever.
     fn time_left(&self, slot: u32) -> Option<Duration> {
-        let expires = self.groups[self.members[slot as usize].group as usize].key.filter.principal.expires?;
+        let expires = self.members[slot as usize].credential.expires()?;
         let left = expires.0.saturating_sub(Timestamp::now().0);
         Some(Duration::from_millis(u64::try_from(left).unwrap_or_default()))
     }

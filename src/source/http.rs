@@ -99,7 +99,7 @@ impl Publishing {
 
     async fn publish(&self, drafts: Vec<Result<Draft, DraftError>>) -> Vec<Verdict> {
         // Asked again for every part of a long body: rights that end, end for its later lines too.
-        let principal = self.directory.current(self.credential);
+        let principal = self.directory.current(&self.credential);
         let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(drafts.len());
         let mut submissions = Vec::with_capacity(drafts.len());
         for draft in drafts {

@@ -15,6 +15,7 @@ mod folder;
 mod full;
 mod harness;
 mod injection;
+mod jwt;
 mod kinds;
 mod lag;
 mod ops;

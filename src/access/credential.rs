@@ -1,0 +1,134 @@
+//! What a session keeps of the token it came with: enough to ask again, and when it ends.
+//!
+//! Knows nothing of where rights come from; the directory writes here what they are now.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use parking_lot::RwLock;
+
+use super::{Denied, Principal, TokenHash};
+use crate::{clock::Timestamp, id::UserId};
+
+/// A credential that does not end.
+const NEVER: i64 = i64::MAX;
+
+/// What a session asks again with. Cheap to clone. One that was issued, by JWT or callback, lives as long as a clone of it.
+#[derive(Clone)]
+pub struct Credential(pub(super) Arc<Held>);
+
+impl Credential {
+    /// When it ends; `None` is never. A callback may move it. Takes no lock.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        let at = self.0.expires.load(Ordering::Relaxed);
+        (at != NEVER).then_some(Timestamp(at))
+    }
+}
+
+/// Equal when one stands for the other: clones of one credential.
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Credential {}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(…)")
+    }
+}
+
+/// How we know a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the settings, or made for the run.
+    Configured,
+    /// A signed token, with its `iat`.
+    Jwt {
+        /// When it was issued, if it says so.
+        issued: Option<Timestamp>,
+    },
+    /// An answer of the callback.
+    Callback,
+}
+
+/// What somebody granted to a token, before what is known of its user is added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grant {
+    /// Whose token it is.
+    pub(super) user: Option<UserId>,
+    /// What the token itself gives.
+    pub(super) own: Principal,
+    /// Whether it gives all there is: then the user's configured rights are not added. He may still be refused.
+    pub(super) alone: bool,
+}
+
+/// One token that counted when it was last looked at.
+pub(super) struct Held {
+    pub(super) hash: TokenHash,
+    pub(super) origin: Origin,
+    expires: AtomicI64,
+    standing: RwLock<Standing>,
+}
+
+struct Standing {
+    grant: Arc<Grant>,
+    now: Result<Arc<Principal>, Denied>,
+}
+
+impl Held {
+    pub(super) fn new(
+        hash: TokenHash,
+        origin: Origin,
+        expires: Option<Timestamp>,
+        grant: Grant,
+        now: Result<Arc<Principal>, Denied>,
+    ) -> Self {
+        let standing = RwLock::new(Standing { grant: Arc::new(grant), now });
+        Self { hash, origin, expires: AtomicI64::new(expires.map_or(NEVER, |at| at.0)), standing }
+    }
+
+    /// Who it stands for at this moment.
+    pub(super) fn now(&self) -> Result<Arc<Principal>, Denied> {
+        let principal = self.standing.read().now.clone()?;
+        if self.expires.load(Ordering::Relaxed) <= Timestamp::now().0 {
+            return Err(Denied::Expired);
+        }
+        Ok(principal)
+    }
+
+    pub(super) fn grant(&self) -> Arc<Grant> {
+        Arc::clone(&self.standing.read().grant)
+    }
+
+    /// Puts another standing in force; whether it is another one. What did not change keeps its `Arc`, and with it its
+    /// filter group.
+    pub(super) fn stand(&self, now: Result<Arc<Principal>, Denied>) -> bool {
+        let mut standing = self.standing.write();
+        let changes = standing.now != now;
+        if changes {
+            standing.now = now;
+        }
+        changes
+    }
+
+    /// Takes over what it was granted anew; what it stands for is set by [`Held::stand`].
+    pub(super) fn regrant(&self, grant: Grant, expires: Option<Timestamp>) {
+        self.standing.write().grant = Arc::new(grant);
+        self.expires.store(expires.map_or(NEVER, |at| at.0), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
