@@ -1,11 +1,8 @@
 //! Who comes in: one authentication and one admission for the front door and for the HTTP server behind it.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use crate::{
@@ -156,9 +153,4 @@ impl Doorkeeper {
 /// What a client calls itself, fit for logs and lists.
 fn client_name(user_agent: &str) -> Box<str> {
     user_agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
-}
-
-/// The address of a peer, if it still has one.
-pub(super) fn peer_of(socket: &tokio::net::TcpStream) -> Option<SocketAddr> {
-    socket.peer_addr().ok()
 }
