@@ -25,7 +25,7 @@ use crate::{
     connection::CloseReason,
     hub::SayGoodbye,
     id::UserId,
-    server::{self, HubAddress, ServerHandle, Shared},
+    server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
 };
 use parts::Parts;
@@ -56,6 +56,9 @@ pub enum StartError {
     /// The store of medias cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener cannot be opened, or a thread not be started.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -72,6 +75,7 @@ pub struct App {
     settings: Settings,
     listener: TcpListener,
     metrics_listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     directory: Arc<Directory>,
     run_token: Secret,
     store: Option<Arc<Store>>,
@@ -84,13 +88,14 @@ impl App {
     /// [`StartError`] names the address, file or directory that cannot be used.
     pub fn build(settings: Settings) -> Result<Self, StartError> {
         make_data_dir(&settings)?;
+        let tls = settings.tls.pair().map(|(cert, key)| Tls::load(cert, key)).transpose()?.map(Arc::new);
         let listener = server::listen(settings.server.listen)?;
         let metrics_listener = server::listen(settings.server.metrics_listen)?;
         let (directory, run_token) = Directory::open(&settings, PrincipalStore::in_directory(&settings.server.data_dir))?;
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
-        Ok(Self { settings, listener, metrics_listener, directory: Arc::new(directory), run_token, store })
+        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store })
     }
 
     /// The address clients connect to; the port is the real one where the settings say 0.
@@ -120,12 +125,12 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, directory, store, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let (roll_call, reports) = mpsc::unbounded_channel();
         let parts = Parts::new(&settings, directory, roll_call);
         let shared = parts.shared(&settings, store.clone());
-        let workers = server::start(listener, &shared, parts.crew(), parts::server_settings(&settings))?;
+        let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
         let metrics = server::start_metrics(metrics_listener, &shared)?;
         let handles = [workers.handle(), metrics.handle()];
         actix_rt::spawn(workers);

@@ -55,8 +55,9 @@ enum Failure {
 async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let run_file = RunFile {
-        url: format!("http://{}", app.address()?),
+        url: format!("{}://{}", if settings.tls.pair().is_some() { "https" } else { "http" }, app.address()?),
         metrics_url: Some(format!("http://{}", app.metrics_address()?)),
+        certificate: settings.tls.pair().and_then(|(cert, _)| std::path::absolute(cert).ok()),
         token: app.run_token().expose().to_owned(),
     };
     let running = app.start().await?;

@@ -224,6 +224,7 @@ fn door_rules(settings: &Settings) -> DoorRules {
         allowed_origins: server.allowed_origins.clone(),
         cookie: server.cookie.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
+        tls: settings.tls.pair().is_some(),
         bad_tokens_per_minute: settings.limits.bad_tokens_per_minute,
     }
 }

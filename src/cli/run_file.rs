@@ -27,6 +27,9 @@ pub struct RunFile {
     /// The address of metrics and health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_url: Option<String>,
+    /// The file of the server's certificate when it speaks TLS: the one the clients of this machine trust it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
     /// A token of an administrator, valid while this server runs.
     pub token: String,
 }
@@ -166,7 +169,7 @@ mod tests {
     use super::*;
 
     fn sample(token: &str) -> RunFile {
-        RunFile { url: "http://127.0.0.1:8400".into(), metrics_url: None, token: token.into() }
+        RunFile { url: "http://127.0.0.1:8400".into(), metrics_url: None, certificate: None, token: token.into() }
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn run_file() -> Option<RunFile> {
-        Some(RunFile { url: "http://127.0.0.1:9000/".into(), metrics_url: None, token: "local".into() })
+        Some(RunFile { url: "http://127.0.0.1:9000/".into(), metrics_url: None, certificate: None, token: "local".into() })
     }
 
     fn token(text: &str) -> Token {

@@ -45,6 +45,7 @@ mod server;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 
 use std::{
@@ -67,6 +68,7 @@ pub use rights::{LibraryRights, PublishRights};
 pub use secret::{Secret, TokenHash};
 pub use server::Server;
 pub use source::{Flag, environment};
+pub use tls::Tls;
 
 use error::{Invalid, Origins};
 use source::Layer;
@@ -78,6 +80,8 @@ use crate::id::LibraryId;
 pub struct Settings {
     /// `[server]`.
     pub server: Server,
+    /// `[tls]`.
+    pub tls: Tls,
     /// `[engine]`.
     pub engine: Engine,
     /// `[limits]`.
@@ -182,6 +186,8 @@ struct RawSettings {
     #[serde(default)]
     server: Server,
     #[serde(default)]
+    tls: Tls,
+    #[serde(default)]
     engine: Engine,
     #[serde(default)]
     limits: Limits,
@@ -206,6 +212,7 @@ impl RawSettings {
         self.server.resolve(environment)?;
         self.engine.resolve();
         self.server.check()?;
+        self.tls.check()?;
         self.engine.check()?;
         self.limits.check()?;
         self.folder.check(self.limits.event_items)?;
@@ -218,6 +225,7 @@ impl RawSettings {
         let tokens = people::tokens(self.tokens, &users)?;
         Ok(Settings {
             server: self.server,
+            tls: self.tls,
             engine: self.engine,
             limits: self.limits,
             folder: self.folder,

@@ -17,7 +17,7 @@ pub(super) const FLAG: &str = "flag";
 const PREFIX: &str = "FANFARE_";
 
 /// Keys whose value is text even where it looks like a number.
-const TEXT_KEYS: [&str; 2] = ["server.name", "server.data_dir"];
+const TEXT_KEYS: [&str; 4] = ["server.name", "server.data_dir", "tls.cert", "tls.key"];
 
 /// A setting given on the command line; it wins over variables and the file.
 #[derive(Debug, Clone)]

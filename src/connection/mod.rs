@@ -14,7 +14,7 @@ use std::{
     net::IpAddr,
     rc::Rc,
     sync::Arc,
-    task::Waker,
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -23,7 +23,7 @@ use bytes::{Buf, Bytes};
 
 pub use close::CloseReason;
 pub use outbox::OutboxLimits;
-pub use outlet::{BodyOutlet, Outlet, OutletKind, SocketOptions};
+pub use outlet::{BodyOutlet, OtherOutlet, Outlet, OutletKind, SocketOptions, TlsOutlet};
 pub use tally::{Counts, SkipReason, Tally, add};
 
 use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
@@ -178,6 +178,17 @@ impl Connection {
         self.blocked.set(None);
     }
 
+    /// Ready when a blocked outlet could take bytes again. One that only got rid of a part of what it held back is as
+    /// blocked as before, but its client took something: the stall limit counts from here.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let n_sent = self.outlet.n_sent();
+        let ready = self.outlet.poll_writable(cx);
+        if ready.is_pending() && self.outlet.n_sent() != n_sent {
+            self.blocked.set(Some(Instant::now()));
+        }
+        ready
+    }
+
     /// The session's task wants to be woken when there is something to wait for.
     pub fn register(&self, waker: &Waker) {
         let mut slot = self.waker.borrow_mut();
@@ -280,18 +291,27 @@ impl Connection {
     pub fn write(&self, slices: &[IoSlice<'_>], now: Instant) -> Result<usize, Wrote> {
         loop {
             match self.outlet.try_write(slices) {
-                Ok(n) => return Ok(n),
+                Ok(n) => {
+                    if self.outlet.holds_back() {
+                        self.block(now);
+                    }
+                    return Ok(n);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked.set(Some(now));
-                    self.attention.set(true);
-                    if let Some(waker) = self.waker.borrow_mut().take() {
-                        waker.wake(); // the session's task waits for the socket from here on
-                    }
+                    self.block(now);
                     return Err(Wrote::Blocked);
                 }
                 Err(_) => return Err(Wrote::Gone),
             }
+        }
+    }
+
+    fn block(&self, now: Instant) {
+        self.blocked.set(Some(now));
+        self.attention.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake(); // the session's task waits for the socket from here on
         }
     }
 
@@ -304,7 +324,7 @@ impl Connection {
     /// An event's last byte was taken by the outlet.
     pub fn delivered(&self, n_events: u64) -> u64 {
         match self.outlet.kind() {
-            OutletKind::Plain => {
+            OutletKind::Plain | OutletKind::Tls => {
                 add(&self.tally.delivered, n_events);
                 n_events
             }

@@ -1,7 +1,9 @@
 //! A connection's way out: the one place that touches a client's socket.
 //!
-//! Two of them so far: a plain socket that left the HTTP server for good, and a response body that the HTTP server
-//! pulls from. Both take bytes without waiting and say when they could take more.
+//! Three of them so far: a socket that left the HTTP server for good, plain or with TLS on it, and a response body that the
+//! HTTP server pulls from. All take bytes without waiting and say when they could take more.
+
+mod tls;
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,8 +15,11 @@ use std::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rustix::{io::Errno, net::SendFlags};
+use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
+
+pub use tls::TlsOutlet;
 
 /// What a body outlet takes at once, in bytes: one chunk of the response.
 const BODY_CHUNK: usize = 32 * 1024;
@@ -32,12 +37,25 @@ pub struct SocketOptions {
 }
 
 /// Where a connection's bytes go.
+///
+/// Two variants and no more: the second finds room in a value that a socket never has, and so the first fills no more of a
+/// connection's first cache line than the socket itself.
 pub enum Outlet {
     /// A socket of our own.
     Plain(TcpStream),
+    /// One of those that stand elsewhere.
+    Other(OtherOutlet),
+}
+
+/// The ways out that have state of their own, which does not stand in the connection.
+pub enum OtherOutlet {
     /// The body of an HTTP response.
     Body(Rc<BodyOutlet>),
+    /// A socket of our own with TLS on it.
+    Tls(Box<TlsOutlet>),
 }
+
+const _: () = assert!(size_of::<Outlet>() == size_of::<TcpStream>());
 
 impl Outlet {
     /// A socket that left the HTTP server: options set, nothing read or written.
@@ -45,14 +63,24 @@ impl Outlet {
     /// # Errors
     /// The kernel refused an option; the socket is of no use then.
     pub fn plain(socket: TcpStream, options: SocketOptions) -> io::Result<Self> {
-        let raw = SockRef::from(&socket);
-        raw.set_tcp_nodelay(true)?;
-        raw.set_send_buffer_size(options.send_buffer)?;
-        raw.set_tcp_notsent_lowat(options.notsent_lowat)?;
-        raw.set_tcp_user_timeout(options.user_timeout)?;
-        let probes = TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(5)).with_retries(4);
-        raw.set_tcp_keepalive(&probes)?;
+        set_up(&socket, options)?;
         Ok(Self::Plain(socket))
+    }
+
+    /// A socket that left the HTTP server after its TLS handshake, with what the handshake came to: options set, nothing
+    /// written.
+    ///
+    /// # Errors
+    /// The kernel refused an option; the socket is of no use then.
+    pub fn tls(socket: TcpStream, tls: ServerConnection, options: SocketOptions) -> io::Result<Self> {
+        set_up(&socket, options)?;
+        Ok(Self::Other(OtherOutlet::Tls(Box::new(TlsOutlet::new(socket, tls)))))
+    }
+
+    /// The body of a response.
+    #[must_use]
+    pub fn body(body: Rc<BodyOutlet>) -> Self {
+        Self::Other(OtherOutlet::Body(body))
     }
 
     /// The word in metrics and `/api/connections`.
@@ -60,7 +88,8 @@ impl Outlet {
     pub fn kind(&self) -> OutletKind {
         match self {
             Self::Plain(_) => OutletKind::Plain,
-            Self::Body(_) => OutletKind::Body,
+            Self::Other(OtherOutlet::Body(_)) => OutletKind::Body,
+            Self::Other(OtherOutlet::Tls(_)) => OutletKind::Tls,
         }
     }
 
@@ -74,7 +103,27 @@ impl Outlet {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 result => result,
             },
-            Self::Body(body) => body.try_write(slices),
+            Self::Other(OtherOutlet::Body(body)) => body.try_write(slices),
+            Self::Other(OtherOutlet::Tls(tls)) => tls.try_write(slices),
+        }
+    }
+
+    /// Whether something it has taken waits for the socket: until then it must be asked whether it is writable, or that
+    /// stays unsent.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Other(OtherOutlet::Body(_)) => false,
+            Self::Other(OtherOutlet::Tls(tls)) => tls.holds_back(),
+        }
+    }
+
+    /// Bytes the socket took of what had been held back, and of what was not; only an outlet that can hold back counts.
+    #[must_use]
+    pub fn n_sent(&self) -> u64 {
+        match self {
+            Self::Plain(_) | Self::Other(OtherOutlet::Body(_)) => 0,
+            Self::Other(OtherOutlet::Tls(tls)) => tls.n_sent(),
         }
     }
 
@@ -82,7 +131,8 @@ impl Outlet {
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Plain(socket) => socket.poll_write_ready(cx).map(drop),
-            Self::Body(body) => body.poll_writable(cx),
+            Self::Other(OtherOutlet::Body(body)) => body.poll_writable(cx),
+            Self::Other(OtherOutlet::Tls(tls)) => tls.poll_writable(cx),
         }
     }
 
@@ -90,21 +140,46 @@ impl Outlet {
     ///
     /// A half-closed client counts as gone: no SSE client half-closes, and waiting would keep dead sockets.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [0; 256]; // what a client says here is dropped unread
         match self {
-            Self::Plain(socket) => loop {
-                match socket.poll_read_ready(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(_)) => return Poll::Ready(()),
-                    Poll::Ready(Ok(())) => match socket.try_read(&mut scratch) {
-                        Ok(0) => return Poll::Ready(()),
-                        Ok(_) => {}
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(_) => return Poll::Ready(()),
-                    },
-                }
+            Self::Plain(socket) => poll_drained(socket, cx),
+            Self::Other(OtherOutlet::Body(body)) => body.poll_gone(cx),
+            Self::Other(OtherOutlet::Tls(tls)) => tls.poll_gone(cx),
+        }
+    }
+
+    /// The hub has let go of the connection: ends a body, says goodbye over TLS if the socket takes it now.
+    pub fn close(&self) {
+        match self {
+            Self::Plain(_) => {} // the socket closes with the last reference
+            Self::Other(OtherOutlet::Body(body)) => body.close(),
+            Self::Other(OtherOutlet::Tls(tls)) => tls.close(),
+        }
+    }
+}
+
+fn set_up(socket: &TcpStream, options: SocketOptions) -> io::Result<()> {
+    let raw = SockRef::from(socket);
+    raw.set_tcp_nodelay(true)?;
+    raw.set_send_buffer_size(options.send_buffer)?;
+    raw.set_tcp_notsent_lowat(options.notsent_lowat)?;
+    raw.set_tcp_user_timeout(options.user_timeout)?;
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(5)).with_retries(4);
+    raw.set_tcp_keepalive(&probes)
+}
+
+/// Reads a plain socket and drops what comes; ready when the client is gone.
+fn poll_drained(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    let mut scratch = [0; 256]; // what a client says here is dropped unread
+    loop {
+        match socket.poll_read_ready(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) => match socket.try_read(&mut scratch) {
+                Ok(0) => return Poll::Ready(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(()),
             },
-            Self::Body(body) => body.poll_gone(cx),
         }
     }
 }
@@ -132,11 +207,13 @@ pub enum OutletKind {
     Plain,
     /// The body of an HTTP response.
     Body,
+    /// A socket of our own with TLS on it.
+    Tls,
 }
 
 impl OutletKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::Body];
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Body, Self::Tls];
 
     /// The label.
     #[must_use]
@@ -144,6 +221,7 @@ impl OutletKind {
         match self {
             Self::Plain => "plain",
             Self::Body => "body",
+            Self::Tls => "tls",
         }
     }
 }

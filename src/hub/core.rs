@@ -278,9 +278,7 @@ impl HubCore {
         counters.abandoned.add(counts.waiting);
         counters.closed[reason as usize].add(1);
         counters.connections[connection.outlet().kind() as usize].sub(1);
-        if let Outlet::Body(body) = connection.outlet() {
-            body.close();
-        }
+        connection.outlet().close();
         self.members.remove(slot as usize);
         connection.tell(Control::Ended(reason));
         tracing::debug!(connection = %connection.id, reason = reason.name(), delivered = counts.delivered, abandoned = counts.waiting, "connection closed");

@@ -46,7 +46,7 @@ pub struct Labels {
     /// The kinds of event, in the order of their numbers.
     pub kinds: Vec<&'static str>,
     /// The outlets, in the order of their numbers.
-    pub outlets: [&'static str; 2],
+    pub outlets: [&'static str; 3],
     /// The reasons for a close, in the order of their numbers.
     pub close_reasons: [&'static str; 6],
     /// The reasons for a skip, in the order of their numbers.

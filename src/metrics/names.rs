@@ -39,7 +39,7 @@ macro_rules! metrics {
 
 metrics! {
     CONNECTIONS: Gauge "fanfare_connections" ["dialect", "outlet"]
-        "Connections open now, by the protocol they speak and their way out (plain: a socket of ours, body: an HTTP response).";
+        "Connections open now, by the protocol they speak and their way out (plain and tls: a socket of ours, body: an HTTP response).";
     CONNECTIONS_OPENED: Counter "fanfare_connections_opened_total" ["dialect"] "Connections let in since start.";
     CONNECTIONS_CLOSED: Counter "fanfare_connections_closed_total" ["dialect", "reason"] "Connections ended since start, by reason.";
     CONNECTIONS_REJECTED: Counter "fanfare_connections_rejected_total" ["dialect", "reason"]

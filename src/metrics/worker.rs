@@ -82,7 +82,7 @@ impl LatencyHistogram {
 #[derive(Debug, Default)]
 pub struct DialectCounters {
     /// Open connections, by outlet.
-    pub connections: [Counter; 2],
+    pub connections: [Counter; 3],
     /// Connections opened.
     pub opened: Counter,
     /// Connections closed, by reason.
@@ -90,7 +90,7 @@ pub struct DialectCounters {
     /// Events offered to sessions.
     pub offered: Counter,
     /// Events delivered, by outlet.
-    pub delivered: [Counter; 2],
+    pub delivered: [Counter; 3],
     /// Events skipped, by reason.
     pub skipped: [Counter; 2],
     /// Events passed over for a later one.

@@ -36,6 +36,8 @@ pub struct DoorRules {
     pub cookie: String,
     /// Whose word about other addresses is believed (`server.trusted_proxies`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the listener speaks TLS.
+    pub tls: bool,
     /// Bad tokens an address may show in a minute, 0: no limit (`limits.bad_tokens_per_minute`).
     pub bad_tokens_per_minute: u32,
 }
@@ -46,6 +48,7 @@ pub struct Doorkeeper {
     directory: Arc<Directory>,
     origins: Origins,
     proxies: TrustedProxies,
+    tls: bool,
     attempts: BadAttempts,
     draining: Arc<AtomicBool>,
     metrics: Arc<AdmissionMetrics>,
@@ -109,6 +112,7 @@ impl Doorkeeper {
             directory,
             origins: Origins::new(rules.allowed_origins, rules.cookie),
             proxies: TrustedProxies::new(rules.trusted_proxies),
+            tls: rules.tls,
             attempts: BadAttempts::new(rules.bad_tokens_per_minute),
             draining,
             metrics,
@@ -144,7 +148,7 @@ impl Doorkeeper {
     /// Whether the client came over TLS; `forwarded` is the value of `X-Forwarded-Proto`.
     pub(super) fn is_secure(&self, peer: Option<SocketAddr>, forwarded: Option<&str>) -> bool {
         let of_proxy = || peer.is_some_and(|peer| self.proxies.trusts(peer.ip()));
-        forwarded.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https") && of_proxy())
+        self.tls || forwarded.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https") && of_proxy())
     }
 
     /// Lets a client in, or says no in its dialect's words. `asked` is what [`Doorkeeper::ask`] answered.
@@ -267,9 +271,4 @@ impl Doorkeeper {
 /// What a client calls itself, fit for logs and lists.
 fn client_name(user_agent: &str) -> Box<str> {
     user_agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
-}
-
-/// The address of a peer, if it still has one.
-pub(super) fn peer_of(socket: &tokio::net::TcpStream) -> Option<SocketAddr> {
-    socket.peer_addr().ok()
 }

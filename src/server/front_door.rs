@@ -6,17 +6,18 @@
 
 use std::{
     cell::RefCell,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use actix::Actor;
+use actix_http::Protocol;
 use actix_service::{Service, ServiceFactory};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
@@ -26,8 +27,10 @@ use tokio::{
 };
 
 use super::{
-    doorkeeper::{Admitted, Decision, Doorkeeper, Identity, peer_of},
+    doorkeeper::{Admitted, Decision, Doorkeeper, Identity},
     head,
+    tls::Tls,
+    transport::Transport,
     worker::{self, Worker},
 };
 use crate::{
@@ -48,7 +51,7 @@ thread_local! {
 /// What the door itself is set up with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DoorSettings {
-    /// How long the first bytes may take (`limits.head`).
+    /// How long the first bytes may take (`limits.head`), the TLS handshake before them included.
     pub(super) head: Duration,
     /// How detached sockets are set up.
     pub(super) socket: SocketOptions,
@@ -93,11 +96,13 @@ pub(super) struct FrontDoor<F> {
     pub(super) http: F,
     pub(super) doorkeeper: Arc<Doorkeeper>,
     pub(super) settings: DoorSettings,
+    /// `None`: clients speak plain HTTP.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) crew: Arc<worker::Crew>,
 }
 
 /// What goes on to the ordinary server.
-pub(super) type Onward = (Prefixed<TcpStream>, Option<SocketAddr>);
+pub(super) type Onward = (Prefixed<Transport>, Protocol, Option<SocketAddr>);
 
 type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
 
@@ -117,9 +122,9 @@ where
 
     fn new_service(&self, (): ()) -> Self::Future {
         let worker = Worker::of_this_thread(&self.crew);
-        let (doorkeeper, settings) = (Arc::clone(&self.doorkeeper), self.settings);
+        let (doorkeeper, settings, tls) = (Arc::clone(&self.doorkeeper), self.settings, self.tls.clone());
         let http = self.http.new_service(());
-        Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, worker }) })
+        Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, tls, worker }) })
     }
 }
 
@@ -128,6 +133,7 @@ pub(super) struct Door<S> {
     http: Rc<S>,
     doorkeeper: Arc<Doorkeeper>,
     settings: DoorSettings,
+    tls: Option<Arc<Tls>>,
     worker: Worker,
 }
 
@@ -158,10 +164,11 @@ where
     fn call(&self, socket: TcpStream) -> Self::Future {
         let (http, doorkeeper, settings, worker) =
             (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
+        let tls = self.tls.clone();
         Box::pin(async move {
-            let peer = peer_of(&socket);
-            let Ok(Ok(mut came)) = timeout(settings.head, first_bytes(&socket, &doorkeeper, peer)).await else {
-                return Ok(()); // it said nothing, or is gone: nobody to answer
+            let opened = timeout(settings.head, open(socket, tls, &doorkeeper)).await;
+            let Ok(Ok((transport, peer, mut came))) = opened else {
+                return Ok(()); // it said nothing, no TLS, or is gone: nobody to answer
             };
             if let Came::Unknown { head, token } = came {
                 let answer = doorkeeper.ask(&token).await;
@@ -169,28 +176,42 @@ where
             }
             match came {
                 Came::Unknown { .. } => {} // an answer was given: it is not asked twice
-                Came::Other(prefix) => return http.call((Prefixed { prefix, io: socket }, peer)).await.map(drop),
-                Came::Refused(answer) => refuse(socket, &answer, settings.head).await,
-                Came::Client(admitted) => start_session(socket, *admitted, &worker, settings),
+                Came::Other(prefix) => {
+                    let protocol = transport.protocol();
+                    return http.call((Prefixed { prefix, io: transport }, protocol, peer)).await.map(drop);
+                }
+                Came::Refused(answer) => refuse(transport, &answer, settings.head).await,
+                Came::Client(admitted) => start_session(transport, *admitted, &worker, settings),
             }
             Ok(())
         })
     }
 }
 
+/// The handshake, if there is one, and the first bytes behind it.
+async fn open(socket: TcpStream, tls: Option<Arc<Tls>>, doorkeeper: &Doorkeeper) -> io::Result<(Transport, Option<SocketAddr>, Came)> {
+    let mut transport = match tls {
+        Some(tls) => tls.accept(socket).await?,
+        None => Transport::Plain(socket),
+    };
+    let peer = transport.peer();
+    let came = match transport.protocol() {
+        Protocol::Http1 => first_bytes(&mut transport, doorkeeper, peer).await?,
+        _ => Came::Other(Bytes::new()), // nothing in it is the door's
+    };
+    Ok((transport, peer, came))
+}
+
 /// One read: a head in pieces is not for the door.
-async fn first_bytes(socket: &TcpStream, doorkeeper: &Doorkeeper, peer: Option<SocketAddr>) -> io::Result<Came> {
-    loop {
-        socket.readable().await?;
-        let came = SCRATCH_BUFFER.with_borrow_mut(|scratch| {
-            let n = socket.try_read(scratch)?;
-            Ok(look(&scratch[..n], doorkeeper, peer, None))
-        });
-        match came {
-            Err(error) if io::Error::kind(&error) == io::ErrorKind::WouldBlock => {}
-            came => return came,
-        }
-    }
+async fn first_bytes(transport: &mut Transport, doorkeeper: &Doorkeeper, peer: Option<SocketAddr>) -> io::Result<Came> {
+    poll_fn(|cx| {
+        SCRATCH_BUFFER.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut *transport).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(look(buffer.filled(), doorkeeper, peer, None)))
+        })
+    })
+    .await
 }
 
 fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: Option<Identity>) -> Came {
@@ -212,9 +233,9 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
     .unwrap_or_else(|| Came::Other(Bytes::copy_from_slice(bytes)))
 }
 
-/// The socket becomes a session of this worker.
-fn start_session(socket: TcpStream, admitted: Admitted, worker: &Worker, settings: DoorSettings) {
-    let outlet = match Outlet::plain(socket, settings.socket) {
+/// The transport becomes a session of this worker.
+fn start_session(transport: Transport, admitted: Admitted, worker: &Worker, settings: DoorSettings) {
+    let outlet = match transport.into_outlet(settings.socket) {
         Ok(outlet) => outlet,
         Err(error) => {
             tracing::debug!(%error, "a socket option was refused");
@@ -247,12 +268,12 @@ impl Join {
     }
 }
 
-async fn refuse(mut socket: TcpStream, answer: &Answer, deadline: Duration) {
+async fn refuse(mut transport: Transport, answer: &Answer, deadline: Duration) {
     let mut bytes = BytesMut::from(&response_head(answer.status, &answer.headers, Some(answer.body.len()))[..]);
     bytes.extend_from_slice(&answer.body);
     let say_no = async {
-        socket.write_all(&bytes).await?;
-        socket.shutdown().await
+        transport.write_all(&bytes).await?;
+        transport.shutdown().await
     };
     // A client that does not take its refusal within the deadline is dropped with it.
     let _ = timeout(deadline, say_no).await;

@@ -13,6 +13,8 @@ mod mount;
 mod ops;
 mod origin;
 mod publish;
+mod tls;
+mod transport;
 mod worker;
 
 use std::{
@@ -26,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{HttpService, KeepAlive, h1};
+use actix_http::{HttpService, KeepAlive};
 use actix_service::map_config;
 use actix_web::{App, dev::AppConfig, web};
 use socket2::{Domain, Socket, Type};
@@ -35,6 +37,7 @@ use socket2::{Domain, Socket, Type};
 pub use actix_server::ServerHandle;
 pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use ops::Render;
+pub use tls::{Tls, TlsError};
 pub use worker::{Crew, HubAddress};
 
 use crate::{
@@ -44,7 +47,7 @@ use crate::{
     metrics::PublishMetrics,
     source::{Publisher, folder::Catalogue},
 };
-use front_door::{DoorSettings, FrontDoor, Prefixed};
+use front_door::{DoorSettings, FrontDoor};
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -98,7 +101,7 @@ impl Shared {
 pub struct ServerSettings {
     /// Worker threads.
     pub workers: usize,
-    /// How long the first bytes of a connection, and a head, may take.
+    /// How long the first bytes of a connection, its TLS handshake included, and a head may take.
     pub head: Duration,
     /// How detached sockets are set up.
     pub socket: SocketOptions,
@@ -122,12 +125,22 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     open().map_err(named)
 }
 
-/// Starts the workers with the front door and everything behind it. They report to the crew's roll-call.
+/// Starts the workers with the front door and everything behind it. They report to the crew's roll-call. With TLS this
+/// listener speaks nothing else, and its certificate is watched as long as the runtime lives.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn start(listener: TcpListener, shared: &Arc<Shared>, crew: Arc<Crew>, settings: ServerSettings) -> io::Result<actix_server::Server> {
+pub fn start(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    shared: &Arc<Shared>,
+    crew: Arc<Crew>,
+    settings: ServerSettings,
+) -> io::Result<actix_server::Server> {
     let shared = Arc::clone(shared);
+    if let Some(tls) = &tls {
+        actix_rt::spawn(Arc::clone(tls).watch());
+    }
     let server = actix_server::Server::build()
         .workers(settings.workers)
         .disable_signals()
@@ -137,15 +150,16 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>, crew: Arc<Crew>, setti
             let data = web::Data::from(Arc::clone(&shared));
             let routes = Arc::clone(&shared);
             let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes));
-            let http: h1::H1Service<Prefixed<tokio::net::TcpStream>, _, _> = HttpService::build()
+            let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(Duration::from_secs(30)))
                 .client_request_timeout(settings.head)
                 .h1_allow_half_closed(false) // or a closed idle client on the body outlet is never noticed
-                .h1(map_config(app, |_| AppConfig::default()));
+                .finish(map_config(app, |_| AppConfig::default()));
             FrontDoor {
                 http,
                 doorkeeper: Arc::clone(&shared.doorkeeper),
                 settings: DoorSettings { head: settings.head, socket: settings.socket, session_mailbox: shared.session_mailbox },
+                tls: tls.clone(),
                 crew: Arc::clone(&crew),
             }
         })?

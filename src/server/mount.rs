@@ -75,7 +75,7 @@ async fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResp
         response.insert_header((*name, value.as_str()));
     }
     let body = Rc::new(BodyOutlet::default());
-    let join = Join::from_admitted(admitted, Outlet::Body(Rc::clone(&body)), Bytes::new());
+    let join = Join::from_admitted(admitted, Outlet::body(Rc::clone(&body)), Bytes::new());
     let Some(connection) = worker.hub().join(join) else { return HttpResponse::Unauthorized().finish() };
     Session::new(Rc::clone(&connection), worker.hub().clone(), shared.session_mailbox).start();
     response.body(StreamBody { body, connection, hub: worker.hub().clone() })

@@ -69,7 +69,7 @@ impl ActorFuture<Session> for Pump {
             ctx.stop();
             return Poll::Ready(());
         }
-        if connection.blocked_since().is_some() && connection.outlet().poll_writable(task).is_ready() {
+        if connection.blocked_since().is_some() && connection.poll_writable(task).is_ready() {
             session.hub.writable(connection);
         }
         Poll::Pending

@@ -25,3 +25,4 @@ mod revoke;
 mod rights;
 mod sse;
 mod start;
+mod tls;

@@ -67,11 +67,15 @@ fn a_stream_through_a_response_body_obeys_the_same_table() {
 }
 
 fn check_table(ask: impl Fn(&Server, &Request) -> Sse) {
-    let server = Server::start(PEOPLE);
+    check_table_on(&Server::start(PEOPLE), ask);
+}
+
+/// The same on a server of that transport.
+pub(crate) fn check_table_on(server: &Server, ask: impl Fn(&Server, &Request) -> Sse) {
     let mut streams = Vec::new();
     for who in EVERYBODY {
         for (query, filter) in [("/sse", None), ("/sse?libraries=lib1", Some("lib1")), ("/sse?libraries=lib9", Some("lib9"))] {
-            streams.push((who, filter, ask(&server, &Request::new("GET", query).bearer(&token_of(who)))));
+            streams.push((who, filter, ask(server, &Request::new("GET", query).bearer(&token_of(who)))));
         }
     }
     for row in table() {

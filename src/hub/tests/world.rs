@@ -201,7 +201,7 @@ impl World {
         let body = Rc::new(BodyOutlet::default());
         let details = Details { dialect: "test", address: None, client: None, opened: Timestamp::now() };
         let join = Join {
-            outlet: Outlet::Body(Rc::clone(&body)),
+            outlet: Outlet::body(Rc::clone(&body)),
             details,
             dialect: 0,
             filter,

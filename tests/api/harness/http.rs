@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{PATIENCE, Server};
+use super::{PATIENCE, Server, Wire};
 
 /// A request; `send` makes a connection of its own for it.
 pub(crate) struct Request {
@@ -59,17 +59,23 @@ impl Request {
 
     /// Sends it to the server's main address.
     pub(crate) fn send(&self, server: &Server) -> Answer {
-        self.send_to(&server.address()).expect("the server answers")
+        self.send_over(server.wire().expect("the server accepts"), &server.address()).expect("the server answers")
     }
 
-    /// Sends it to `host:port`.
+    /// Sends it to `host:port`, without TLS.
     ///
     /// # Errors
     /// When no whole answer comes.
     pub(crate) fn send_to(&self, address: &str) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        self.send_over(TcpStream::connect(address)?.into(), address)
+    }
+
+    /// Sends it over a connection of its own.
+    ///
+    /// # Errors
+    /// When no whole answer comes.
+    pub(crate) fn send_over(&self, mut stream: Wire, address: &str) -> std::io::Result<Answer> {
+        stream.set_read_timeout(PATIENCE);
         // A server that refuses a body early may close while it is written; its answer is what counts.
         let _refused_early = stream.write_all(&self.bytes(address, true));
         let mut reply = Vec::new();

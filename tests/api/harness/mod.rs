@@ -4,6 +4,7 @@ mod http;
 mod people;
 mod server;
 mod sse;
+mod tls;
 
 use std::{
     sync::mpsc,
@@ -14,6 +15,7 @@ pub(crate) use http::{Answer, Request};
 pub(crate) use people::{PEOPLE, medias, progress_of, token_of};
 pub(crate) use server::{Server, refused_start};
 pub(crate) use sse::{Sse, SseEvent, connect, connect_deaf};
+pub(crate) use tls::{Certificate, Wire};
 
 /// How long a test waits for something that must happen; generous, because it is only used up by a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

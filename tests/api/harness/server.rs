@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, PATIENCE, Request, eventually, token_of};
+use super::{Answer, Certificate, PATIENCE, Request, Wire, eventually, token_of};
 
 /// A running server.
 pub(crate) struct Server {
@@ -18,6 +19,7 @@ pub(crate) struct Server {
     folder: TempDir,
     url: String,
     metrics_url: String,
+    certificate: Option<Certificate>,
 }
 
 impl Server {
@@ -28,12 +30,23 @@ impl Server {
 
     /// As [`Server::start`], on this main address.
     pub(crate) fn start_on(listen: &str, settings: &str) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), None, listen, settings)
+    }
+
+    /// As [`Server::start`], with TLS on the main address.
+    pub(crate) fn start_tls(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let certificate = Certificate::make(folder.path(), "first");
+        let settings = format!("[tls]\ncert = {:?}\nkey = {:?}\n{settings}", certificate.cert, certificate.key);
+        Self::start_in(folder, Some(certificate), "127.0.0.1:0", &settings)
+    }
+
+    fn start_in(folder: TempDir, certificate: Option<Certificate>, listen: &str, settings: &str) -> Self {
         let data = folder.path().join("data");
         let server = format!("[server]\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
         write_settings(&folder, &format!("{server}{settings}"));
         let child = spawn(&folder);
-        let mut server = Self { child, folder, url: String::new(), metrics_url: String::new() };
+        let mut server = Self { child, folder, url: String::new(), metrics_url: String::new(), certificate };
         server.wait_until_ready();
         server
     }
@@ -46,6 +59,35 @@ impl Server {
     /// The main address as `host:port`.
     pub(crate) fn address(&self) -> String {
         host_and_port(&self.url)
+    }
+
+    /// A connection to the main address, with TLS where the server wants it.
+    ///
+    /// # Errors
+    /// The server does not accept.
+    pub(crate) fn wire(&self) -> std::io::Result<Wire> {
+        let socket = TcpStream::connect(self.address())?;
+        socket.set_nodelay(true)?;
+        Ok(self.secure(socket))
+    }
+
+    /// A connected socket, with TLS where the server wants it.
+    pub(crate) fn secure(&self, socket: TcpStream) -> Wire {
+        socket.set_write_timeout(Some(PATIENCE)).expect("a TCP option");
+        match &self.certificate {
+            Some(certificate) => Wire::tls(socket, certificate.client()),
+            None => Wire::Plain(socket),
+        }
+    }
+
+    /// The certificate it was started with.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        self.certificate.as_ref().expect("a server with TLS")
+    }
+
+    /// The folder of its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Publishes one event as plain JSON.
@@ -157,9 +199,8 @@ impl Server {
         });
         (self.url, self.metrics_url) = (url.trim_end_matches('/').to_owned(), metrics_url);
         let address = self.address();
-        eventually("GET /readyz answers 200", PATIENCE, || {
-            Request::new("GET", "/readyz").send_to(&address).ok().filter(|answer| answer.status == 200)
-        });
+        let ask = || Request::new("GET", "/readyz").send_over(self.wire()?, &address);
+        eventually("GET /readyz answers 200", PATIENCE, || ask().ok().filter(|answer| answer.status == 200));
     }
 }
 
@@ -213,5 +254,5 @@ fn spawn(folder: &TempDir) -> Child {
 }
 
 fn host_and_port(url: &str) -> String {
-    url.trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned()
+    url.trim_start_matches("https://").trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned()
 }

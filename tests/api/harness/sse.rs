@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    PATIENCE, Request, Server,
+    PATIENCE, Request, Server, Wire,
     http::{Dechunker, Head},
 };
 
@@ -29,7 +29,7 @@ impl SseEvent {
 
 /// One stream.
 pub(crate) struct Sse {
-    stream: TcpStream,
+    stream: Wire,
     head: Head,
     dechunker: Dechunker,
     /// The whole body so far, without transfer encoding.
@@ -53,16 +53,16 @@ impl Sse {
 
     /// Sends a request and reads the head of the answer, whatever it is.
     pub(crate) fn ask(server: &Server, request: &Request) -> Self {
-        let mut stream = connect(server);
+        let mut stream = server.wire().expect("the server accepts");
         stream.write_all(&request.bytes(&server.address(), false)).expect("the request is taken");
         Self::over(stream, Vec::new())
     }
 
     /// As [`Sse::ask`], as the second request of a connection: it comes to the client through a response body.
     pub(crate) fn ask_later(server: &Server, request: &Request) -> Self {
-        let mut stream = connect(server);
+        let mut stream = server.wire().expect("the server accepts");
         stream.write_all(&Request::new("GET", "/nothing-here").bytes(&server.address(), false)).expect("taken");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
+        stream.set_read_timeout(PATIENCE);
         let mut answer = Vec::new();
         while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
             let mut byte = [0];
@@ -76,7 +76,8 @@ impl Sse {
     }
 
     /// Takes over a connection on which a request for a stream was sent; `early` was read from it already.
-    pub(crate) fn over(mut stream: TcpStream, mut early: Vec<u8>) -> Self {
+    pub(crate) fn over(stream: impl Into<Wire>, mut early: Vec<u8>) -> Self {
+        let mut stream = stream.into();
         let deadline = Instant::now() + PATIENCE;
         let (head, begin) = loop {
             if let Some(parsed) = Head::parse(&early) {
@@ -246,12 +247,12 @@ enum Progress {
 }
 
 /// Reads once, waiting at most until the deadline.
-fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>, deadline: Instant) -> Progress {
+fn read_some(stream: &mut Wire, into: &mut Vec<u8>, deadline: Instant) -> Progress {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Progress::NothingYet;
     }
-    stream.set_read_timeout(Some(left)).expect("a TCP option");
+    stream.set_read_timeout(left);
     let mut buffer = [0; 16 * 1024];
     match stream.read(&mut buffer) {
         Ok(0) => Progress::End,

@@ -1,0 +1,206 @@
+//! TLS of the main listener: certificate and key from files, read again when these change.
+//!
+//! TLS 1.2 and 1.3 only, and no resumption: no secret outlives its connection. What a client then speaks is the door's
+//! business.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use parking_lot::RwLock;
+use rustls::{
+    RootCertStore, ServerConfig,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::transport::Transport;
+
+/// How often the files are looked at. A change counts when it looks the same twice: certificate and key are two files,
+/// and nobody can replace both at once.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Why a certificate and its key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{key}: {path}: {source}", path = path.display())]
+    Read {
+        /// The setting that names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file does not hold what it should. What it holds instead is not told: it may be the key.
+    #[error("{key}: {path}: holds no {wanted} in PEM", path = path.display())]
+    Content {
+        /// The setting that names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is looked for.
+        wanted: &'static str,
+    },
+    /// The two do not belong together, or are of a kind that is not supported.
+    #[error("tls.cert, tls.key: {cert} and {key}: {source}", cert = cert.display(), key = key.display())]
+    Pair {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What the TLS library says.
+        source: rustls::Error,
+    },
+    /// The settings of the TLS library contradict each other.
+    #[error("TLS cannot be set up: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+/// TLS as a listener needs it.
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    pair: Arc<Pair>,
+}
+
+impl Tls {
+    /// Reads certificate (its chain behind it) and key, both PEM.
+    ///
+    /// # Errors
+    /// [`TlsError`] names the setting and the file.
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let pair = Arc::new(Pair::load(cert.to_owned(), key.to_owned(), Arc::clone(&provider))?);
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Pair>::clone(&pair);
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self { config: Arc::new(config), pair })
+    }
+
+    /// Does the handshake of a client. Without a deadline of its own: the door's counts.
+    ///
+    /// # Errors
+    /// The client speaks no TLS, too old a version, or has gone.
+    pub(super) async fn accept(&self, socket: TcpStream) -> io::Result<Transport> {
+        let stream = TlsAcceptor::from(Arc::clone(&self.config)).accept(socket).await?;
+        Ok(Transport::Tls(Box::new(stream)))
+    }
+
+    /// Reads the files again whenever they change, for ever. Connections that are open stay as they are.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let mut timer = tokio::time::interval(POLL);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut tried, mut seen) = (self.pair.stamp(), None);
+        loop {
+            timer.tick().await;
+            let stamp = self.pair.stamp();
+            if stamp == tried {
+                seen = None;
+            } else if seen.replace(stamp) == Some(stamp) {
+                tried = stamp;
+                self.pair.reload();
+            }
+        }
+    }
+}
+
+/// What is offered to clients that ask, the better one first.
+#[cfg(feature = "http2")]
+const ALPN: &[&[u8]] = &[b"h2", b"http/1.1"];
+/// What is offered to clients that ask.
+#[cfg(not(feature = "http2"))]
+const ALPN: &[&[u8]] = &[b"http/1.1"];
+
+/// What tells one state of the two files from another.
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
+/// The files, and what was in them when they last could be used.
+#[derive(Debug)]
+struct Pair {
+    cert: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Pair {
+    fn load(cert: PathBuf, key: PathBuf, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let current = RwLock::new(read(&cert, &key, &provider)?);
+        Ok(Self { cert, key, provider, current })
+    }
+
+    fn reload(&self) {
+        match read(&self.cert, &self.key, &self.provider) {
+            Ok(pair) => {
+                *self.current.write() = pair;
+                tracing::info!(cert = %self.cert.display(), "the certificate was read again");
+            }
+            Err(error) => tracing::error!("the certificate was not read again, the old one stays in use: {error}"),
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        [&self.cert, &self.key].map(|path| {
+            let file = std::fs::metadata(path).ok()?;
+            Some((file.modified().ok()?, file.len()))
+        })
+    }
+}
+
+impl ResolvesServerCert for Pair {
+    fn resolve(&self, _client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.read()))
+    }
+}
+
+fn read(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) });
+    let chain = chain.map_err(|error| unreadable("tls.cert", cert, "certificate", error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("tls.key", key, "private key", error))?;
+    warn_of_dates(cert, &chain, provider);
+    let pair = CertifiedKey::from_der(chain, secret, provider);
+    pair.map(Arc::new).map_err(|source| TlsError::Pair { cert: cert.to_owned(), key: key.to_owned(), source })
+}
+
+fn unreadable(key: &'static str, path: &Path, wanted: &'static str, error: pem::Error) -> TlsError {
+    let path = path.to_owned();
+    match error {
+        pem::Error::Io(source) => TlsError::Read { key, path, source },
+        _ => TlsError::Content { key, path, wanted },
+    }
+}
+
+/// Says when clients will refuse the certificate because of its dates. They are what a verifier that trusts this very
+/// certificate looks at first; whatever else it would say is the clients' business.
+fn warn_of_dates(path: &Path, chain: &[CertificateDer<'static>], provider: &Arc<CryptoProvider>) {
+    let Some(certificate) = chain.first() else { return };
+    let mut roots = RootCertStore::empty();
+    let Ok(()) = roots.add(certificate.clone()) else { return };
+    let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build() else { return };
+    let Ok(name) = ServerName::try_from("localhost") else { return };
+    let said = match verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now()) {
+        Err(rustls::Error::InvalidCertificate(error)) => error,
+        _ => return,
+    };
+    use rustls::CertificateError as Is;
+    match said {
+        Is::Expired | Is::ExpiredContext { .. } => tracing::warn!(cert = %path.display(), "the certificate has expired"),
+        Is::NotValidYet | Is::NotValidYetContext { .. } => tracing::warn!(cert = %path.display(), "the certificate is not valid yet"),
+        _ => {}
+    }
+}
