@@ -20,8 +20,8 @@ use crate::{
     dialect,
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
-    metrics::{AdmissionMetrics, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
-    server::{Crew, Doorkeeper, HubAddress, ServerSettings, Shared},
+    metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
+    server::{Crew, Doorkeeper, Drain, HubAddress, ServerSettings, Shared},
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
         Publisher,
@@ -82,6 +82,18 @@ impl Parts {
     /// Connections not yet gone.
     pub(super) fn connections(&self) -> usize {
         self.crew.directory.connections()
+    }
+
+    /// Connections of one worker not yet gone.
+    pub(super) fn connections_of(&self, worker: u16) -> usize {
+        let dialects = self.crew.counters.get(usize::from(worker)).map(|counters| &counters.dialects);
+        let open = dialects.into_iter().flatten().flat_map(|dialect| &dialect.connections);
+        usize::try_from(open.map(Counter::get).sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    /// Batches on their way to the shards.
+    pub(super) fn n_waiting(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// Events accepted and not yet flushed by every hub.
@@ -158,6 +170,7 @@ impl Parts {
             render: Arc::new(move || exporter.render()),
             hubs: Arc::default(),
             ready: AtomicBool::new(false),
+            drain: Drain::default(),
         })
     }
 
@@ -209,7 +222,6 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
     ServerSettings {
         workers: engine.workers,
         head: settings.limits.head,
-        drain_window: settings.server.drain_window,
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),

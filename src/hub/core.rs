@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::{
     feed::FeedLimits,
+    goodbye::Leavers,
     group::{Group, GroupKey, Seat},
     index::{GroupId, Index},
     wheel::Wheel,
@@ -105,6 +106,8 @@ pub struct HubCore {
     /// Removals asked for during a flush.
     pub(super) leaving: Vec<(u32, CloseReason)>,
     pub(super) wheel: Wheel<(u32, u32)>,
+    /// Who still has to be sent away, once the server stops.
+    pub(super) leavers: Leavers,
     /// Bytes held by all feeds, shared frames once.
     pub(super) ledger: Rc<Cell<usize>>,
     pub(super) credits: Vec<Arc<Credit>>,
@@ -138,6 +141,7 @@ impl HubCore {
             ready: VecDeque::new(),
             leaving: Vec::new(),
             wheel: Wheel::new(Instant::now()),
+            leavers: Leavers::default(),
             ledger: Rc::default(),
             credits,
             owed: [vec![0; n_shards], vec![0; n_shards]],

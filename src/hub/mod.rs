@@ -6,6 +6,7 @@
 mod core;
 mod feed;
 mod flush;
+mod goodbye;
 mod group;
 mod index;
 mod lag;
@@ -158,16 +159,23 @@ impl Handler<ListConnections> for Hub {
     }
 }
 
-/// Ends every connection with the dialect's last word, for that reason.
+/// Ends some connections with the dialect's last word; answered with how many are left to be sent away.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct SayGoodbye(pub CloseReason);
+#[rtype(result = "usize")]
+pub struct SayGoodbye {
+    /// The most to end.
+    pub at_most: usize,
+    /// Why.
+    pub reason: CloseReason,
+    /// Decides in which order they leave.
+    pub seed: u64,
+}
 
 impl Handler<SayGoodbye> for Hub {
-    type Result = ();
+    type Result = usize;
 
-    fn handle(&mut self, SayGoodbye(reason): SayGoodbye, _: &mut Self::Context) {
-        self.handle.with(|core| core.close_all(reason));
+    fn handle(&mut self, SayGoodbye { at_most, reason, seed }: SayGoodbye, _: &mut Self::Context) -> usize {
+        self.handle.with(|core| core.say_goodbye(at_most, reason, seed))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod api;
 mod doorkeeper;
+mod drain;
 mod front_door;
 mod head;
 mod mount;
@@ -30,6 +31,7 @@ use socket2::{Domain, Socket, Type};
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
 pub use doorkeeper::Doorkeeper;
+pub use drain::{Drain, refuse_connections};
 pub use ops::Render;
 pub use worker::{Crew, HubAddress};
 
@@ -44,6 +46,9 @@ use front_door::{DoorSettings, FrontDoor, Prefixed};
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// How long requests still under way may take when the workers are told to stop; before that they had the whole drain.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// What all routes share.
 pub struct Shared {
@@ -73,6 +78,8 @@ pub struct Shared {
     pub hubs: Arc<OnceLock<Vec<HubAddress>>>,
     /// Whether clients may come.
     pub ready: AtomicBool,
+    /// The stop, once it has begun.
+    pub drain: Drain,
 }
 
 impl Shared {
@@ -98,8 +105,6 @@ pub struct ServerSettings {
     pub head: Duration,
     /// How detached sockets are set up.
     pub socket: SocketOptions,
-    /// How long requests under way may take when the server stops.
-    pub drain_window: Duration,
 }
 
 /// Opens a listening socket.
@@ -127,7 +132,7 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>, crew: Arc<Crew>, setti
     let server = actix_server::Server::build()
         .workers(settings.workers)
         .disable_signals()
-        .shutdown_timeout(settings.drain_window.as_secs().max(1))
+        .shutdown_timeout(LAST_REQUESTS.as_secs())
         .max_concurrent_connections(1 << 20) // counted and limited by us: detached sockets leave these counts
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));

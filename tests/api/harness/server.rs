@@ -28,9 +28,14 @@ impl Server {
 
     /// As [`Server::start`], on this main address.
     pub(crate) fn start_on(listen: &str, settings: &str) -> Self {
+        Self::start_on_with(listen, "", settings)
+    }
+
+    /// As [`Server::start_on`], with further lines for `[server]`.
+    pub(crate) fn start_on_with(listen: &str, server: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        let server = format!("[server]\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
+        let server = format!("[server]\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n{server}\n");
         write_settings(&folder, &format!("{server}{settings}"));
         let child = spawn(&folder);
         let mut server = Self { child, folder, url: String::new(), metrics_url: String::new() };
@@ -77,9 +82,17 @@ impl Server {
         Request::new("GET", &format!("/api/connections{query}")).bearer(&token_of("root")).send(self)
     }
 
+    /// What the metrics listener answers there.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) fn ask_metrics_listener(&self, path: &str) -> std::io::Result<Answer> {
+        Request::new("GET", path).send_to(&host_and_port(&self.metrics_url))
+    }
+
     /// The text of `/metrics`, from its own listener.
     pub(crate) fn metrics(&self) -> String {
-        let answer = Request::new("GET", "/metrics").send_to(&host_and_port(&self.metrics_url)).expect("the metrics listener answers");
+        let answer = self.ask_metrics_listener("/metrics").expect("the metrics listener answers");
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body
     }
