@@ -108,7 +108,8 @@ fn a_client_that_takes_nothing_costs_the_stop_no_more_than_its_window() {
     let request = Request::new("GET", "/sse").bearer(&token_of("reader"));
     deaf.write_all(&request.bytes(&server.address(), false)).expect("taken");
     let clients: Vec<_> = streams_beside(&server, 7).into_iter().map(read_to_the_end).collect();
-    let big = json!({"type": "message", "data": {"text": "m".repeat(20_000)}});
+    let mut big = medias("lib1", "big");
+    big["data"]["medias"][0]["media"]["description"] = json!("x".repeat(20_000));
     eventually("the deaf client is blocked", PATIENCE, || {
         server.publish_all([&big]);
         server.connections("").body.contains("\"blocked\":true").then_some(())
