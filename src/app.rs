@@ -9,6 +9,7 @@ mod engine;
 mod folders;
 mod parts;
 mod stop;
+mod watchdog;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -29,6 +30,7 @@ use crate::{
     source::folder::{FolderHandle, Store, StoreError},
 };
 use parts::Parts;
+use watchdog::Watchdog;
 
 /// How long the workers may take to start.
 const START: Duration = Duration::from_secs(10);
@@ -131,10 +133,11 @@ impl App {
         parts.start_dispatchers(&settings, &hubs).await?;
         // The only writer, once: a second start of the same parts does not exist.
         let _ = shared.hubs.set(hubs);
+        let watchdog = parts.watch(&settings)?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, handles, engine, parts, listener: kept, drain_window: settings.server.drain_window })
+        Ok(Running { shared, folders, handles, engine, parts, watchdog, listener: kept, drain_window: settings.server.drain_window })
     }
 }
 
@@ -145,6 +148,7 @@ pub struct Running {
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,
+    watchdog: Watchdog,
     /// The main listener, which the server's own threads accept from.
     listener: TcpListener,
     drain_window: Duration,

@@ -12,7 +12,7 @@ use std::{
 use actix::{Actor, Arbiter, Recipient};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::StartError;
+use super::{StartError, watchdog::Watchdog};
 use crate::{
     access::Directory,
     config::Settings,
@@ -43,6 +43,8 @@ pub(super) struct Parts {
     admission: Arc<AdmissionMetrics>,
     shards: Shards,
     draining: Arc<AtomicBool>,
+    /// Workers whose hub stands still.
+    stalled_hubs: Arc<AtomicUsize>,
     /// Batches in each shard's mailbox.
     waiting: Vec<Arc<AtomicUsize>>,
 }
@@ -71,12 +73,18 @@ impl Parts {
             admission: Arc::default(),
             shards: Shards::new(NonZeroUsize::new(engine.shards).unwrap_or(NonZeroUsize::MIN)),
             draining: Arc::default(),
+            stalled_hubs: Arc::default(),
             waiting: (0..engine.shards).map(|_| Arc::default()).collect(),
         }
     }
 
     pub(super) fn crew(&self) -> Arc<Crew> {
         Arc::clone(&self.crew)
+    }
+
+    /// Watches the hubs from here on.
+    pub(super) fn watch(&self, settings: &Settings) -> std::io::Result<Watchdog> {
+        Watchdog::start(self.crew.counters.clone(), settings.engine.hub_stall, Arc::clone(&self.stalled_hubs))
     }
 
     /// Connections not yet gone.
@@ -171,6 +179,7 @@ impl Parts {
             hubs: Arc::default(),
             ready: AtomicBool::new(false),
             drain: Drain::default(),
+            stalled_hubs: Arc::clone(&self.stalled_hubs),
         })
     }
 
@@ -197,6 +206,7 @@ impl Parts {
                 credit: Mailbox { actor: "hub", capacity: settings.engine.credit as u64, depths: Box::new(outstanding) },
                 mailboxes: vec![Mailbox { actor: "shard", capacity: settings.engine.shard_mailbox as u64, depths: Box::new(batches) }],
                 connection_limit: directory.connection_limit() as u64,
+                stalled_hubs: Arc::clone(&self.stalled_hubs),
                 draining: Arc::clone(&self.draining),
             },
         }

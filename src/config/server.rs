@@ -27,7 +27,7 @@ pub struct Server {
     /// Where what survives a restart is kept. Default `$XDG_STATE_HOME/fanfare`, else `~/.local/state/fanfare`.
     pub data_dir: PathBuf,
     /// Over how long clients are sent away at a stop, so that they do not all return at once. Default `10s`, at most `30s`.
-    /// From six seconds on no more than a fifth of them leave in any one second, or five where that is more; five or fewer
+    /// From eight seconds on no more than a fifth of them leave in any one second, or five where that is more; five or fewer
     /// leave at once, and a few more in no more than a quarter of a second each. Requests under way have as long.
     #[serde(deserialize_with = "units::duration")]
     pub drain_window: Duration,

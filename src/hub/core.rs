@@ -117,6 +117,9 @@ pub struct HubCore {
     pub(super) directory: Arc<Directory>,
     pub(super) state: Arc<State>,
     generation: u32,
+    /// A bug in the flush loop, for tests.
+    #[cfg(test)]
+    pub(super) panics_in_flush: bool,
 }
 
 impl HubCore {
@@ -149,7 +152,14 @@ impl HubCore {
             directory,
             state,
             generation: 0,
+            #[cfg(test)]
+            panics_in_flush: false,
         }
+    }
+
+    /// It takes the place of another: no id is given twice.
+    pub(super) fn go_on_after(&mut self, before: &Self) {
+        self.generation = before.generation;
     }
 
     /// Admits a client: from here on it is offered what its filter admits.

@@ -18,7 +18,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -78,6 +78,8 @@ pub struct Shared {
     pub hubs: Arc<OnceLock<Vec<HubAddress>>>,
     /// Whether clients may come.
     pub ready: AtomicBool,
+    /// Workers whose hub stands still.
+    pub stalled_hubs: Arc<AtomicUsize>,
     /// The stop, once it has begun.
     pub drain: Drain,
 }
@@ -87,8 +89,9 @@ impl Shared {
         self.hubs.get().map_or(&[], Vec::as_slice)
     }
 
-    fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed) && !self.doorkeeper.is_draining()
+    pub(crate) fn is_ready(&self) -> bool {
+        // A worker that stands still keeps its share of the new clients waiting for nothing.
+        self.ready.load(Ordering::Relaxed) && !self.doorkeeper.is_draining() && self.stalled_hubs.load(Ordering::Relaxed) == 0
     }
 
     fn render_metrics(&self) -> String {
