@@ -3,10 +3,13 @@
 //! Start: listeners bound → hubs made, one per worker → shards joined to them → sources → ready.
 //! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
 
+mod departures;
 mod embed;
 mod engine;
 mod folders;
 mod parts;
+mod stop;
+mod watchdog;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -22,20 +25,15 @@ pub use engine::{Engine, Publish};
 use crate::{
     access::{Directory, OpenError, PrincipalStore, Secret},
     config::Settings,
-    connection::CloseReason,
-    hub::SayGoodbye,
     id::UserId,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
 };
 use parts::Parts;
+use watchdog::Watchdog;
 
 /// How long the workers may take to start.
 const START: Duration = Duration::from_secs(10);
-/// How long one hub may take to say goodbye to its clients.
-const GOODBYE: Duration = Duration::from_secs(2);
-/// How often it is asked whether a step of the stop is done.
-const STOP_POLL: Duration = Duration::from_millis(10);
 /// How many users that differ from the settings file are named at start.
 const CHANGED_USERS_SHOWN: usize = 8;
 
@@ -127,6 +125,7 @@ impl App {
     pub async fn start(self) -> Result<Running, StartError> {
         let Self { settings, listener, metrics_listener, tls, directory, store, .. } = self;
         raise_descriptor_limit(&settings, &directory);
+        let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
         let parts = Parts::new(&settings, directory, roll_call);
         let shared = parts.shared(&settings, store.clone());
@@ -139,10 +138,11 @@ impl App {
         parts.start_dispatchers(&settings, &hubs).await?;
         // The only writer, once: a second start of the same parts does not exist.
         let _ = shared.hubs.set(hubs);
-        let engine = Engine::new(shared.publisher.clone(), shared.event_limits);
+        let watchdog = parts.watch(&settings)?;
+        let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, handles, engine, parts })
+        Ok(Running { shared, folders, handles, engine, parts, watchdog, listener: kept, drain_window: settings.server.drain_window })
     }
 }
 
@@ -153,6 +153,10 @@ pub struct Running {
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,
+    watchdog: Watchdog,
+    /// The main listener, which the server's own threads accept from.
+    listener: TcpListener,
+    drain_window: Duration,
 }
 
 impl Running {
@@ -160,36 +164,6 @@ impl Running {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back.
-    pub async fn stop(self) {
-        let Self { shared, folders, handles: [workers, metrics], parts, .. } = self;
-        shared.doorkeeper.drain();
-        workers.pause().await;
-        for folder in folders {
-            // Joining a thread blocks; the workers go on meanwhile.
-            if tokio::task::spawn_blocking(move || folder.stop()).await.is_err() {
-                tracing::error!("a folder source did not stop cleanly");
-            }
-        }
-        until(|| parts.outstanding() == 0).await;
-        for hub in shared.hubs.get().into_iter().flatten() {
-            if tokio::time::timeout(GOODBYE, hub.goodbye.send(SayGoodbye(CloseReason::Draining))).await.is_err() {
-                tracing::warn!(worker = hub.worker, "a worker did not say goodbye in time");
-            }
-        }
-        until(|| parts.connections() == 0).await; // each leaves when its last word is written
-        workers.stop(true).await;
-        metrics.stop(false).await;
-    }
-}
-
-/// Waits until something is done, at most as long as a goodbye.
-async fn until(done: impl Fn() -> bool) {
-    let deadline = tokio::time::Instant::now() + GOODBYE;
-    while !done() && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(STOP_POLL).await;
     }
 }
 

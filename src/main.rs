@@ -61,7 +61,7 @@ async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
         token: app.run_token().expose().to_owned(),
     };
     let running = app.start().await?;
-    let _guard = announce(settings, &run_file)?;
+    let guard = announce(settings, &run_file)?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -69,10 +69,17 @@ async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
     tracing::info!("stopping");
     tokio::select! {
         () = running.stop() => tracing::info!("stopped"),
-        _ = terminate.recv() => tracing::warn!("stopped at once by a second signal"),
-        _ = interrupt.recv() => tracing::warn!("stopped at once by a second signal"),
+        _ = terminate.recv() => at_once(guard),
+        _ = interrupt.recv() => at_once(guard),
     }
     Ok(())
+}
+
+/// A second signal waits for nothing, not even for threads that are still at work.
+fn at_once(guard: RunFileGuard) {
+    tracing::warn!("stopped at once by a second signal");
+    drop(guard);
+    std::process::exit(0);
 }
 
 /// Says where the server is: in the run file for the clients of this machine, and on the terminal.

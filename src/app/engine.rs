@@ -78,8 +78,18 @@ impl From<Draft> for Publish {
 }
 
 impl Engine {
-    pub(super) fn new(publisher: Publisher, limits: Limits) -> Self {
-        Self { publisher, limits }
+    pub(super) fn new(publisher: &Publisher, limits: Limits) -> Self {
+        Self { publisher: publisher.with_a_gate_of_its_own(), limits }
+    }
+
+    /// From now on every event is answered [`PublishError::Stopped`].
+    pub(super) fn close(&self) {
+        self.publisher.close();
+    }
+
+    /// Every event that was on its way has its answer.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.publisher.is_quiet()
     }
 
     /// Reads an event from its JSON text, as `POST /api/events` does.

@@ -12,7 +12,7 @@ use std::{
 use actix::{Actor, Arbiter, Recipient};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::StartError;
+use super::{StartError, watchdog::Watchdog};
 use crate::{
     access::Directory,
     config::Settings,
@@ -20,8 +20,8 @@ use crate::{
     dialect,
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
-    metrics::{AdmissionMetrics, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
-    server::{Crew, DoorRules, Doorkeeper, HubAddress, ServerSettings, Shared},
+    metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
+    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, ServerSettings, Shared},
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
         Publisher,
@@ -43,6 +43,8 @@ pub(super) struct Parts {
     admission: Arc<AdmissionMetrics>,
     shards: Shards,
     draining: Arc<AtomicBool>,
+    /// Workers whose hub stands still.
+    stalled_hubs: Arc<AtomicUsize>,
     /// Batches in each shard's mailbox.
     waiting: Vec<Arc<AtomicUsize>>,
 }
@@ -71,6 +73,7 @@ impl Parts {
             admission: Arc::default(),
             shards: Shards::new(NonZeroUsize::new(engine.shards).unwrap_or(NonZeroUsize::MIN)),
             draining: Arc::default(),
+            stalled_hubs: Arc::default(),
             waiting: (0..engine.shards).map(|_| Arc::default()).collect(),
         }
     }
@@ -79,9 +82,26 @@ impl Parts {
         Arc::clone(&self.crew)
     }
 
+    /// Watches the hubs from here on.
+    pub(super) fn watch(&self, settings: &Settings) -> std::io::Result<Watchdog> {
+        Watchdog::start(self.crew.counters.clone(), settings.engine.hub_stall, Arc::clone(&self.stalled_hubs))
+    }
+
     /// Connections not yet gone.
     pub(super) fn connections(&self) -> usize {
         self.crew.directory.connections()
+    }
+
+    /// Connections of one worker not yet gone.
+    pub(super) fn connections_of(&self, worker: u16) -> usize {
+        let dialects = self.crew.counters.get(usize::from(worker)).map(|counters| &counters.dialects);
+        let open = dialects.into_iter().flatten().flat_map(|dialect| &dialect.connections);
+        usize::try_from(open.map(Counter::get).sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    /// Batches on their way to the shards.
+    pub(super) fn n_waiting(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// Events accepted and not yet flushed by every hub.
@@ -158,6 +178,8 @@ impl Parts {
             render: Arc::new(move || exporter.render()),
             hubs: Arc::default(),
             ready: AtomicBool::new(false),
+            drain: Drain::default(),
+            stalled_hubs: Arc::clone(&self.stalled_hubs),
         })
     }
 
@@ -184,6 +206,7 @@ impl Parts {
                 credit: Mailbox { actor: "hub", capacity: settings.engine.credit as u64, depths: Box::new(outstanding) },
                 mailboxes: vec![Mailbox { actor: "shard", capacity: settings.engine.shard_mailbox as u64, depths: Box::new(batches) }],
                 connection_limit: directory.connection_limit() as u64,
+                stalled_hubs: Arc::clone(&self.stalled_hubs),
                 draining: Arc::clone(&self.draining),
             },
         }
@@ -209,7 +232,6 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
     ServerSettings {
         workers: engine.workers,
         head: settings.limits.head,
-        drain_window: settings.server.drain_window,
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),

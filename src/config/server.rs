@@ -27,8 +27,9 @@ pub struct Server {
     pub name: String,
     /// Where what survives a restart is kept. Default `$XDG_STATE_HOME/fanfare`, else `~/.local/state/fanfare`.
     pub data_dir: PathBuf,
-    /// How long requests under way may take at a stop. Default `10s`, at most `30s`, cut to whole seconds but at least one;
-    /// what is left then is cut off. Streams are not waited for: before that, all their clients are told to come back.
+    /// Over how long clients are sent away at a stop, so that they do not all return at once. Default `10s`, at most `30s`.
+    /// From eight seconds on no more than a fifth of them leave in any one second, or five where that is more; five or fewer
+    /// leave at once, and a few more in no more than a quarter of a second each. Requests under way have as long.
     #[serde(deserialize_with = "units::duration")]
     pub drain_window: Duration,
     /// Origins whose pages may use cookie credentials, such as `https://media.example`. Default none; no wildcard.

@@ -18,11 +18,13 @@ pub enum CloseReason {
     Revoked,
     /// The server drains. It should come back after the hint it was given.
     Draining,
+    /// Its worker's hub was lost to a bug of ours. It may come back at once.
+    HubLost,
 }
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 6] = [Self::Gone, Self::Stalled, Self::OutboxFull, Self::Expired, Self::Revoked, Self::Draining];
+    pub const ALL: [Self; 7] = [Self::Gone, Self::Stalled, Self::OutboxFull, Self::Expired, Self::Revoked, Self::Draining, Self::HubLost];
 
     /// The word in metrics, logs and `/api/connections`.
     #[must_use]
@@ -34,6 +36,7 @@ impl CloseReason {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Draining => "draining",
+            Self::HubLost => "hub_lost",
         }
     }
 
@@ -41,7 +44,7 @@ impl CloseReason {
     #[must_use]
     pub const fn goodbye(self) -> Goodbye {
         match self {
-            Self::Gone | Self::Stalled | Self::OutboxFull | Self::Draining => Goodbye::ComeBack,
+            Self::Gone | Self::Stalled | Self::OutboxFull | Self::Draining | Self::HubLost => Goodbye::ComeBack,
             Self::Expired | Self::Revoked => Goodbye::NotWithThese,
         }
     }

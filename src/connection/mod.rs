@@ -272,6 +272,11 @@ impl Connection {
         self.torn.borrow().is_some() || !self.outbox.borrow().is_empty() || !self.backlog.borrow().is_empty()
     }
 
+    /// Whether the client has taken a part of a frame only.
+    pub fn is_mid_frame(&self) -> bool {
+        self.torn.borrow().is_some()
+    }
+
     /// Whether replies wait.
     pub fn has_replies(&self) -> bool {
         !self.outbox.borrow().is_empty()

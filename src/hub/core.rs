@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::{
     feed::FeedLimits,
+    goodbye::Leavers,
     group::{Group, GroupKey, Seat},
     index::{GroupId, Index},
     wheel::Wheel,
@@ -105,6 +106,8 @@ pub struct HubCore {
     /// Removals asked for during a flush.
     pub(super) leaving: Vec<(u32, CloseReason)>,
     pub(super) wheel: Wheel<(u32, u32)>,
+    /// Who still has to be sent away, once the server stops.
+    pub(super) leavers: Leavers,
     /// Bytes held by all feeds, shared frames once.
     pub(super) ledger: Rc<Cell<usize>>,
     pub(super) credits: Vec<Arc<Credit>>,
@@ -114,6 +117,9 @@ pub struct HubCore {
     pub(super) directory: Arc<Directory>,
     pub(super) state: Arc<State>,
     generation: u32,
+    /// A bug in the flush loop, for tests.
+    #[cfg(test)]
+    pub(super) panics_in_flush: bool,
 }
 
 impl HubCore {
@@ -138,6 +144,7 @@ impl HubCore {
             ready: VecDeque::new(),
             leaving: Vec::new(),
             wheel: Wheel::new(Instant::now()),
+            leavers: Leavers::default(),
             ledger: Rc::default(),
             credits,
             owed: [vec![0; n_shards], vec![0; n_shards]],
@@ -145,7 +152,14 @@ impl HubCore {
             directory,
             state,
             generation: 0,
+            #[cfg(test)]
+            panics_in_flush: false,
         }
+    }
+
+    /// It takes the place of another: no id is given twice.
+    pub(super) fn go_on_after(&mut self, before: &Self) {
+        self.generation = before.generation;
     }
 
     /// Admits a client: from here on it is offered what its filter admits.

@@ -57,6 +57,8 @@ impl Budget {
 impl HubCore {
     /// Flushes one chunk; `true` when there is more to do.
     pub fn flush_chunk(&mut self) -> bool {
+        #[cfg(test)]
+        assert!(!self.panics_in_flush, "a bug in the flush loop");
         self.flush_at_most(CHUNK_WRITES, CHUNK_TIME)
     }
 

@@ -6,9 +6,11 @@
 mod core;
 mod feed;
 mod flush;
+mod goodbye;
 mod group;
 mod index;
 mod lag;
+mod loss;
 mod offers;
 mod report;
 mod rights;
@@ -19,7 +21,9 @@ mod wheel;
 mod tests;
 
 use std::{
+    any::Any,
     cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     task::{Context as TaskContext, Poll, Waker},
@@ -55,35 +59,57 @@ impl HubHandle {
         Self(Rc::new(Shared { core: RefCell::new(core), idle: RefCell::new(None) }))
     }
 
-    /// Does something with the core, and has the flush future look at what was marked.
-    pub fn with<T>(&self, act: impl FnOnce(&mut HubCore) -> T) -> T {
-        let result = act(&mut self.0.core.borrow_mut());
+    /// Does something with the core, and has the flush future look at what was marked. `None`: it panicked, and a hub
+    /// without connections has taken the core's place.
+    pub fn with<T>(&self, act: impl FnOnce(&mut HubCore) -> T) -> Option<T> {
+        let result = self.guarded(act);
         if let Some(waker) = self.0.idle.borrow_mut().take() {
             waker.wake();
         }
         result
     }
 
-    /// Admits a client.
+    /// The one place that reaches into the core. A panic ends neither the worker nor the actor, whose mailbox the shards
+    /// know: it costs the sessions, because what they were based on can no longer be trusted.
+    fn guarded<T>(&self, act: impl FnOnce(&mut HubCore) -> T) -> Option<T> {
+        catch_unwind(AssertUnwindSafe(|| act(&mut self.0.core.borrow_mut()))).map_err(|panic| self.replace_core(&*panic)).ok()
+    }
+
+    fn replace_core(&self, panic: &(dyn Any + Send)) {
+        let lost = {
+            let mut core = self.0.core.borrow_mut(); // free again: unwinding let go of it
+            let successor = core.successor();
+            std::mem::replace(&mut *core, successor)
+        };
+        lost.lose(panic);
+    }
+
+    /// The core alone, for tests.
+    #[cfg(test)]
+    fn into_core(self) -> HubCore {
+        Rc::into_inner(self.0).expect("the only handle").core.into_inner()
+    }
+
+    /// Admits a client. `None`: its rights have ended meanwhile, or the hub was lost over it.
     #[must_use]
     pub fn join(&self, join: Join) -> Option<Rc<Connection>> {
-        self.with(|core| core.join(join, Instant::now()))
+        self.with(|core| core.join(join, Instant::now())).flatten()
     }
 
     /// The connection's outlet could take bytes again.
     pub fn writable(&self, connection: &Connection) {
         connection.unblock();
-        self.with(|core| core.make_ready(connection));
+        let _ = self.with(|core| core.make_ready(connection));
     }
 
     /// The client has gone.
     pub fn gone(&self, connection: &Connection) {
-        self.with(|core| core.leave(connection, CloseReason::Gone));
+        let _ = self.with(|core| core.leave(connection, CloseReason::Gone));
     }
 
     /// The HTTP server has pulled a body's chunk.
     pub fn chunk_taken(&self, connection: &Connection) {
-        self.with(|core| core.chunk_taken(connection));
+        let _ = self.with(|core| core.chunk_taken(connection));
     }
 }
 
@@ -107,7 +133,9 @@ impl Actor for Hub {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.mailbox);
         ctx.spawn(FlushLoop { pause: None });
-        ctx.run_interval(Duration::from_secs(1), |hub, _| hub.handle.with(|core| core.tick(Instant::now())));
+        ctx.run_interval(Duration::from_secs(1), |hub, _| {
+            let _ = hub.handle.with(|core| core.tick(Instant::now()));
+        });
     }
 }
 
@@ -115,12 +143,12 @@ impl Handler<FromShard> for Hub {
     type Result = ();
 
     fn handle(&mut self, message: FromShard, _: &mut Self::Context) {
-        self.handle.with(|core| match message {
+        let _ = self.handle.with(|core| match message {
             FromShard::Deliver { shard, envelopes } => {
+                core.owe(shard, envelopes.len()); // first: should an offer panic, the credit is not lost
                 for envelope in envelopes.iter() {
                     core.offer(envelope);
                 }
-                core.owe(shard, envelopes.len());
             }
             FromShard::Missed(missed) => core.missed(&missed),
         });
@@ -136,7 +164,8 @@ impl Handler<RightsChanged> for Hub {
     type Result = ();
 
     fn handle(&mut self, RightsChanged(user): RightsChanged, _: &mut Self::Context) {
-        self.handle.with(|core| core.rights_changed(&user));
+        // A hub lost over it has no session left that could keep old rights.
+        let _ = self.handle.with(|core| core.rights_changed(&user));
     }
 }
 
@@ -154,20 +183,58 @@ impl Handler<ListConnections> for Hub {
     type Result = Vec<ConnectionReport>;
 
     fn handle(&mut self, page: ListConnections, _: &mut Self::Context) -> Self::Result {
-        self.handle.with(|core| core.report(page.from_slot, page.limit))
+        self.handle.with(|core| core.report(page.from_slot, page.limit)).unwrap_or_default()
     }
 }
 
-/// Ends every connection with the dialect's last word, for that reason.
+/// Ends some connections with the dialect's last word; answered with how many are left to be sent away.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct SayGoodbye(pub CloseReason);
+#[rtype(result = "usize")]
+pub struct SayGoodbye {
+    /// The most to end.
+    pub at_most: usize,
+    /// Why.
+    pub reason: CloseReason,
+    /// Decides in which order they leave.
+    pub seed: u64,
+}
 
 impl Handler<SayGoodbye> for Hub {
+    type Result = usize;
+
+    fn handle(&mut self, SayGoodbye { at_most, reason, seed }: SayGoodbye, _: &mut Self::Context) -> usize {
+        self.handle.with(|core| core.say_goodbye(at_most, reason, seed)).unwrap_or_default()
+    }
+}
+
+/// Something that must not happen, for tests.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub enum Trouble {
+    /// A handler panics.
+    Panic,
+    /// The flush loop panics.
+    PanicInFlush,
+    /// The worker's thread stands still for so long.
+    StandStill(Duration),
+}
+
+#[cfg(test)]
+impl Handler<Trouble> for Hub {
     type Result = ();
 
-    fn handle(&mut self, SayGoodbye(reason): SayGoodbye, _: &mut Self::Context) {
-        self.handle.with(|core| core.close_all(reason));
+    fn handle(&mut self, trouble: Trouble, _: &mut Self::Context) {
+        let _ = self.handle.with(|core| match trouble {
+            Trouble::Panic => panic!("a bug in a handler"),
+            Trouble::PanicInFlush => core.panics_in_flush = true,
+            Trouble::StandStill(time) => {
+                let until = Instant::now() + time;
+                while Instant::now() < until {
+                    std::thread::park_timeout(until.saturating_duration_since(Instant::now()));
+                }
+            }
+        });
     }
 }
 
@@ -187,7 +254,7 @@ impl ActorFuture<Hub> for FlushLoop {
             }
             self.pause = None;
         }
-        let more = hub.handle.0.core.borrow_mut().flush_chunk();
+        let more = hub.handle.guarded(HubCore::flush_chunk).unwrap_or_default();
         if more {
             let mut pause: Pin<Box<dyn Future<Output = ()>>> = Box::pin(tokio::task::yield_now());
             if pause.as_mut().poll(task).is_pending() {

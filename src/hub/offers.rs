@@ -88,6 +88,15 @@ impl HubCore {
         self.round_left = self.queue.len();
     }
 
+    /// Gives back all credit it holds: nothing of what was taken will be flushed any more.
+    pub(super) fn give_back_everything(&mut self) {
+        for owed in &mut self.owed {
+            for (credit, n_events) in self.credits.iter().zip(owed) {
+                credit.give_back(std::mem::take(n_events));
+            }
+        }
+    }
+
     /// Whether credit is still owed to some shard.
     pub(super) fn owes(&self) -> bool {
         self.owed.iter().flatten().any(|n_events| *n_events > 0)

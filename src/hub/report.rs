@@ -5,11 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::core::HubCore;
-use crate::{
-    clock::Timestamp,
-    connection::{CloseReason, Counts},
-    id::UserId,
-};
+use crate::{clock::Timestamp, connection::Counts, id::UserId};
 
 /// One connection, as `/api/connections` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -64,14 +60,6 @@ impl HubCore {
             opened: connection.details.opened,
             blocked: connection.blocked_since().is_some(),
             counts: self.counts(slot),
-        }
-    }
-
-    /// Ends every connection with the dialect's last word.
-    pub fn close_all(&mut self, reason: CloseReason) {
-        let connections: Vec<_> = self.members.iter().map(|(_, member)| std::rc::Rc::clone(&member.connection)).collect();
-        for connection in connections {
-            self.close(&connection, reason);
         }
     }
 }

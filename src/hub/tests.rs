@@ -3,6 +3,7 @@
 mod accounting;
 mod feeds;
 mod indexes;
+mod losses;
 mod passes;
 mod rights;
 mod schedules;

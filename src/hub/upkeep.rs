@@ -13,6 +13,7 @@ const WARNING: Duration = Duration::from_secs(60);
 impl HubCore {
     /// Does what the passing of time asks for.
     pub fn tick(&mut self, now: Instant) {
+        self.counters.beats.add(1); // first: a hub whose upkeep panics still moves
         while let Some(due) = self.wheel.tick(now) {
             for (slot, generation) in due {
                 self.look_at(slot, generation, now);

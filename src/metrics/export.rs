@@ -5,7 +5,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use prometheus::{
@@ -48,7 +48,7 @@ pub struct Labels {
     /// The outlets, in the order of their numbers.
     pub outlets: [&'static str; 3],
     /// The reasons for a close, in the order of their numbers.
-    pub close_reasons: [&'static str; 6],
+    pub close_reasons: [&'static str; 7],
     /// The reasons for a skip, in the order of their numbers.
     pub skip_reasons: [&'static str; 2],
     /// The version that runs, as in Cargo.toml.
@@ -65,6 +65,8 @@ pub struct Gauges {
     pub mailboxes: Vec<Mailbox>,
     /// Connections the server lets in; 0 is no limit.
     pub connection_limit: u64,
+    /// Workers whose hub stands still.
+    pub stalled_hubs: Arc<AtomicUsize>,
     /// Whether the server says goodbye.
     pub draining: Arc<AtomicBool>,
 }
@@ -161,6 +163,8 @@ impl Exporter {
         page.add(&names::MAILBOX_DEPTH, depths);
         let mailboxes = std::iter::once(&gauges.credit).chain(&gauges.mailboxes);
         page.add(&names::MAILBOX_CAPACITY, mailboxes.map(|mailbox| (vec![mailbox.actor], mailbox.capacity as f64)));
+        page.add(&names::ACTOR_RESTARTS, [(vec![gauges.credit.actor], self.sum(|worker| &worker.restarts))]);
+        page.one(&names::HUB_STALLED, gauges.stalled_hubs.load(Ordering::Relaxed) as f64);
         let authenticated = AuthResult::ALL.map(|result| (vec![result.name()], admission.n_authenticated(result) as f64));
         page.add(&names::AUTH_REQUESTS, authenticated);
         page.one(&names::DRAINING, f64::from(u8::from(gauges.draining.load(Ordering::Relaxed))));

@@ -17,7 +17,7 @@ fn sources() -> Sources {
             dialects: vec!["one", "two"],
             kinds: vec!["medias", "scan"],
             outlets: ["plain", "body", "tls"],
-            close_reasons: ["a", "b", "c", "d", "e", "f"],
+            close_reasons: ["a", "b", "c", "d", "e", "f", "g"],
             skip_reasons: ["lag", "hub"],
             version: "1.2.3",
             commit: "abc",
@@ -26,6 +26,7 @@ fn sources() -> Sources {
             credit: Mailbox { actor: "hub", capacity: 4096, depths: Box::new(|| vec![3, 9, 0]) },
             mailboxes: vec![Mailbox { actor: "shard", capacity: 256, depths: Box::new(|| vec![1, 2]) }],
             connection_limit: 1000,
+            stalled_hubs: Arc::default(),
             draining: Arc::default(),
         },
     }

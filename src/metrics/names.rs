@@ -86,6 +86,10 @@ metrics! {
         "How much waits in the fullest mailbox of the kind: events for hubs (per shard), messages for others.";
     MAILBOX_CAPACITY: Gauge "fanfare_mailbox_capacity" ["actor"] "What one mailbox of the kind holds, in the unit of its depth.";
 
+    ACTOR_RESTARTS: Counter "fanfare_actor_restarts_total" ["actor"]
+        "Times an actor was lost to a panic and began anew; each is a bug. A hub loses its sessions with it.";
+    HUB_STALLED: Gauge "fanfare_hub_stalled" [] "Workers whose hub has stood still for longer than hub_stall and two seconds.";
+
     AUTH_REQUESTS: Counter "fanfare_auth_requests_total" ["result"]
         "Credentials looked at, for streams, publishing and the API, by what came of it.";
     DRAINING: Gauge "fanfare_draining" [] "1 while the server says goodbye to its clients, otherwise 0.";

@@ -86,7 +86,7 @@ pub struct DialectCounters {
     /// Connections opened.
     pub opened: Counter,
     /// Connections closed, by reason.
-    pub closed: [Counter; 6],
+    pub closed: [Counter; 7],
     /// Events offered to sessions.
     pub offered: Counter,
     /// Events delivered, by outlet.
@@ -127,6 +127,10 @@ pub struct WorkerCounters {
     pub encode_failures: Counter,
     /// Connections closed because they took nothing for the stall limit.
     pub time_outs: Counter,
+    /// Times its hub was lost to a panic and began anew.
+    pub restarts: Counter,
+    /// Counts on once a second while its hub moves.
+    pub beats: Counter,
 }
 
 #[cfg(test)]

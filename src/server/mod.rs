@@ -7,6 +7,7 @@ mod api;
 mod attempts;
 mod caller;
 mod doorkeeper;
+mod drain;
 mod front_door;
 mod head;
 mod mount;
@@ -23,7 +24,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +37,7 @@ use socket2::{Domain, Socket, Type};
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
 pub use doorkeeper::{DoorRules, Doorkeeper};
+pub use drain::{Drain, refuse_connections};
 pub use ops::Render;
 pub use tls::{Tls, TlsError};
 pub use worker::{Crew, HubAddress};
@@ -51,6 +53,9 @@ use front_door::{DoorSettings, FrontDoor};
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// How long requests still under way may take when the workers are told to stop; before that they had the whole drain.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// What all routes share.
 pub struct Shared {
@@ -80,6 +85,10 @@ pub struct Shared {
     pub hubs: Arc<OnceLock<Vec<HubAddress>>>,
     /// Whether clients may come.
     pub ready: AtomicBool,
+    /// Workers whose hub stands still.
+    pub stalled_hubs: Arc<AtomicUsize>,
+    /// The stop, once it has begun.
+    pub drain: Drain,
 }
 
 impl Shared {
@@ -87,8 +96,9 @@ impl Shared {
         self.hubs.get().map_or(&[], Vec::as_slice)
     }
 
-    fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed) && !self.doorkeeper.is_draining()
+    pub(crate) fn is_ready(&self) -> bool {
+        // A worker that stands still keeps its share of the new clients waiting for nothing.
+        self.ready.load(Ordering::Relaxed) && !self.doorkeeper.is_draining() && self.stalled_hubs.load(Ordering::Relaxed) == 0
     }
 
     fn render_metrics(&self) -> String {
@@ -105,8 +115,6 @@ pub struct ServerSettings {
     pub head: Duration,
     /// How detached sockets are set up.
     pub socket: SocketOptions,
-    /// How long requests under way may take when the server stops.
-    pub drain_window: Duration,
 }
 
 /// Opens a listening socket.
@@ -144,7 +152,7 @@ pub fn start(
     let server = actix_server::Server::build()
         .workers(settings.workers)
         .disable_signals()
-        .shutdown_timeout(settings.drain_window.as_secs().max(1))
+        .shutdown_timeout(LAST_REQUESTS.as_secs())
         .max_concurrent_connections(1 << 20) // counted and limited by us: detached sockets leave these counts
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));

@@ -1,7 +1,7 @@
 //! `POST /api/events`: the HTTP side of publishing. What a body means is decided in `source`.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -14,7 +14,10 @@ use actix_web::{
     web,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{Either, select},
+};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
@@ -30,6 +33,8 @@ use crate::{
 
 /// Answer lines that may wait for the client to read them; then its body is not read on.
 const LINES_AHEAD: usize = 8;
+/// Seconds after which a publisher may ask a stopping server again: by then its successor may run.
+const STOPPING_RETRY: &str = "5";
 
 /// Publishes what the body holds.
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
@@ -37,7 +42,8 @@ pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: 
     with_cors(response, &request, &shared)
 }
 
-async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
+async fn accept(request: &HttpRequest, payload: web::Payload, shared: &web::Data<Shared>) -> HttpResponse {
+    let Some(_under_way) = shared.drain.enter() else { return stopping() };
     let Authenticated { principal, credential, .. } = match caller(request, shared).await {
         Ok(caller) => caller,
         Err(denied) => {
@@ -63,7 +69,7 @@ async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -
     let content_type = header(request, "content-type");
     match Publishing::reads_lines(content_type, headers(request).iter().copied()) {
         Err(answer) => respond(answer),
-        Ok(true) => lines(publishing, payload, shared.body_deadline),
+        Ok(true) => lines(publishing, payload, shared),
         Ok(false) => whole(&publishing, request, payload, shared).await,
     }
 }
@@ -107,36 +113,55 @@ pub(super) async fn read_body(mut payload: web::Payload, limit: usize, deadline:
     }
 }
 
+/// The server stops: the publisher shall come back later, on another connection.
+fn stopping() -> HttpResponse {
+    let mut response = HttpResponse::ServiceUnavailable();
+    response.insert_header(("retry-after", STOPPING_RETRY)).force_close().json(problem(503, "stopping"))
+}
+
 /// Answers while it reads: a task reads the body, and goes only as far ahead as the client takes the answers.
-fn lines(publishing: Publishing, mut payload: web::Payload, deadline: Duration) -> HttpResponse {
+fn lines(publishing: Publishing, payload: web::Payload, shared: &web::Data<Shared>) -> HttpResponse {
     let (sender, answers) = mpsc::channel(LINES_AHEAD);
+    let shared = shared.clone();
     actix_rt::spawn(async move {
-        let mut lines = publishing.lines();
-        loop {
-            let chunk = match timeout(deadline, payload.next()).await {
-                Ok(Some(Ok(chunk))) => chunk,
-                Ok(None) => break,
-                Ok(Some(Err(_))) => return, // the connection failed: nobody reads an answer
-                Err(_) => {
-                    send(&sender, format!("{}\n", problem(408, "the body did not go on in time"))).await;
-                    break;
-                }
-            };
-            lines.take(&chunk);
-            // A publisher may send a chunk for every line: what is here already goes to the shards together.
-            while let Some(Some(Ok(chunk))) = payload.next().now_or_never() {
-                lines.take(&chunk);
-                if lines.has_enough() {
-                    break;
-                }
-            }
-            if !send(&sender, lines.publish().await).await {
-                return; // the publisher is gone; what was accepted stays accepted
-            }
-        }
-        send(&sender, lines.finish().await).await;
+        // Should the stop have begun just now, what was read is answered all the same.
+        let _under_way = shared.drain.enter();
+        answer_lines(publishing, payload, &sender, &shared).await;
     });
     HttpResponse::Ok().content_type("application/x-ndjson").body(AnswerLines(answers))
+}
+
+/// Reads until the body ends or the server stops. What was read by then is answered; what comes after it is not kept.
+async fn answer_lines(publishing: Publishing, mut payload: web::Payload, sender: &mpsc::Sender<Bytes>, shared: &Shared) {
+    let mut stop = pin!(shared.drain.begun());
+    let mut lines = publishing.lines();
+    loop {
+        let chunk = match select(stop.as_mut(), pin!(timeout(shared.body_deadline, payload.next()))).await {
+            Either::Left(((), _)) => {
+                send(sender, format!("{}\n", problem(503, "stopping"))).await;
+                return;
+            }
+            Either::Right((Ok(Some(Ok(chunk))), _)) => chunk,
+            Either::Right((Ok(None), _)) => break,
+            Either::Right((Ok(Some(Err(_))), _)) => return, // the connection failed: nobody reads an answer
+            Either::Right((Err(_), _)) => {
+                send(sender, format!("{}\n", problem(408, "the body did not go on in time"))).await;
+                break;
+            }
+        };
+        lines.take(&chunk);
+        // A publisher may send a chunk for every line: what is here already goes to the shards together.
+        while let Some(Some(Ok(chunk))) = payload.next().now_or_never() {
+            lines.take(&chunk);
+            if lines.has_enough() {
+                break;
+            }
+        }
+        if !send(sender, lines.publish().await).await {
+            return; // the publisher is gone; what was accepted stays accepted
+        }
+    }
+    send(sender, lines.finish().await).await;
 }
 
 async fn send(sender: &mpsc::Sender<Bytes>, lines: String) -> bool {

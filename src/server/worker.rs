@@ -56,6 +56,9 @@ pub struct HubAddress {
     pub connections: Recipient<ListConnections>,
     /// Ending them all.
     pub goodbye: Recipient<SayGoodbye>,
+    /// What must not happen to it.
+    #[cfg(test)]
+    pub trouble: Recipient<crate::hub::Trouble>,
 }
 
 /// One worker thread, as its doors know it.
@@ -103,6 +106,8 @@ impl Worker {
             rights: actor.clone().recipient(),
             connections: actor.clone().recipient(),
             goodbye: actor.clone().recipient(),
+            #[cfg(test)]
+            trouble: actor.clone().recipient(),
         };
         if crew.roll_call.send(address).is_err() {
             tracing::error!(worker = number, "a worker started after the roll-call; its clients will hear nothing");

@@ -3,6 +3,7 @@
 mod attributes;
 pub mod cloudevents;
 pub mod folder;
+mod gate;
 mod http;
 mod publisher;
 

@@ -15,7 +15,7 @@ use crate::{
     shard::{Accept, Accepted, Busy, Receipt, Shards, Submission},
 };
 
-use super::cloudevents::Draft;
+use super::{cloudevents::Draft, gate::Gate};
 
 /// How long to wait at most before asking a busy shard again, if nothing tells that credit came back.
 const RETRY: Duration = Duration::from_millis(5);
@@ -29,7 +29,7 @@ pub enum PublishError {
     /// There is no room at the moment. Nothing was kept; try again.
     #[error("no room for more events at the moment")]
     Busy,
-    /// The engine has stopped.
+    /// The engine has stopped, or begun to: nothing was kept.
     #[error("the engine has stopped")]
     Stopped,
 }
@@ -39,6 +39,7 @@ pub enum PublishError {
 pub struct Publisher {
     shards: Shards,
     metrics: Arc<PublishMetrics>,
+    gate: Gate,
 }
 
 impl From<Draft> for Submission {
@@ -61,7 +62,24 @@ impl Publisher {
     /// A publisher for these shards.
     #[must_use]
     pub fn new(shards: Shards, metrics: Arc<PublishMetrics>) -> Self {
-        Self { shards, metrics }
+        Self { shards, metrics, gate: Gate::default() }
+    }
+
+    /// Another way to the same shards, which is closed by itself.
+    #[must_use]
+    pub fn with_a_gate_of_its_own(&self) -> Self {
+        Self { gate: Gate::default(), ..self.clone() }
+    }
+
+    /// From now on every event of this publisher and its clones is answered [`PublishError::Stopped`].
+    pub fn close(&self) {
+        self.gate.close();
+    }
+
+    /// It is closed, and everything that was on its way has its answer.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.gate.is_quiet()
     }
 
     /// Publishes; a shard without room answers [`PublishError::Busy`] at once. Works on any runtime.
@@ -81,6 +99,7 @@ impl Publisher {
         mut try_one: impl AsyncFnMut(&mut Part) -> Result<Vec<Receipt>, Refused>,
     ) -> Answers {
         let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
+        let Some(_inside) = self.gate.enter() else { return answers };
         let mut busy_shards = Vec::new();
         for mut part in self.parts(submissions) {
             // What follows a refused part must not overtake it.
@@ -114,6 +133,7 @@ impl Publisher {
     pub fn publish_blocking(&self, submissions: Vec<Submission>, patience: Duration) -> Answers {
         let deadline = Instant::now() + patience;
         let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
+        let Some(_inside) = self.gate.enter() else { return answers };
         let mut busy_shards = Vec::new();
         for part in self.parts(submissions) {
             let Part { shard, places, mut submissions } = part;

@@ -10,6 +10,7 @@
 )]
 
 mod address;
+mod drain;
 mod expiry;
 mod folder;
 mod full;

@@ -167,6 +167,11 @@ impl World {
         Self { hub, directory, counters, credits, orders: [0; 2], conflators: <[Conflator; 2]>::default() }
     }
 
+    /// The same world with what was made of its hub.
+    pub(super) fn with_hub(self, change: impl FnOnce(HubCore) -> HubCore) -> Self {
+        Self { hub: change(self.hub), ..self }
+    }
+
     /// The filter of a user who asks for everything.
     pub(super) fn filter(&self, user: &str) -> (Filter, Credential) {
         let known = self.directory.authenticate(&format!("{user}-1")).expect("a known token");

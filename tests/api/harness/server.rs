@@ -30,7 +30,13 @@ impl Server {
 
     /// As [`Server::start`], on this main address.
     pub(crate) fn start_on(listen: &str, settings: &str) -> Self {
-        Self::start_in(tempfile::tempdir().expect("a temporary folder"), None, listen, settings)
+        Self::start_on_with(listen, "", settings)
+    }
+
+    /// As [`Server::start_on`], with further lines for `[server]`.
+    pub(crate) fn start_on_with(listen: &str, server: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(folder, None, listen, &format!("{server}\n{settings}"))
     }
 
     /// As [`Server::start`], with TLS on the main address.
@@ -119,9 +125,17 @@ impl Server {
         Request::new("GET", &format!("/api/connections{query}")).bearer(&token_of("root")).send(self)
     }
 
+    /// What the metrics listener answers there.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) fn ask_metrics_listener(&self, path: &str) -> std::io::Result<Answer> {
+        Request::new("GET", path).send_to(&host_and_port(&self.metrics_url))
+    }
+
     /// The text of `/metrics`, from its own listener.
     pub(crate) fn metrics(&self) -> String {
-        let answer = Request::new("GET", "/metrics").send_to(&host_and_port(&self.metrics_url)).expect("the metrics listener answers");
+        let answer = self.ask_metrics_listener("/metrics").expect("the metrics listener answers");
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body
     }
