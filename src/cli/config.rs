@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     error::Error,
+    fs,
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
 };
 
 use clap::{Args, Subcommand};
@@ -13,10 +16,16 @@ use crate::config::{Settings, environment, file_to_read};
 
 /// Check settings, or print them.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  fanfare config check --config fanfare.toml
+  fanfare config print --defaults > fanfare.toml";
 
 #[derive(Debug, Clone, Subcommand)]
 enum ConfigCommand {
@@ -80,11 +89,22 @@ fn check(args: &FileArgs, out: &mut dyn Write, err: &mut dyn Write) -> Result<()
     for warning in settings.warnings() {
         writeln!(err, "warning: {warning}")?;
     }
+    if let Some(file) = file.as_ref().filter(|file| !settings.names_nobody() && is_open_to_others(file)) {
+        writeln!(
+            err,
+            "warning: {} can be read by every user of this machine, tokens and all: chmod 600",
+            printable(&file.display().to_string())
+        )?;
+    }
     match file {
         Some(file) => writeln!(out, "ok: {}", printable(&file.display().to_string()))?,
         None => writeln!(out, "ok: no settings file, only defaults and variables")?,
     }
     Ok(())
+}
+
+fn is_open_to_others(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 fn print(args: &PrintArgs, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {

@@ -18,10 +18,16 @@ pub use self::{inspect::InspectArgs, new::NewArgs};
 
 /// Make a token, or tell what one is.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct TokenArgs {
     #[command(subcommand)]
     command: TokenCommand,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  fanfare token new --user bob --read films > bobs-token
+  fanfare token inspect - < bobs-token";
 
 #[derive(Debug, Clone, Subcommand)]
 enum TokenCommand {

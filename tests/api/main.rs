@@ -11,6 +11,7 @@
 
 mod address;
 mod expiry;
+mod first_minutes;
 mod folder;
 mod full;
 mod harness;
