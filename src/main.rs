@@ -1,14 +1,15 @@
-//! `fanfare`: the server, and the two small clients that come with it.
+//! `fanfare`: the server, and the small commands that come with it.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use fanfare::{
+    access,
     app::{App, StartError},
     cli::{
-        Cli, Command, ServeArgs, logging, publish,
+        Cli, Command, ServeArgs, completions, config as config_command, logging, publish,
         run_file::{self, RunFile, RunFileGuard},
-        tail,
+        tail, token,
     },
     config::{self, Flag, Settings},
 };
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments),
         Command::Publish(arguments) => publish::run(&arguments).into(),
         Command::Tail(arguments) => tail::run(&arguments).into(),
+        Command::Token(arguments) => token::run(&arguments, access::token::generate).into(),
+        Command::Config(arguments) => config_command::run(&arguments).into(),
+        Command::Completions(arguments) => completions::run(&arguments).into(),
     }
 }
 
@@ -89,9 +93,7 @@ fn announce(settings: &Settings, run_file: &RunFile) -> Result<RunFileGuard, Fai
     }
     let guard = run_file::write(&settings.server.data_dir, run_file)?;
     tracing::info!(url = run_file.url, metrics = run_file.metrics_url.as_deref().unwrap_or_default(), "ready");
-    if settings.names_nobody() {
-        fanfare::cli::serve::print_run_token(run_file);
-    }
+    fanfare::cli::serve::print_first_lines(settings, run_file);
     Ok(guard)
 }
 
@@ -102,7 +104,12 @@ fn settings(arguments: ServeArgs) -> Result<Settings, config::ConfigError> {
     flag("--metrics-listen", "server.metrics_listen", arguments.metrics_listen.map(|address| address.to_string()));
     flag("--data-dir", "server.data_dir", arguments.data_dir.map(|path| path.display().to_string()));
     flag("--name", "server.name", arguments.name);
-    let mut settings = Settings::load(arguments.config.as_deref(), &config::environment(), &flags)?;
+    let environment = config::environment();
+    let file = config::file_to_read(arguments.config.as_deref(), &environment)?;
+    let mut settings = Settings::load(file.as_deref(), &environment, &flags)?;
+    if let Some(file) = file {
+        tracing::info!(file = %file.display(), "settings read");
+    }
     for library in arguments.libraries {
         settings.add_library(library.id, library.path)?;
     }

@@ -1,10 +1,14 @@
-//! The command line: `fanfare serve` (also without a subcommand), `fanfare publish` and `fanfare tail`.
+//! The command line: `fanfare serve` (also without a subcommand), the clients `publish` and `tail`, and what works on
+//! settings alone: `token`, `config` and `completions`.
 //!
-//! Defines the arguments and the two small clients. Deliberately knows nothing of the engine: `serve` is only parsed
-//! here, and the clients speak HTTP to a running server like everybody else.
+//! Deliberately knows nothing of the engine: `serve` is only parsed here, and the clients speak HTTP to a running server
+//! like everybody else.
 
 mod answer;
 mod backoff;
+pub mod completions;
+pub mod config;
+mod first_lines;
 mod http;
 pub mod logging;
 mod ndjson;
@@ -18,12 +22,16 @@ mod target;
 mod terminal;
 #[cfg(test)]
 mod test_server;
+pub mod token;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use self::{publish::PublishArgs, serve::ServeArgs, tail::TailArgs, target::TargetArgs};
+pub use self::{
+    completions::CompletionsArgs, config::ConfigArgs, publish::PublishArgs, serve::ServeArgs, tail::TailArgs, target::TargetArgs,
+    token::TokenArgs,
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -32,7 +40,9 @@ pub use self::{publish::PublishArgs, serve::ServeArgs, tail::TailArgs, target::T
     version,
     about = "A real-time event engine for media servers",
     long_about = "A real-time event engine for media servers: publish once, deliver to every client that may see it, in the \
-                  protocol it speaks.\n\nWithout a subcommand the server is started, as with `fanfare serve`.",
+                  protocol it speaks.\n\nWithout a subcommand the server is started, as with `fanfare serve`. It reads \
+                  $XDG_CONFIG_HOME/fanfare/fanfare.toml or ~/.config/fanfare/fanfare.toml where there is one, unless --config \
+                  names another file.",
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true
 )]
@@ -45,9 +55,12 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  fanfare --library films=/srv/films         run the server, watch a folder
+  fanfare                                    run the server
+  fanfare --library films=/srv/films         run it and watch a folder
   fanfare tail                               see what happens, in another terminal
-  fanfare publish medias '{\"library\":\"films\",\"medias\":[{\"action\":\"Added\",\"media\":{\"id\":\"m1\",\"name\":\"a.mkv\",\"type\":\"video\"}}]}'";
+  fanfare publish library-status '{\"library\":\"films\",\"message\":\"hello\"}'
+  fanfare token new --user bob --read films  let somebody in
+  fanfare config check                       before a restart";
 
 /// What the user wants done.
 #[derive(Debug, Subcommand)]
@@ -58,6 +71,12 @@ pub enum Command {
     Publish(PublishArgs),
     /// Show the events of a running server as they happen
     Tail(TailArgs),
+    /// Make a token, or tell what one is
+    Token(TokenArgs),
+    /// Check settings, or print them
+    Config(ConfigArgs),
+    /// Print what a shell needs to complete this command line
+    Completions(CompletionsArgs),
 }
 
 impl Cli {

@@ -76,6 +76,7 @@ Examples:
   fanfare publish message '{\"text\":\"restart at noon\"}' --audience user:bob
   fanfare publish --file event.json
   my-scanner | fanfare publish --ndjson
+  FANFARE_TOKEN=$(cat token.txt) fanfare publish --url http://media.example:8400 --file event.json
 
 Exit codes: 0 all accepted, 1 something refused, 2 wrong usage, 3 not allowed, 4 no server or busy.";
 
@@ -96,7 +97,9 @@ enum PublishError {
     Input(String, io::Error),
     #[error("{0}: larger than 16 MiB; for many events use NDJSON (--ndjson), which is streamed")]
     TooLarge(String),
-    #[error("cannot reach {0}: {1}")]
+    #[error("standard input cannot hold both the token (--token-file -) and what to publish: give one of them by a file")]
+    OneInput,
+    #[error("cannot reach {0}: {1} (is it running? `fanfare` starts one here)")]
     Unreachable(String, Box<ureq::Error>),
     #[error("cannot write the answers: {0}")]
     Output(#[from] io::Error),
@@ -104,7 +107,8 @@ enum PublishError {
 
 impl PublishError {
     fn outcome(&self) -> Outcome {
-        if matches!(self, Self::Unreachable(..)) { Outcome::Unavailable } else { Outcome::Refused }
+        let no_server = matches!(self, Self::Unreachable(..) | Self::Target(TargetError::NoServer(_) | TargetError::Nowhere));
+        if no_server { Outcome::Unavailable } else { Outcome::Refused }
     }
 }
 
@@ -151,7 +155,13 @@ fn publish(
     stdin_is_terminal: bool,
     printer: &mut Printer<'_>,
 ) -> Result<(), PublishError> {
-    let target = Target::resolve(&args.target)?;
+    let mut stdin = stdin;
+    let takes_stdin =
+        args.data.as_deref() == Some("-") || (args.kind.is_none() && args.file.as_deref().is_none_or(|file| file == Path::new("-")));
+    if args.target.wants_stdin() && takes_stdin {
+        return Err(PublishError::OneInput);
+    }
+    let target = Target::resolve(&args.target.with_token_of(&mut *stdin)?)?;
     let sender = Sender { agent: http::agent(&target.url), target };
     if let Some(kind) = &args.kind {
         let body = document(args, kind, stdin)?;

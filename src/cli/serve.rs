@@ -1,7 +1,7 @@
 //! The arguments of `fanfare serve`: overrides for the settings, nothing more. Defaults live with the settings.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::PathBuf,
     str::FromStr,
@@ -9,17 +9,21 @@ use std::{
 
 use clap::Args;
 
-use super::{logging::LogFormat, run_file::RunFile};
-use crate::id::{IdError, LibraryId};
+use super::{first_lines, logging::LogFormat, run_file::RunFile};
+use crate::{
+    config::Settings,
+    id::{IdError, LibraryId},
+};
 
 /// What the command line says about the server; what it leaves out comes from the file, the environment or the defaults.
 #[derive(Debug, Clone, Default, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ServeArgs {
     /// A media folder to watch, with the id of its library; may be given several times
     #[arg(long = "library", value_name = "NAME=PATH")]
     pub libraries: Vec<LibraryArg>,
 
-    /// The settings file (TOML)
+    /// The settings file (TOML) [default: $XDG_CONFIG_HOME/fanfare/fanfare.toml or ~/.config/fanfare/fanfare.toml, if there]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -43,6 +47,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  fanfare serve --library films=/srv/films --library music=/srv/music
+  fanfare serve --config /etc/fanfare.toml --log-format json
+  FANFARE_LOG=debug fanfare serve --listen 127.0.0.1:0
+
+Flags win over FANFARE_ variables (FANFARE_SERVER__LISTEN=…), variables over the file, the file over the defaults;
+`fanfare config print` shows what they come to. --config /dev/null reads no file at all.";
 
 /// One `--library NAME=PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,12 +94,12 @@ impl FromStr for LibraryArg {
     }
 }
 
-/// Shows the token made for this run, once: the settings name nobody, so nothing else lets anyone in.
-///
-/// It goes to the terminal and not into the log, which may be kept.
-pub fn print_run_token(run_file: &RunFile) {
-    let RunFile { url, token, .. } = run_file;
-    say(&format!("token for this run: {token}\ntry: curl -N '{url}/sse?token={token}'"));
+/// Shows three lines to paste: watch, publish, open. Nothing when nobody sits before standard error: what a service
+/// writes there is kept, and the last line may hold a token.
+pub fn print_first_lines(settings: &Settings, run_file: &RunFile) {
+    if io::stderr().is_terminal() {
+        say(&first_lines::first_lines(settings, run_file, &first_lines::program()));
+    }
 }
 
 /// Says in one line why the server does not run.

@@ -53,7 +53,12 @@ Examples:
   fanfare tail --libraries films,music --events medias,scan
   fanfare tail --json | jq -r 'select(.type == \"medias\") | .data.Medias.library'
 
-Exit codes: 0 the reader of the output went away, 1 the server refused, 2 wrong usage, 3 not allowed.";
+  fanfare tail --url http://media.example:8400 --token-file - < token.txt
+
+Without --url the server of this machine is found by its run file; --data-dir names the folder where it was started with
+another one than usual.
+
+Exit codes: 0 the reader of the output went away, 1 the server refused, 2 wrong usage, 3 not allowed, 4 no server here.";
 
 /// Shows events until it makes no sense to go on. Events go to standard output, what happens to the connection to
 /// standard error.
@@ -62,21 +67,31 @@ Exit codes: 0 the reader of the output went away, 1 the server refused, 2 wrong 
 #[must_use]
 pub fn run(args: &TailArgs) -> Outcome {
     let colours = !args.json && args.color.resolve(io::stdout().is_terminal());
-    run_with(args, colours, &mut io::stdout().lock(), &mut io::stderr().lock())
+    let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    match args.target.with_token_of(&mut io::stdin()) {
+        Ok(target) => run_with(&TailArgs { target, ..args.clone() }, colours, out, err),
+        Err(error) => {
+            // Where standard error is closed there is nobody left to tell.
+            _ = writeln!(err, "fanfare: {}", printable(&error.to_string()));
+            Outcome::Refused
+        }
+    }
 }
 
 /// Why one connection came to its end.
 #[derive(Debug, thiserror::Error)]
 enum Lost {
-    #[error("the server ended the stream")]
+    #[error("connection lost: the server ended the stream")]
     Ended,
-    #[error("{0}")]
-    Unreachable(Box<ureq::Error>),
-    #[error("{0}")]
+    #[error("cannot reach {0}: {1}")]
+    Unreachable(String, Box<ureq::Error>),
+    #[error("connection lost: {0}")]
     Broken(io::Error),
     #[error("the server answered {0}")]
     Status(u16),
-    #[error("{0}")]
+    #[error("the server has not started again")]
+    NotBack,
+    #[error("connection lost: {0}")]
     Stream(#[from] super::sse_reader::TooLarge),
 }
 
@@ -99,7 +114,11 @@ fn run_with(args: &TailArgs, colours: bool, out: &mut dyn Write, err: &mut dyn W
         Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done,
         stop => {
             tail.say(&stop.to_string());
-            if let Stop::Refused { outcome, .. } = stop { outcome } else { Outcome::Refused }
+            match stop {
+                Stop::Refused { outcome, .. } => outcome,
+                Stop::Target(TargetError::NoServer(_) | TargetError::Nowhere) => Outcome::Unavailable,
+                Stop::Target(_) | Stop::Output(_) => Outcome::Refused,
+            }
         }
     }
 }
@@ -118,13 +137,18 @@ struct Tail<'a> {
 impl Tail<'_> {
     fn follow(&mut self) -> Stop {
         loop {
-            let lost = match Target::resolve(&self.args.target).map_err(Stop::from).and_then(|target| self.connect(&target)) {
-                Ok(lost) => lost,
-                Err(stop) => return stop,
+            let lost = match Target::resolve(&self.args.target) {
+                // A server that stops takes its run file with it, and one that starts again writes a new one.
+                Err(TargetError::NoServer(_)) if self.was_lost => Lost::NotBack,
+                Err(error) => return error.into(),
+                Ok(target) => match self.connect(&target) {
+                    Ok(lost) => lost,
+                    Err(stop) => return stop,
+                },
             };
             self.was_lost = true;
             let delay = self.backoff.next(chance());
-            self.say(&format!("connection lost: {lost}; trying again in {}", in_words(delay)));
+            self.say(&format!("{lost}; trying again in {}", in_words(delay)));
             wait(delay);
         }
     }
@@ -136,7 +160,7 @@ impl Tail<'_> {
             Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
                 return Err(Stop::Refused { message: format!("cannot ask {}: {error}", target.url), outcome: Outcome::Refused });
             }
-            Err(error) => return Ok(Lost::Unreachable(Box::new(error))),
+            Err(error) => return Ok(Lost::Unreachable(target.url.clone(), Box::new(error))),
         };
         if let Some(lost) = self.check(response.status().as_u16(), &response) {
             return Ok(lost);

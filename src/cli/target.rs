@@ -3,13 +3,20 @@
 //! From flags and variables, else from the run file of a server on this machine. The run file's token is only ever sent
 //! to the run file's address.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
 use super::run_file::{self, RunFile, RunFileError};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8400";
+
+/// What is larger is no token.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// Where the server is and who asks; shared by `publish` and `tail`.
 #[derive(Debug, Clone, Default, Args)]
@@ -22,7 +29,7 @@ pub struct TargetArgs {
     #[arg(long, env = "FANFARE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<Token>,
 
-    /// A file that holds the token; goes before --token and FANFARE_TOKEN
+    /// A file that holds the token, `-` is standard input; goes before --token and FANFARE_TOKEN
     // No clap conflict: it would count the variable too, and refuse the flag to whoever has set it.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -30,6 +37,29 @@ pub struct TargetArgs {
     /// The data directory of the server running on this machine, where its address and token are found
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+impl TargetArgs {
+    /// Whether the token is to be read from standard input.
+    pub(super) fn wants_stdin(&self) -> bool {
+        self.token_file.as_deref() == Some(Path::new("-"))
+    }
+
+    /// The same with the token of standard input, if that is where it is: it can be read only once.
+    pub(super) fn with_token_of(&self, stdin: &mut dyn Read) -> Result<Self, TargetError> {
+        let mut own = self.clone();
+        if self.wants_stdin() {
+            let mut text = String::new();
+            let path = PathBuf::from("-");
+            stdin
+                .take(MAX_TOKEN_BYTES)
+                .read_to_string(&mut text)
+                .map_err(|source| TargetError::TokenFile { path: path.clone(), source })?;
+            own.token = Some(text.parse().map_err(|source| TargetError::TokenFileContent { path, source })?);
+            own.token_file = None;
+        }
+        Ok(own)
+    }
 }
 
 /// A bearer token. Never shown.
@@ -71,11 +101,15 @@ pub(super) enum TargetError {
     #[error("--url {0}: must begin with http://, without user and password (https is not built in: use a local proxy or a tunnel)")]
     Url(String),
     #[error("--token-file {path}: {source}", path = path.display())]
-    TokenFile { path: PathBuf, source: std::io::Error },
+    TokenFile { path: PathBuf, source: io::Error },
     #[error("--token-file {path}: {source}", path = path.display())]
     TokenFileContent { path: PathBuf, source: TokenError },
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    #[error("no server runs here (no run file {}): start one with `fanfare`, or name one with --url and --token-file", .0.display())]
+    NoServer(PathBuf),
+    #[error("no server is named and HOME is not set, so none can be found: give --url and --token-file, or --data-dir")]
+    Nowhere,
     #[error("the run file's token is malformed: {0}")]
     RunFileToken(#[from] TokenError),
 }
@@ -94,10 +128,15 @@ impl Target {
         let token = own_token(args)?;
         let complete = args.url.is_some() && token.is_some();
         let data_dir = args.data_dir.clone().or_else(run_file::default_data_dir);
-        let run_file = match data_dir {
-            Some(data_dir) if !complete => run_file::read(&data_dir)?,
+        let run_file = match &data_dir {
+            Some(data_dir) if !complete => run_file::read(data_dir)?,
             _ => None,
         };
+        if args.url.is_none() && token.is_none() && run_file.is_none() {
+            // Nobody is let in without a token, so asking the default address could only fail in a way that says less.
+            let place = data_dir.map(|data_dir| data_dir.join(run_file::RUN_FILE_NAME));
+            return Err(place.map_or(TargetError::Nowhere, TargetError::NoServer));
+        }
         Self::choose(args.url.as_deref(), token, run_file)
     }
 
@@ -182,6 +221,28 @@ mod tests {
         assert_eq!("a b".parse::<Token>(), Err(TokenError));
         assert_eq!("\n".parse::<Token>(), Err(TokenError));
         assert!(!format!("{:?}", token("secret\n")).contains("secret"));
+    }
+
+    #[test]
+    fn without_a_server_here_it_is_said_how_to_get_one() {
+        let dir = tempfile::tempdir().expect("dir");
+        let args = TargetArgs { data_dir: Some(dir.path().to_owned()), ..TargetArgs::default() };
+        let message = Target::resolve(&args).expect_err("none").to_string();
+        let place = dir.path().join("run.json");
+        let expected = format!("no server runs here (no run file {}): start one with `fanfare`, or name one with", place.display());
+        assert!(message.starts_with(&expected), "{message}");
+        let named = TargetArgs { token: Some(token("own")), ..args };
+        assert_eq!(Target::resolve(&named).expect("the default address").url, DEFAULT_URL);
+    }
+
+    #[test]
+    fn a_dash_is_standard_input_and_read_once() {
+        let args = TargetArgs { token_file: Some("-".into()), url: Some("http://h".into()), ..TargetArgs::default() };
+        let own = args.with_token_of(&mut "abc\n".as_bytes()).expect("read");
+        assert!(args.wants_stdin() && !own.wants_stdin());
+        assert_eq!(Target::resolve(&own).expect("resolves").token, Some(token("abc")));
+        let message = args.with_token_of(&mut "".as_bytes()).expect_err("empty").to_string();
+        assert!(message.starts_with("--token-file -: "), "{message}");
     }
 
     #[test]

@@ -88,6 +88,12 @@ impl Origins<'_> {
         ConfigError::Key { origin, key: one_line(&key_of(&path)), reason: one_line(&reason_of(&error.kind)) }
     }
 
+    /// Where the value of a key comes from; `None` is a default.
+    pub(super) fn of(&self, figment: &figment::Figment, key: &str) -> Option<String> {
+        let layer = figment.find_metadata(key)?.name.as_ref();
+        Some(self.name(Some(layer), key))
+    }
+
     fn name(&self, layer: Option<&str>, key: &str) -> String {
         let flag = || self.flags.iter().rev().find(|flag| flag.key == key || flag.key.starts_with(&format!("{key}.")));
         let variable = variable_of(key);

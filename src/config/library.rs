@@ -22,7 +22,7 @@ pub struct Library {
     /// Its id; required, unique.
     pub id: LibraryId,
     /// The name people read. Default: the id, see [`Library::name`].
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// What it holds. Default `other`.
     #[serde(default)]
     pub kind: LibraryKind,

@@ -32,13 +32,16 @@
 
 mod auth;
 mod dialects;
+pub mod edit;
 mod engine;
 mod error;
 mod jwt;
 mod library;
 mod limits;
 mod people;
+mod print;
 mod range;
+mod replace;
 mod rights;
 mod secret;
 mod server;
@@ -67,7 +70,7 @@ pub use people::{Token, User};
 pub use rights::{LibraryRights, PublishRights};
 pub use secret::{Secret, TokenHash};
 pub use server::Server;
-pub use source::{Flag, environment};
+pub use source::{Flag, environment, file_to_read};
 pub use tls::Tls;
 
 use error::{Invalid, Origins};
@@ -111,7 +114,29 @@ impl Settings {
     /// [`ConfigError`] names the file, variable or flag, the key, and what is allowed, in one line without any value.
     pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>, flags: &[Flag]) -> Result<Self, ConfigError> {
         let of_file = file.map(Layer::of_file).transpose()?;
-        Self::from_layers(of_file, &Origins { file, environment, flags })
+        Self::from_layers(of_file, &Origins { file, environment, flags }).map(|(settings, _)| settings)
+    }
+
+    /// Loads as [`Settings::load`] does and writes the result as TOML: every key, with a comment where its value is no
+    /// default. Secrets are shown as `…`.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn explain(file: Option<&Path>, environment: &BTreeMap<String, String>, flags: &[Flag]) -> Result<String, ConfigError> {
+        let of_file = file.map(Layer::of_file).transpose()?;
+        let origins = Origins { file, environment, flags };
+        let (settings, figment) = Self::from_layers(of_file, &origins)?;
+        Ok(print::print(&settings, &|key| origins.of(&figment, key)))
+    }
+
+    /// Checks a text that is to become this file, as [`Settings::load`] would read it without variables and flags.
+    fn check_text(text: &str, file: &Path, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        // Where the server's own home is, is not known here; any place will do where this environment names none.
+        let places = ["HOME", "XDG_STATE_HOME"].map(|name| Some((name.to_owned(), environment.get(name)?.clone())));
+        let anywhere = [("HOME".to_owned(), "/".to_owned())];
+        let environment = anywhere.into_iter().chain(places.into_iter().flatten()).collect();
+        let layer = Layer::of_text(text, &error::one_line(&file.display().to_string()))?;
+        Self::from_layers(Some(layer), &Origins { file: Some(file), environment: &environment, flags: &[] }).map(|(settings, _)| settings)
     }
 
     /// Reads settings from text alone, for tests and benches: no variables, no flags, and a `data_dir` in the temporary
@@ -123,7 +148,7 @@ impl Settings {
         let state = std::env::temp_dir().display().to_string();
         let environment = BTreeMap::from([("XDG_STATE_HOME".to_owned(), state)]);
         let layer = Layer::of_text(text, "settings")?;
-        Self::from_layers(Some(layer), &Origins { file: None, environment: &environment, flags: &[] })
+        Self::from_layers(Some(layer), &Origins { file: None, environment: &environment, flags: &[] }).map(|(settings, _)| settings)
     }
 
     /// Adds a watched folder, or gives a library of the file one, as `--library` does.
@@ -171,11 +196,12 @@ impl Settings {
         self.users.is_empty() && self.tokens.is_empty() && !self.jwt.is_on() && self.auth.callback.is_none()
     }
 
-    fn from_layers(of_file: Option<Layer>, origins: &Origins<'_>) -> Result<Self, ConfigError> {
+    fn from_layers(of_file: Option<Layer>, origins: &Origins<'_>) -> Result<(Self, Figment), ConfigError> {
         let base = of_file.map_or_else(Figment::new, Figment::from);
         let figment = base.merge(Layer::of_environment(origins.environment)).merge(Layer::of_flags(origins.flags));
         let raw: RawSettings = figment.extract().map_err(|error| origins.unreadable(error))?;
-        raw.validate(origins.environment).map_err(|invalid| origins.refuse(&figment, invalid))
+        let settings = raw.validate(origins.environment).map_err(|invalid| origins.refuse(&figment, invalid))?;
+        Ok((settings, figment))
     }
 }
 

@@ -1,6 +1,11 @@
 //! The layers settings come from: a file, variables, flags. The later layer wins.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use figment::{
     Metadata, Profile, Provider,
@@ -34,6 +39,35 @@ pub struct Flag {
 #[must_use]
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// The settings file that counts: the one that was named, else `$XDG_CONFIG_HOME/fanfare/fanfare.toml` or
+/// `~/.config/fanfare/fanfare.toml` where there is one. The working directory is not searched: a file somebody else put
+/// there must not open the server.
+///
+/// # Errors
+/// [`ConfigError`] when every user of the machine may write the file that nobody named.
+pub fn file_to_read(named: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Option<PathBuf>, ConfigError> {
+    if let Some(named) = named {
+        return Ok(Some(named.to_owned()));
+    }
+    let Some(path) = default_file(environment) else { return Ok(None) };
+    match std::fs::metadata(&path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Ok(metadata) if metadata.permissions().mode() & 0o002 != 0 => Err(ConfigError::File {
+            path: one_line(&path.display().to_string()),
+            reason: "every user may write it: chmod 600 it, or name it with --config".to_owned(),
+        }),
+        // Whatever else is wrong with it is said when it is read.
+        _ => Ok(Some(path)),
+    }
+}
+
+/// Where the settings file is when nobody names one; relative directories are ignored, as the XDG specification has it.
+pub(super) fn default_file(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let absolute = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(config.join("fanfare/fanfare.toml"))
 }
 
 /// One layer of settings, named so that errors can say where a value came from.

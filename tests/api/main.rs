@@ -12,6 +12,7 @@
 mod address;
 mod drain;
 mod expiry;
+mod first_minutes;
 mod folder;
 mod full;
 mod harness;
