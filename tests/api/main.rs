@@ -9,7 +9,9 @@
     reason = "a test says what it expects, a table is as long as it is, and a failed test shows the server's log"
 )]
 
+mod canary;
 mod expiry;
+mod faults;
 mod folder;
 mod full;
 mod harness;
@@ -20,5 +22,6 @@ mod ops;
 mod publish;
 mod revoke;
 mod rights;
+mod routes;
 mod sse;
 mod start;

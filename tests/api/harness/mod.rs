@@ -12,7 +12,7 @@ use std::{
 
 pub(crate) use http::{Answer, Request};
 pub(crate) use people::{PEOPLE, medias, progress_of, token_of};
-pub(crate) use server::{Server, refused_start};
+pub(crate) use server::{Launch, Server, refused_start};
 pub(crate) use sse::{Sse, SseEvent, connect, connect_deaf};
 
 /// How long a test waits for something that must happen; generous, because it is only used up by a failure.
