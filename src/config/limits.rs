@@ -35,7 +35,8 @@ pub struct Limits {
     /// How long a request's head may take. Default `5s`; then 408.
     #[serde(deserialize_with = "units::duration")]
     pub head: Duration,
-    /// How long a request's body may take without a byte arriving. Default `10s`; then 408.
+    /// How long a request's body may take without a byte arriving, and in all but for a second per KiB that has arrived
+    /// (NDJSON: without a byte only). Default `10s`; then 408.
     #[serde(deserialize_with = "units::duration")]
     pub body: Duration,
 }

@@ -15,7 +15,10 @@ use actix_web::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{Shared, mount::header};
 use crate::{
@@ -26,6 +29,9 @@ use crate::{
 
 /// Answer lines that may wait for the client to read them; then its body is not read on.
 const LINES_AHEAD: usize = 8;
+
+/// Bytes a second a body must arrive at in the long run; slower than the slowest modem.
+const SLOWEST: usize = 1024;
 
 /// Publishes what the body holds.
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
@@ -84,11 +90,14 @@ async fn whole(publishing: &Publishing, request: &HttpRequest, payload: web::Pay
     }
 }
 
-/// Reads a whole body, no further than allowed; the deadline is for each part of it.
+/// Reads a whole body, no further than allowed. The deadline is for each part of it, and for the whole but for a second
+/// per [`SLOWEST`] bytes: a body that drips is not waited for, however steadily it does.
 pub(super) async fn read_body(mut payload: web::Payload, limit: usize, deadline: Duration) -> Result<Bytes, HttpResponse> {
     let mut body = BytesMut::new();
+    let began = Instant::now();
     loop {
-        match timeout(deadline, payload.next()).await {
+        let whole = began + deadline + Duration::from_secs((body.len() / SLOWEST) as u64);
+        match timeout_at(whole.min(Instant::now() + deadline), payload.next()).await {
             Err(_) => return Err(HttpResponse::RequestTimeout().json(problem(408, "the body did not arrive in time"))),
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(Err(_))) => return Err(HttpResponse::BadRequest().json(problem(400, "the body cannot be read"))),
