@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Idle(Box<RunArgs>),
     /// Run floor and server, or two servers, in turn, each in a fresh process, and print the ratio per pair.
     Bench(Box<BenchArgs>),
+    /// Start a server and attack it from all sides at once; its healthy clients must not notice, nor its memory grow.
+    Siege(Box<SiegeArgs>),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
 }
@@ -130,6 +132,58 @@ pub(crate) struct BenchArgs {
     /// CPU of the server and of the floor.
     #[arg(long, default_value_t = 0)]
     pub(crate) server_cpu: usize,
+}
+
+/// A siege: the server is started for it, on a free port, with settings of its own.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SiegeArgs {
+    /// The server's binary.
+    #[arg(long, default_value = "target/release/fanfare")]
+    pub(crate) server: PathBuf,
+    /// Words put before the server's command, such as `systemd-run --scope -p MemoryMax=256M`; they must end in the server's own process.
+    #[arg(long, default_value = "")]
+    pub(crate) wrap: String,
+    /// Minutes of attack; parts of a minute are allowed.
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) minutes: f64,
+    /// Healthy clients.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) witnesses: usize,
+    /// Events a second for the healthy clients.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) witness_rate: u64,
+    /// Clients that never read.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) stalled: usize,
+    /// Events of 1 KiB published a second to those that never read, beside the floods.
+    #[arg(long, default_value_t = 5000)]
+    pub(crate) stalled_rate: u64,
+    /// Publishers at full speed.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) publishers: usize,
+    /// Connections of the flood opened a second.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) connect_rate: u64,
+    /// Connections of the flood kept open.
+    #[arg(long, default_value_t = 1500)]
+    pub(crate) flood_open: usize,
+    /// Resident memory the server may reach, MiB.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) memory_mib: u64,
+    /// Milliseconds the healthy clients' p99 must stay below.
+    #[arg(long, default_value_t = 250.0)]
+    pub(crate) p99_ms: f64,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl SiegeArgs {
+    /// Whole seconds of attack, 5 at least.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded to a day just before")]
+    pub(crate) fn seconds(&self) -> u64 {
+        (self.minutes * 60.0).round().clamp(5.0, 86_400.0) as u64
+    }
 }
 
 /// The floor's own arguments.

@@ -41,8 +41,8 @@ pub struct Limits {
     /// How long a request's head may take. Default `5s`; then 408.
     #[serde(deserialize_with = "units::duration")]
     pub head: Duration,
-    /// How long a request's body may take. Default `10s`, and a second more for every 64 KiB that came; then 408. An
-    /// NDJSON body may take as long as it likes, if only it does not rest for this long.
+    /// How long a request's body may take without a byte arriving, and in all but for a second per KiB that has arrived
+    /// (NDJSON: without a byte only). Default `10s`; then 408.
     #[serde(deserialize_with = "units::duration")]
     pub body: Duration,
 }

@@ -4,7 +4,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_web::{
@@ -18,7 +18,10 @@ use futures_util::{
     FutureExt, StreamExt,
     future::{Either, select},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{
     Shared,
@@ -35,6 +38,9 @@ use crate::{
 const LINES_AHEAD: usize = 8;
 /// Seconds after which a publisher may ask a stopping server again: by then its successor may run.
 const STOPPING_RETRY: &str = "5";
+
+/// Bytes a second a body must arrive at in the long run; slower than the slowest modem.
+const SLOWEST: usize = 1024;
 
 /// Publishes what the body holds.
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
@@ -90,18 +96,14 @@ async fn whole(publishing: &Publishing, request: &HttpRequest, payload: web::Pay
     }
 }
 
-/// A body that comes this fast, in bytes a second, may take longer than its deadline.
-const SLOWEST_BODY: u64 = 64 << 10;
-
-/// Reads a whole body, no further than allowed. The deadline is for all of it, and grows only with what came: a client
-/// that sends a byte now and then does not hold a connection for ever.
+/// Reads a whole body, no further than allowed. The deadline is for each part of it, and for the whole but for a second
+/// per [`SLOWEST`] bytes: a body that drips is not waited for, however steadily it does.
 pub(super) async fn read_body(mut payload: web::Payload, limit: usize, deadline: Duration) -> Result<Bytes, HttpResponse> {
     let mut body = BytesMut::new();
     let began = Instant::now();
     loop {
-        let earned = Duration::from_secs(body.len() as u64 / SLOWEST_BODY);
-        let left = (deadline + earned).saturating_sub(began.elapsed());
-        match timeout(left, payload.next()).await {
+        let whole = began + deadline + Duration::from_secs((body.len() / SLOWEST) as u64);
+        match timeout_at(whole.min(Instant::now() + deadline), payload.next()).await {
             Err(_) => return Err(HttpResponse::RequestTimeout().json(problem(408, "the body did not arrive in time"))),
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(Err(_))) => return Err(HttpResponse::BadRequest().json(problem(400, "the body cannot be read"))),

@@ -10,8 +10,10 @@
 )]
 
 mod address;
+mod canary;
 mod drain;
 mod expiry;
+mod faults;
 mod first_minutes;
 mod folder;
 mod full;
@@ -25,6 +27,7 @@ mod origin;
 mod publish;
 mod revoke;
 mod rights;
+mod routes;
 mod sse;
 mod start;
 mod tls;

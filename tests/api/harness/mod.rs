@@ -13,7 +13,7 @@ use std::{
 
 pub(crate) use http::{Answer, Request};
 pub(crate) use people::{PEOPLE, medias, progress_of, token_of};
-pub(crate) use server::{Server, refused_start};
+pub(crate) use server::{Launch, Server, refused_start};
 pub(crate) use sse::{Sse, SseEvent, connect, connect_deaf};
 pub(crate) use tls::{Certificate, Wire};
 

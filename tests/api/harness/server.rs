@@ -13,9 +13,21 @@ use tempfile::TempDir;
 
 use super::{Answer, Certificate, PATIENCE, Request, Wire, eventually, token_of};
 
+/// What a start has beside its settings.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Launch {
+    /// Words put before the command, which must end in the server's own process: `prlimit --nofile=256:256`.
+    pub(crate) wrap: &'static [&'static str],
+    /// The level of the log, as FANFARE_LOG has it; empty for the default.
+    pub(crate) log: &'static str,
+    /// Further arguments of `serve`.
+    pub(crate) arguments: &'static [&'static str],
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
+    launch: Launch,
     folder: TempDir,
     url: String,
     metrics_url: String,
@@ -35,8 +47,13 @@ impl Server {
 
     /// As [`Server::start_on`], with further lines for `[server]`.
     pub(crate) fn start_on_with(listen: &str, server: &str, settings: &str) -> Self {
+        Self::launch(listen, &format!("{server}\n{settings}"), Launch::default())
+    }
+
+    /// As [`Server::start_on`], with more than settings.
+    pub(crate) fn launch(listen: &str, settings: &str, launch: Launch) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self::start_in(folder, None, listen, &format!("{server}\n{settings}"))
+        Self::start_in(folder, None, listen, settings, launch)
     }
 
     /// As [`Server::start`], with TLS on the main address.
@@ -44,15 +61,15 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let certificate = Certificate::make(folder.path(), "first");
         let settings = format!("[tls]\ncert = {:?}\nkey = {:?}\n{settings}", certificate.cert, certificate.key);
-        Self::start_in(folder, Some(certificate), "127.0.0.1:0", &settings)
+        Self::start_in(folder, Some(certificate), "127.0.0.1:0", &settings, Launch::default())
     }
 
-    fn start_in(folder: TempDir, certificate: Option<Certificate>, listen: &str, settings: &str) -> Self {
+    fn start_in(folder: TempDir, certificate: Option<Certificate>, listen: &str, settings: &str, launch: Launch) -> Self {
         let data = folder.path().join("data");
         let server = format!("[server]\nlisten = {listen:?}\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
         write_settings(&folder, &format!("{server}{settings}"));
-        let child = spawn(&folder);
-        let mut server = Self { child, folder, url: String::new(), metrics_url: String::new(), certificate };
+        let child = spawn(&folder, launch);
+        let mut server = Self { child, launch, folder, url: String::new(), metrics_url: String::new(), certificate };
         server.wait_until_ready();
         server
     }
@@ -175,7 +192,7 @@ impl Server {
     pub(crate) fn restart_stopped(&mut self) {
         // Left over from the run before, it would name ports nobody listens on; a clean stop may have removed it.
         let _already_gone = fs::remove_file(self.run_file());
-        self.child = spawn(&self.folder);
+        self.child = spawn(&self.folder, self.launch);
         self.wait_until_ready();
     }
 
@@ -185,13 +202,18 @@ impl Server {
         self.child.wait().expect("our own child");
         fs::remove_file(self.run_file()).expect("a killed process leaves its run file");
         meanwhile();
-        self.child = spawn(&self.folder);
+        self.child = spawn(&self.folder, self.launch);
         self.wait_until_ready();
     }
 
     /// What the process has written so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The id of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The data folder.
@@ -233,7 +255,7 @@ impl Drop for Server {
 pub(crate) fn refused_start(settings: &str) -> (ExitStatus, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write_settings(&folder, &settings.replace("FOLDER", &folder.path().display().to_string()));
-    let mut child = spawn(&folder);
+    let mut child = spawn(&folder, Launch::default());
     let began = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().expect("our own child") {
@@ -255,13 +277,17 @@ fn write_settings(folder: &TempDir, text: &str) {
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("the settings are ours");
 }
 
-fn spawn(folder: &TempDir) -> Child {
+fn spawn(folder: &TempDir, launch: Launch) -> Child {
     let log = File::options().create(true).append(true).open(folder.path().join("log")).expect("a log file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
-    command.arg("serve").arg("--config").arg(folder.path().join("fanfare.toml"));
+    let words: Vec<&str> = launch.wrap.iter().copied().chain([env!("CARGO_BIN_EXE_fanfare")]).collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg("serve").arg("--config").arg(folder.path().join("fanfare.toml")).args(launch.arguments);
     // Settings of the developer's own shell must not reach the test.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FANFARE_")) {
         command.env_remove(name);
+    }
+    if !launch.log.is_empty() {
+        command.env("FANFARE_LOG", launch.log);
     }
     command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
     command.spawn().expect("the binary starts")
