@@ -122,7 +122,10 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[server]\nlisen = \"x\"",
         "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, name, data_dir, drain_window, allowed_origins",
     ),
-    ("[tls]\ncert = \"x\"", "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, libraries, users, tokens"),
+    (
+        "[tls]\ncert = \"x\"",
+        "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, jwt, auth, libraries, users, tokens",
+    ),
     ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat"),
     ("[dialects.redseat]\nrest = true", "FILE: dialects.redseat.rest: unknown key, allowed are enabled, spelling, ping_interval"),
     (
