@@ -1,6 +1,7 @@
 //! Asking again about open sessions, and forgetting what nobody uses.
 
 use std::{
+    collections::hash_map::Entry,
     sync::{Arc, Weak},
     thread,
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ pub(super) fn watch(callback: &Weak<Callback>) {
     while let Some(callback) = callback.upgrade() {
         look(&callback, Instant::now());
         drop(callback);
-        thread::sleep(LOOK);
+        thread::park_timeout(LOOK);
     }
 }
 
@@ -32,8 +33,8 @@ fn look(callback: &Arc<Callback>, now: Instant) {
             callback.end(&mut state, hash, Denied::Unavailable);
         } else if known.held.now() == Err(Denied::Expired) {
             callback.end(&mut state, hash, Denied::Expired);
-        } else if !state.flights.contains_key(&hash) {
-            state.flights.insert(hash, Arc::default());
+        } else if let Entry::Vacant(place) = state.flights.entry(hash) {
+            place.insert(Arc::default());
             state.to_check.push_back(hash);
         }
     }

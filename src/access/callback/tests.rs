@@ -86,7 +86,7 @@ fn serve(mut stream: TcpStream, does: &Mutex<Does>, n_calls: &AtomicUsize) {
     let does = does.lock().clone();
     let (status, body) = match does {
         Does::Slow(wait, status, body) => {
-            thread::sleep(wait);
+            thread::park_timeout(wait);
             (status, body)
         }
         Does::Answer(status, body) => (status, body),
@@ -135,7 +135,7 @@ fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !is() {
         assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 

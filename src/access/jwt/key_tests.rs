@@ -122,14 +122,14 @@ fn a_key_set_is_read_again_when_it_changes_and_kept_when_it_breaks() {
     };
     assert!(sent("main", SECRET).is_ok() && sent("next", SECRET).is_err());
     private_file(folder.path(), "jwks.json", "{\"keys\": [");
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::park_timeout(Duration::from_millis(1_500));
     assert!(sent("main", SECRET).is_ok(), "a broken set changes nothing");
     let next = "another secret of thirty-two bytes";
     std::fs::rename(private_file(folder.path(), "new.json", &set("next", next)), &path).expect("renamed");
     let deadline = Instant::now() + Duration::from_secs(10);
     while sent("next", next).is_err() {
         assert!(Instant::now() < deadline, "the new set was not read");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
     assert!(sent("main", SECRET).is_err(), "what is no longer in the set no longer counts");
 }

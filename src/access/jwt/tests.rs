@@ -188,7 +188,7 @@ fn a_token_ends_when_it_says_and_not_before_it_begins() {
     let deadline = Instant::now() + Duration::from_secs(5);
     while strict.current(&session.credential).is_some() {
         assert!(Instant::now() < deadline, "it did not end");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
     assert!(Timestamp::now() >= session.credential.expires().expect("it ends"));
 }
