@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub(super) token: Secret,
     /// Until then new connections get in without a question.
     pub(super) fresh_until: Instant,
+    /// When the credential ends, if it does.
+    pub(super) ends: Option<Instant>,
 }
 
 impl Known {
@@ -93,15 +95,17 @@ impl Cache {
         Some(entry)
     }
 
-    /// The entries that are due. Those in nobody's use go; the others are due again then.
+    /// The entries that are due. Those in nobody's use go; the others are due again then, which is after `now`, or when
+    /// they end.
     pub(super) fn take_due(&mut self, now: Instant, again: Instant) -> Vec<Hash> {
         let mut in_use = Vec::new();
         while let Some((due, hash)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, hash));
             match self.entries.get_mut(&hash) {
                 Some((Entry::Known(known), due)) if known.is_in_use() => {
-                    *due = again;
-                    self.due.insert((again, hash));
+                    let next = known.ends.filter(|ends| *ends > now).map_or(again, |ends| again.min(ends));
+                    *due = next;
+                    self.due.insert((next, hash));
                     in_use.push(hash);
                 }
                 _ => drop(self.entries.remove(&hash)),

@@ -200,8 +200,9 @@ impl Callback {
             }
         };
         let fresh_until = Instant::now() + self.settings.cache;
-        let known = Known { held: Arc::clone(&held), token, fresh_until };
-        let due = expires.map_or(fresh_until, |at| fresh_until.min(Instant::now() + until(at)));
+        let ends = expires.map(|at| Instant::now() + until(at));
+        let known = Known { held: Arc::clone(&held), token, fresh_until, ends };
+        let due = ends.map_or(fresh_until, |ends| fresh_until.min(ends));
         state.cache.insert(hash, Entry::Known(known), due);
         held
     }
