@@ -9,6 +9,7 @@
     reason = "a test says what it expects, a table is as long as it is, and a failed test shows the server's log"
 )]
 
+mod callback;
 mod expiry;
 mod folder;
 mod full;
