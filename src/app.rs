@@ -8,6 +8,7 @@ mod embed;
 mod engine;
 mod folders;
 mod parts;
+mod rights;
 mod stop;
 mod watchdog;
 
@@ -136,6 +137,7 @@ impl App {
         actix_rt::spawn(metrics);
         let hubs = all_present(reports, settings.engine.workers).await?;
         parts.start_dispatchers(&settings, &hubs).await?;
+        rights::forward(&parts.crew().directory, hubs.clone());
         // The only writer, once: a second start of the same parts does not exist.
         let _ = shared.hubs.set(hubs);
         let watchdog = parts.watch(&settings)?;

@@ -82,6 +82,8 @@ pub(super) struct Held {
 struct Standing {
     grant: Arc<Grant>,
     now: Result<Arc<Principal>, Denied>,
+    /// Who gave it took it back: no change of the user's rights brings it back.
+    is_over: bool,
 }
 
 impl Held {
@@ -92,7 +94,7 @@ impl Held {
         grant: Grant,
         now: Result<Arc<Principal>, Denied>,
     ) -> Self {
-        let standing = RwLock::new(Standing { grant: Arc::new(grant), now });
+        let standing = RwLock::new(Standing { grant: Arc::new(grant), now, is_over: false });
         Self { hash, origin, expires: AtomicI64::new(expires.map_or(NEVER, |at| at.0)), standing }
     }
 
@@ -113,17 +115,24 @@ impl Held {
     /// filter group.
     pub(super) fn stand(&self, now: Result<Arc<Principal>, Denied>) -> bool {
         let mut standing = self.standing.write();
-        let changes = standing.now != now;
+        let changes = !standing.is_over && standing.now != now;
         if changes {
             standing.now = now;
         }
         changes
     }
 
-    /// Takes over what it was granted anew; what it stands for is set by [`Held::stand`].
-    pub(super) fn regrant(&self, grant: Grant, expires: Option<Timestamp>) {
+    /// Takes over what it was granted anew; what it stands for is set by [`Held::stand`]. Whether it ends at another time.
+    pub(super) fn regrant(&self, grant: Grant, expires: Option<Timestamp>) -> bool {
         self.standing.write().grant = Arc::new(grant);
-        self.expires.store(expires.map_or(NEVER, |at| at.0), Ordering::Relaxed);
+        let expires = expires.map_or(NEVER, |at| at.0);
+        self.expires.swap(expires, Ordering::Relaxed) != expires
+    }
+
+    /// From now on it is refused, for good.
+    pub(super) fn end(&self, denied: Denied) {
+        let mut standing = self.standing.write();
+        (standing.now, standing.is_over) = (Err(denied), true);
     }
 }
 

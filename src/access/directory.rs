@@ -17,6 +17,8 @@ use parking_lot::Mutex;
 
 use super::{
     Credential, Principal,
+    callback::Callback,
+    changes::{ChangeQueue, Changes},
     connections::{Admitted, ConnectionCounts, TooManyConnections},
     credential::{Grant, Held, Origin},
     jwt::{self, KeyError, Verified, Verifier},
@@ -146,7 +148,9 @@ pub struct Directory {
     entries: Vec<Arc<Held>>,
     jwt: Option<Verifier>,
     /// What is in force. Never held while anything is waited for.
-    people: Mutex<People>,
+    people: Arc<Mutex<People>>,
+    callback: Option<Arc<Callback>>,
+    changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
     counts: Arc<ConnectionCounts>,
 }
@@ -171,6 +175,8 @@ impl Directory {
             table.insert(hash, Arc::clone(&held));
             entries.push(held);
         }
+        let people = Arc::new(Mutex::new(people));
+        let changes = Arc::default();
         let directory = Self {
             store,
             changed: Mutex::new(changed),
@@ -178,36 +184,51 @@ impl Directory {
             table,
             entries,
             jwt,
-            people: Mutex::new(people),
+            callback: Callback::open(&settings.auth, &people, &changes),
+            people,
+            changes,
             epoch: AtomicU64::new(1),
             counts: Arc::new(ConnectionCounts::new(settings.limits.connections_per_user, settings.limits.connections_per_address)),
         };
         Ok((directory, run_token))
     }
 
-    /// Who shows this token: one of the settings, or a signed one.
+    /// Who shows this token: one of the settings, a signed one, or one the callback was asked about lately. Never waits.
     ///
     /// # Errors
-    /// [`Denied`] when it is nobody's, has expired or its user is refused.
+    /// [`Denied`] when it is nobody's, has expired or its user is refused; [`Denied::Ask`] when only the callback can tell.
     pub fn authenticate(&self, token: &str) -> Result<Authenticated, Denied> {
-        if token.len() > MAX_TOKEN_BYTES {
+        if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
             return Err(Denied::Unknown);
         }
         if let Some(held) = self.table.find(token) {
             return self.admit_token(held);
         }
-        match &self.jwt {
-            Some(verifier) if jwt::looks_signed(token) => self.admit_token(&self.signed(verifier, token)?),
-            _ => Err(Denied::Unknown),
+        match (&self.jwt, &self.callback) {
+            // What these keys must have signed is nobody else's to judge: a token that ended does not get a second chance.
+            (Some(verifier), _) if jwt::looks_signed(token) => self.admit_token(&self.signed(verifier, token)?),
+            (_, Some(callback)) => self.admit_token(&callback.known(token)?),
+            (_, None) => Err(Denied::Unknown),
         }
     }
 
-    /// Asks whoever may know a token that nobody here does.
+    /// As [`Directory::authenticate`], and asks the callback where that is needed. Waits for its answer at most
+    /// `auth.timeout`; whoever asks about the same token meanwhile waits for the same answer. No thread is held up.
     ///
     /// # Errors
-    /// [`Denied`] when it is nobody's there either, or nobody can be asked.
+    /// As there; [`Denied::Unavailable`] when the callback gives no answer that can be used, or has more to do than it may.
     pub async fn ask(self: &Arc<Self>, token: &str) -> Result<Authenticated, Denied> {
-        self.authenticate(token)
+        match (self.authenticate(token), &self.callback) {
+            (Err(Denied::Ask), Some(callback)) => self.admit_token(&callback.ask(token).await?),
+            (known, _) => known,
+        }
+    }
+
+    /// Changes of rights that nobody made here: what the callback answers when it is asked again about open sessions. They
+    /// are in force; whoever waits for them tells the hubs. One waits at a time.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes(Arc::clone(&self.changes))
     }
 
     /// The present rights behind a credential; `None` when it is refused now. The same `Arc` as before when nothing about
@@ -314,7 +335,8 @@ impl Directory {
         let mut changed = self.changed.lock();
         let known_before = self.configured.knows(user) || changed.contains_key(user);
         let mut next = changed.clone();
-        let known = self.tokens_of(user);
+        let mut known = self.tokens_of(user);
+        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| held.origin == Origin::Callback));
         edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
         let epoch = self.put_in_force(user, next.clone());
@@ -322,7 +344,8 @@ impl Directory {
         Ok(RightsChanged { user: user.clone(), epoch, known_before })
     }
 
-    /// The configured tokens of a user: what a revocation names one by one. Signed tokens are refused by their age.
+    /// The configured tokens of a user. A revocation names them one by one, as those the callback knows; signed tokens are
+    /// refused by their age.
     fn tokens_of(&self, user: &UserId) -> Vec<Arc<Held>> {
         self.entries.iter().filter(|held| held.grant().user.as_ref() == Some(user)).cloned().collect()
     }
@@ -344,6 +367,12 @@ impl Directory {
     #[cfg(test)]
     pub(super) fn n_issued(&self) -> usize {
         self.people.lock().n_issued()
+    }
+
+    /// How many answers of the callback are remembered.
+    #[cfg(test)]
+    pub(super) fn n_remembered(&self) -> usize {
+        self.callback.as_ref().map_or(0, |callback| callback.n_remembered())
     }
 
     fn admit_token(&self, held: &Arc<Held>) -> Result<Authenticated, Denied> {

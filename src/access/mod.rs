@@ -2,19 +2,26 @@
 //!
 //! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
 
+mod callback;
+mod changes;
 mod connections;
 mod credential;
 mod directory;
 #[cfg(test)]
 mod directory_tests;
 mod filter;
+mod granted;
 mod jwt;
+#[cfg(test)]
+mod matrix_tests;
 mod people;
 mod principal;
 mod store;
+mod strict;
 pub mod token;
 
 pub use crate::config::{LibraryRights, PublishRights, Secret};
+pub use changes::Changes;
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
 pub use credential::Credential;
 pub use directory::{Authenticated, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};

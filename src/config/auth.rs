@@ -30,7 +30,8 @@ pub struct Auth {
     /// Questions under way at a time, for new connections and, as many again, for open ones. Default 16; beyond it new
     /// connections are refused as *full*.
     pub calls: usize,
-    /// How long an open connection is kept while the back end cannot be asked about it. Default `5m`; then it is closed.
+    /// How much longer than an answer counts an open connection is kept while the back end cannot be asked about it.
+    /// Default `5m`; then it is closed.
     #[serde(deserialize_with = "units::duration")]
     pub keep_unchecked: Duration,
 }

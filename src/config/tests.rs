@@ -231,6 +231,10 @@ const BAD_PEOPLE: &[(&str, &str)] = &[
         "FILE: tokens[0].token: is already the token of users[0]",
     ),
     (
+        "[[tokens]]\ntoken = \"hunter2\"\nmetrics = true\npublish = true",
+        "FILE: tokens[0].metrics: must stand alone: a token for metrics does nothing else",
+    ),
+    (
         "[[tokens]]\ntoken = \"hunter2\"\npublish = \"all\"",
         "FILE: tokens[0].publish: must be true, false, or a table of libraries and types, not text",
     ),
@@ -308,6 +312,7 @@ fn size(bytes: usize) -> String {
 fn the_readme_has_the_defaults() {
     let (engine, limits, folder) = (Engine::default(), Limits::default(), Folder::default());
     let (server, redseat) = (Server::default(), RedSeat::default());
+    let (jwt, auth) = (Jwt::default(), Auth::default());
     let rows = [
         format!("`listen` | `{}` |", server.listen),
         format!("`metrics_listen` | `{}` |", server.metrics_listen),
@@ -332,6 +337,11 @@ fn the_readme_has_the_defaults() {
         format!("`quiet` | `{:?}` |", folder.quiet),
         format!("`batch` | {} |", folder.batch),
         format!("`ping_interval` | `{}`, `document`, `{:?}` |", redseat.enabled, redseat.ping_interval),
+        format!("`leeway` | `{}s`, at most `60s` |", jwt.leeway.as_secs()),
+        format!("`timeout` | `{:?}` |", auth.timeout),
+        format!("`cache`, `cache_refusals` | `{:?}`, `{:?}` |", auth.cache, auth.cache_refusals),
+        format!("`cache_entries`, `calls` | {}, {} |", auth.cache_entries, auth.calls),
+        format!("`keep_unchecked` | `{}m` |", auth.keep_unchecked.as_secs() / 60),
     ];
     for row in rows {
         assert!(include_str!("../../README.md").contains(&row), "the table of settings has no `{row}`");

@@ -155,17 +155,20 @@ impl Handler<FromShard> for Hub {
     }
 }
 
-/// A user's rights changed: answered when his sessions of this worker have followed.
+/// A user's rights changed, or, without a user, those of a key: answered when the sessions of this worker have followed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct RightsChanged(pub UserId);
+pub struct RightsChanged(pub Option<UserId>);
 
 impl Handler<RightsChanged> for Hub {
     type Result = ();
 
     fn handle(&mut self, RightsChanged(user): RightsChanged, _: &mut Self::Context) {
         // A hub lost over it has no session left that could keep old rights.
-        let _ = self.handle.with(|core| core.rights_changed(&user));
+        let _ = self.handle.with(|core| match &user {
+            Some(user) => core.rights_changed(user),
+            None => core.keys_changed(),
+        });
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::{collections::VecDeque, rc::Rc};
 
-use super::core::HubCore;
+use super::{core::HubCore, index::GroupId};
 use crate::{
     access::Filter,
+    clock::Timestamp,
     connection::{CloseReason, Connection, Offer, SkipReason, add},
     event::{Encoded, FormatPair},
     id::UserId,
@@ -16,7 +17,17 @@ use crate::{
 impl HubCore {
     /// A user's rights changed: his sessions follow before this returns.
     pub fn rights_changed(&mut self, user: &UserId) {
-        let groups = self.index.of_user(user);
+        self.check_groups(&self.index.of_user(user));
+    }
+
+    /// The rights of a key without a user changed: every such session is checked before this returns.
+    pub fn keys_changed(&mut self) {
+        let of_keys = self.groups.iter().filter(|(_, group)| group.key.filter.principal.user.is_none());
+        let groups: Vec<GroupId> = of_keys.filter_map(|(group, _)| GroupId::try_from(group).ok()).collect();
+        self.check_groups(&groups);
+    }
+
+    fn check_groups(&mut self, groups: &[GroupId]) {
         let slots: Vec<u32> = groups.iter().flat_map(|group| self.groups[*group as usize].members.iter().map(|seat| seat.slot)).collect();
         for slot in slots {
             self.check_rights(slot);
@@ -28,7 +39,8 @@ impl HubCore {
         let member = &self.members[slot as usize];
         let connection = Rc::clone(&member.connection);
         let Some(principal) = self.directory.current(&member.credential) else {
-            self.close(&connection, CloseReason::Revoked);
+            let has_ended = member.credential.expires().is_some_and(|ends| ends <= Timestamp::now());
+            self.close(&connection, if has_ended { CloseReason::Expired } else { CloseReason::Revoked });
             return;
         };
         let group = &self.groups[member.group as usize];

@@ -130,7 +130,7 @@ async fn rights_changed(
     match changed {
         Ok(Ok(changed)) => {
             // All are told before any answer is waited for: one that does not answer keeps the others from nothing.
-            let told: Vec<_> = shared.hubs().iter().map(|hub| hub.rights.send(hub::RightsChanged(user.clone()))).collect();
+            let told: Vec<_> = shared.hubs().iter().map(|hub| hub.rights.send(hub::RightsChanged(Some(user.clone())))).collect();
             if futures_util::future::join_all(told).await.iter().any(Result::is_err) {
                 return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"));
             }

@@ -142,7 +142,7 @@ fn signed_tokens_count_as_connections_of_their_user() {
     let first = Sse::open(&server, "/sse", &token_of("reader"));
     let second = Sse::open(&server, "/sse", &token(&json!({})));
     let refused = Request::new("GET", "/sse").bearer(&token(&json!({"exp": now() + 200}))).send(&server);
-    assert!(refused.status == 429 || refused.status == 503, "{} {}", refused.status, refused.body);
+    assert!(refused.body.starts_with("retry: ") && refused.body.lines().count() <= 3, "{} {}", refused.status, refused.body);
     drop((first, second));
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod address;
+mod callback;
 mod canary;
 mod drain;
 mod expiry;

@@ -2,17 +2,14 @@
 //!
 //! Strict: a key given twice, a claim of another type or padding that does not belong there rejects the token whole.
 
-use std::fmt;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
 use super::Verified;
 use crate::{
-    access::{Denied, Principal, credential::Grant},
+    access::{Denied, credential::Grant, granted::Granted, strict::Strict},
     clock::Timestamp,
-    config::{Jwt, JwtAlgorithm, LibraryRights, PublishRights},
+    config::{Jwt, JwtAlgorithm},
     id::UserId,
 };
 
@@ -60,35 +57,6 @@ pub(super) struct Accepts {
     leeway_ms: i64,
 }
 
-/// The claim `fanfare`: what the token itself grants.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Rights {
-    admin: bool,
-    libraries: Option<LibraryRights>,
-    publish: PublishRights,
-    explicit: Option<bool>,
-    tags: Option<Vec<String>>,
-}
-
-impl Rights {
-    /// What they make of their owner.
-    pub(super) fn into_principal(self) -> Principal {
-        let member = self.admin || self.libraries.is_some();
-        Principal {
-            user: None,
-            member,
-            admin: self.admin,
-            libraries: self.libraries.unwrap_or_default(),
-            only_publishes: !member && self.publish != PublishRights::Nothing,
-            publish: self.publish,
-            metrics: false,
-            explicit: self.explicit,
-            tags: self.tags,
-        }
-    }
-}
-
 impl Accepts {
     pub(super) fn new(settings: &Jwt) -> Self {
         let leeway_ms = i64::try_from(settings.leeway.as_millis()).unwrap_or_default();
@@ -122,7 +90,7 @@ impl Accepts {
         let alone = rights.is_some();
         // Nobody, and no rights: such a token says nothing.
         (alone || user.is_some()).then_some(())?;
-        let own = rights.map(Rights::into_principal).unwrap_or_default();
+        let own = rights.map(Granted::into_principal).unwrap_or_default();
         Some(Verified { grant: Grant { user, own, alone }, issued, expires })
     }
 
@@ -139,7 +107,7 @@ impl Accepts {
 }
 
 /// The rights in the claim; serde alone would take an array for them, too.
-fn rights(claim: &Value) -> Option<Rights> {
+fn rights(claim: &Value) -> Option<Granted> {
     claim.is_object().then(|| serde_json::from_value(claim.clone()).ok()).flatten()
 }
 
@@ -164,66 +132,5 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&decode(part)?).ok()? {
         Strict(Value::Object(fields)) => Some(fields),
         Strict(_) => None,
-    }
-}
-
-/// JSON in which no object has a key twice: readers differ in which of the two counts.
-pub(super) struct Strict(pub(super) Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> de::Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without a key given twice")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut values: A) -> Result<Value, A::Error> {
-        let mut all = Vec::new();
-        while let Some(Strict(value)) = values.next_element()? {
-            all.push(value);
-        }
-        Ok(Value::Array(all))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some((key, Strict(value))) = entries.next_entry::<String, Strict>()? {
-            if map.insert(key, value).is_some() {
-                return Err(de::Error::custom("a key is given twice"));
-            }
-        }
-        Ok(Value::Object(map))
     }
 }

@@ -21,7 +21,7 @@ const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 /// The key in a PEM text, which must be for that algorithm; the error says what is needed.
 pub(super) fn public_key(id: Option<String>, pem: &str, algorithm: JwtAlgorithm) -> Result<Key, String> {
     let der = unwrap_pem(pem).ok_or_else(|| format!("must hold one public key between {BEGIN} and {END}"))?;
-    let (kind, curve, key) = read_info(&der).ok_or("holds a public key that cannot be read")?;
+    let Info { kind, curve, key } = read_info(&der).ok_or("holds a public key that cannot be read")?;
     match algorithm {
         JwtAlgorithm::Rs256 if kind == RSA_ENCRYPTION => {
             let (modulus, exponent) = read_rsa(key).ok_or("holds an RSA key that cannot be read")?;
@@ -42,7 +42,13 @@ fn unwrap_pem(pem: &str) -> Option<Vec<u8>> {
 }
 
 /// The key's kind, its curve if it has one, and the key itself.
-fn read_info(der: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
+struct Info<'a> {
+    kind: &'a [u8],
+    curve: Option<&'a [u8]>,
+    key: &'a [u8],
+}
+
+fn read_info(der: &[u8]) -> Option<Info<'_>> {
     let (info, rest) = take(der, SEQUENCE)?;
     rest.is_empty().then_some(())?;
     let (algorithm, rest) = take(info, SEQUENCE)?;
@@ -52,7 +58,7 @@ fn read_info(der: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
     let curve = take(parameters, OBJECT_ID).map(|(curve, _)| curve);
     // The first byte counts the unused bits of the last one; keys are whole bytes.
     let (unused, key) = bits.split_first()?;
-    (*unused == 0).then_some((kind, curve, key))
+    (*unused == 0).then_some(Info { kind, curve, key })
 }
 
 /// Modulus and exponent (RFC 8017, appendix A.1.1).

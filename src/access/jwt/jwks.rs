@@ -3,11 +3,11 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use super::{
-    claims::Strict,
-    keys::{Key, KeySet},
+use super::keys::{Key, KeySet};
+use crate::{
+    access::strict::Strict,
+    config::{JwtAlgorithm, MAX_JWT_KEYS},
 };
-use crate::config::{JwtAlgorithm, MAX_JWT_KEYS};
 
 #[derive(Deserialize)]
 struct Document {

@@ -149,7 +149,7 @@ pub(super) fn watch(path: PathBuf, mut seen: Option<Version>, keys: &Arc<RwLock<
                 }
             }
             drop(keys);
-            thread::sleep(LOOK);
+            thread::park_timeout(LOOK);
         }
     };
     let started = thread::Builder::new().name("key-set".to_owned()).spawn(look);

@@ -6,6 +6,8 @@
 mod claims;
 mod der;
 mod jwks;
+#[cfg(test)]
+mod key_tests;
 mod keys;
 mod load;
 #[cfg(test)]
