@@ -8,6 +8,7 @@ mod backoff;
 mod http;
 pub mod logging;
 mod ndjson;
+mod pinned;
 pub mod publish;
 pub mod run_file;
 pub mod serve;

@@ -152,7 +152,7 @@ fn publish(
     printer: &mut Printer<'_>,
 ) -> Result<(), PublishError> {
     let target = Target::resolve(&args.target)?;
-    let sender = Sender { agent: http::agent(&target.url), target };
+    let sender = Sender { agent: http::agent(&target).map_err(TargetError::from)?, target };
     if let Some(kind) = &args.kind {
         let body = document(args, kind, stdin)?;
         return sender.publish_document(body.as_bytes(), printer);

@@ -13,6 +13,7 @@ mod expiry;
 mod folder;
 mod full;
 mod harness;
+mod head;
 mod injection;
 mod kinds;
 mod lag;
