@@ -37,7 +37,7 @@ fn offer(criterion: &mut Criterion) {
         engine.join_unrelated(n_unrelated);
         for number in 0..N_GROUPS {
             let filter = engine.filter(number);
-            engine.join(Outlet::Body(Rc::default()), filter);
+            engine.join(Outlet::body(Rc::default()), filter);
         }
         group.bench_function(name, |bencher| bencher.iter(|| engine.hub.offer(&envelope)));
     }

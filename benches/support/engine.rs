@@ -89,7 +89,7 @@ impl Engine {
     pub(crate) fn join_unrelated(&mut self, n_groups: usize) {
         for group in 0..n_groups {
             let filter = self.unrelated(group);
-            self.join(Outlet::Body(std::rc::Rc::default()), filter);
+            self.join(Outlet::body(std::rc::Rc::default()), filter);
         }
     }
 }

@@ -15,8 +15,11 @@ use rustls::{
 };
 use ureq::{
     Error,
-    unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter},
+    unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter, time::Instant},
 };
+
+/// The clock that the client library hands to its transports.
+type CurrentTime = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Puts TLS on a connection and accepts one certificate.
 #[derive(Debug)]
@@ -39,7 +42,8 @@ impl<In: Transport> Connector<In> for PinnedConnector {
         let Some(transport) = chained else { return Ok(None) };
         let name = ServerName::try_from("localhost").map_err(|_| Error::Tls("no name to ask for"))?;
         let tls = ClientConnection::new(Arc::clone(&self.0), name).map_err(Error::Rustls)?;
-        let mut stream = StreamOwned::new(tls, TransportAdapter::new(transport.boxed(), details.current_time.clone()));
+        let now = CurrentTime::clone(&details.current_time);
+        let mut stream = StreamOwned::new(tls, TransportAdapter::new(transport.boxed(), now));
         stream.sock.set_timeout(details.timeout);
         stream.conn.complete_io(&mut stream.sock)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());

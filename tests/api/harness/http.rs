@@ -61,7 +61,7 @@ impl Request {
     #[cfg(feature = "http2")]
     pub(crate) fn over_http2(&self, server: &Server) -> std::process::Command {
         let mut curl = std::process::Command::new("curl");
-        curl.args(["--silent", "--no-buffer", "--include", "--http2", "--request", &self.method, "--cacert"]);
+        curl.args(["--silent", "--no-buffer", "--dump-header", "-", "--http2", "--request", &self.method, "--cacert"]);
         curl.arg(&server.certificate().cert).arg(format!("{}{}", server.url(), self.path));
         for (name, value) in &self.headers {
             curl.args(["--header", &format!("{name}: {value}")]);
