@@ -12,6 +12,7 @@ mod first_lines;
 mod http;
 pub mod logging;
 mod ndjson;
+mod pinned;
 pub mod publish;
 pub mod run_file;
 pub mod serve;

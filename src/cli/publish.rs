@@ -162,7 +162,7 @@ fn publish(
         return Err(PublishError::OneInput);
     }
     let target = Target::resolve(&args.target.with_token_of(&mut *stdin)?)?;
-    let sender = Sender { agent: http::agent(&target.url), target };
+    let sender = Sender { agent: http::agent(&target).map_err(TargetError::from)?, target };
     if let Some(kind) = &args.kind {
         let body = document(args, kind, stdin)?;
         return sender.publish_document(body.as_bytes(), printer);

@@ -174,7 +174,7 @@ impl Tail<'_> {
     }
 
     fn request(&self, target: &Target) -> Result<Response<Body>, ureq::Error> {
-        let mut request = http::agent(&target.url).get(target.at("/sse")).header("accept", "text/event-stream");
+        let mut request = http::agent(target).map_err(ureq::Error::Rustls)?.get(target.at("/sse")).header("accept", "text/event-stream");
         if !self.args.libraries.is_empty() {
             request = request.query("libraries", self.args.libraries.join(","));
         }

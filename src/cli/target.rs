@@ -10,6 +10,10 @@ use std::{
 };
 
 use clap::Args;
+use rustls::pki_types::{
+    CertificateDer,
+    pem::{self, PemObject},
+};
 
 use super::run_file::{self, RunFile, RunFileError};
 
@@ -98,12 +102,16 @@ impl std::str::FromStr for Token {
 /// Why there is no server to talk to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TargetError {
-    #[error("--url {0}: must begin with http://, without user and password (https is not built in: use a local proxy or a tunnel)")]
+    #[error("--url {0}: must begin with http:// or https://, without user and password")]
     Url(String),
     #[error("--token-file {path}: {source}", path = path.display())]
     TokenFile { path: PathBuf, source: io::Error },
     #[error("--token-file {path}: {source}", path = path.display())]
     TokenFileContent { path: PathBuf, source: TokenError },
+    #[error("{path}, the certificate of the server on this machine: {source}", path = path.display())]
+    Certificate { path: PathBuf, source: pem::Error },
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     #[error(transparent)]
     RunFile(#[from] RunFileError),
     #[error("no server runs here (no run file {}): start one with `fanfare`, or name one with --url and --token-file", .0.display())]
@@ -120,6 +128,8 @@ pub(super) struct Target {
     /// The base address, without a slash at its end.
     pub(super) url: String,
     pub(super) token: Option<Token>,
+    /// The one certificate that is trusted, for the server on this machine; else the public authorities are.
+    pub(super) certificate: Option<CertificateDer<'static>>,
 }
 
 impl Target {
@@ -130,6 +140,8 @@ impl Target {
         let data_dir = args.data_dir.clone().or_else(run_file::default_data_dir);
         let run_file = match &data_dir {
             Some(data_dir) if !complete => run_file::read(data_dir)?,
+            // Nothing is missing; but if it is the server of this machine, its certificate is needed to trust it.
+            Some(data_dir) => run_file::read(data_dir).ok().flatten(),
             _ => None,
         };
         if args.url.is_none() && token.is_none() && run_file.is_none() {
@@ -146,13 +158,15 @@ impl Target {
             (None, Some(run_file)) => checked_url(&run_file.url)?,
             (None, None) => DEFAULT_URL.to_owned(),
         };
+        // A token for the local server must not be sent to another one, and its certificate says nothing about another.
+        let run_file = run_file.filter(|run_file| run_file.url.trim_end_matches('/') == url);
+        let certificate = run_file.as_ref().and_then(|run_file| run_file.certificate.as_deref()).map(certificate_in).transpose()?;
         let token = match (token, run_file) {
             (Some(token), _) => Some(token),
-            // A token for the local server must not be sent to another one.
-            (None, Some(run_file)) if run_file.url.trim_end_matches('/') == url => Some(run_file.token.parse()?),
-            (None, _) => None,
+            (None, Some(run_file)) => Some(run_file.token.parse()?),
+            (None, None) => None,
         };
-        Ok(Self { url, token })
+        Ok(Self { url, token, certificate })
     }
 
     /// The address of a path of the server.
@@ -168,10 +182,15 @@ fn own_token(args: &TargetArgs) -> Result<Option<Token>, TargetError> {
     Ok(Some(token))
 }
 
+/// The first certificate of the file is the server's own.
+fn certificate_in(path: &Path) -> Result<CertificateDer<'static>, TargetError> {
+    CertificateDer::from_pem_file(path).map_err(|source| TargetError::Certificate { path: path.to_owned(), source })
+}
+
 fn checked_url(url: &str) -> Result<String, TargetError> {
     let url = url.trim().trim_end_matches('/');
     let refused = || TargetError::Url(super::terminal::printable(url.split('@').next_back().unwrap_or_default()).into_owned());
-    let rest = url.strip_prefix("http://").ok_or_else(refused)?;
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).ok_or_else(refused)?;
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.is_empty() || authority.contains('@') || url.contains(['?', '#', ' ']) || url.contains(char::is_control) {
         return Err(refused());
@@ -194,11 +213,11 @@ mod tests {
     #[test]
     fn flags_come_first_then_the_run_file_then_the_default() {
         let chosen = Target::choose(None, None, run_file()).expect("valid");
-        assert_eq!(chosen, Target { url: "http://127.0.0.1:9000".into(), token: Some(token("local")) });
+        assert_eq!(chosen, Target { url: "http://127.0.0.1:9000".into(), token: Some(token("local")), certificate: None });
         let chosen = Target::choose(None, Some(token("own")), run_file()).expect("valid");
         assert_eq!(chosen.token, Some(token("own")));
         let chosen = Target::choose(None, None, None).expect("valid");
-        assert_eq!(chosen, Target { url: DEFAULT_URL.into(), token: None });
+        assert_eq!(chosen, Target { url: DEFAULT_URL.into(), token: None, certificate: None });
         assert_eq!(Target::choose(Some("http://h/base/"), None, None).expect("valid").at("/sse"), "http://h/base/sse");
     }
 
@@ -210,7 +229,7 @@ mod tests {
 
     #[test]
     fn an_unusable_address_names_the_flag_and_keeps_its_password_to_itself() {
-        for url in ["https://h", "localhost:8400", "http://", "http://u:secret@h", "http://h/?token=x"] {
+        for url in ["ftp://h", "https://", "localhost:8400", "http://", "http://u:secret@h", "http://h/?token=x"] {
             let message = checked_url(url).expect_err(url).to_string();
             assert!(message.starts_with("--url ") && !message.contains("secret"), "{message}");
         }

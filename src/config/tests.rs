@@ -318,6 +318,7 @@ fn the_readme_has_the_defaults() {
         format!("`metrics_listen` | `{}` |", server.metrics_listen),
         format!("`name` | `{}` |", server.name),
         format!("`drain_window` | `{:?}`, at most `30s` |", server.drain_window),
+        "| `cert`, `key` | none |".to_owned(),
         format!("`shard_threads` | `{}` |", engine.shard_threads),
         format!("`feed_age` | {}, {}, `{:?}` |", engine.feed_entries, size(engine.feed_bytes), engine.feed_age),
         format!("`feeds_bytes_per_worker` | {} |", size(engine.feeds_bytes_per_worker)),

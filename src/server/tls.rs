@@ -4,10 +4,12 @@
 //! business.
 
 use std::{
+    fs::File,
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use parking_lot::RwLock;
@@ -28,6 +30,14 @@ use super::transport::Transport;
 /// and nobody can replace both at once.
 const POLL: Duration = Duration::from_secs(1);
 
+/// When files that could not be used are tried again although they look the same: a link's target or the system's want of
+/// descriptors is not seen by looking.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// What a key file's group may not do (write), and others may not do at all. That a group may read it is how several
+/// distributions give keys to servers.
+const FORBIDDEN_MODE: u32 = 0o027;
+
 /// Why a certificate and its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -40,6 +50,14 @@ pub enum TlsError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// Others than the owner and its group can read the key, or more than the owner can write it.
+    #[error("tls.key: {path}: mode is {mode:03o}, open to others than its owner (its group may read it): 600 is enough", path = path.display())]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// A file does not hold what it should. What it holds instead is not told: it may be the key.
     #[error("{key}: {path}: holds no {wanted} in PEM", path = path.display())]
@@ -104,16 +122,16 @@ impl Tls {
     pub(super) async fn watch(self: Arc<Self>) {
         let mut timer = tokio::time::interval(POLL);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut tried, mut seen) = (self.pair.stamp(), None);
+        let (mut tried, mut seen, mut retry) = (self.pair.stamp(), None, None::<Instant>);
         loop {
             timer.tick().await;
             let stamp = self.pair.stamp();
-            if stamp == tried {
-                seen = None;
-            } else if seen.replace(stamp) == Some(stamp) {
+            let again = retry.is_some_and(|at| Instant::now() >= at);
+            if again || (stamp != tried && seen == Some(stamp)) {
                 tried = stamp;
-                self.pair.reload();
+                retry = (!self.pair.reload()).then(|| Instant::now() + RETRY);
             }
+            seen = Some(stamp);
         }
     }
 }
@@ -143,14 +161,18 @@ impl Pair {
         Ok(Self { cert, key, provider, current })
     }
 
-    fn reload(&self) {
-        match read(&self.cert, &self.key, &self.provider) {
+    /// Whether the files could be used.
+    fn reload(&self) -> bool {
+        let read = read(&self.cert, &self.key, &self.provider);
+        let usable = read.is_ok();
+        match read {
             Ok(pair) => {
                 *self.current.write() = pair;
                 tracing::info!(cert = %self.cert.display(), "the certificate was read again");
             }
             Err(error) => tracing::error!("the certificate was not read again, the old one stays in use: {error}"),
         }
+        usable
     }
 
     fn stamp(&self) -> Stamp {
@@ -169,12 +191,25 @@ impl ResolvesServerCert for Pair {
 
 fn read(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) });
     let chain = chain.map_err(|error| unreadable("tls.cert", cert, "certificate", error))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("tls.key", key, "private key", error))?;
-    warn_of_dates(cert, &chain, provider);
+    let Some(first) = chain.first() else { return Err(unreadable("tls.cert", cert, "certificate", pem::Error::NoItemsFound)) };
+    if let Some(complaint) = out_of_date(first, UnixTime::now(), provider) {
+        tracing::warn!(cert = %cert.display(), "{complaint}");
+    }
+    let secret = read_key(key)?;
     let pair = CertifiedKey::from_der(chain, secret, provider);
     pair.map(Arc::new).map_err(|source| TlsError::Pair { cert: cert.to_owned(), key: key.to_owned(), source })
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let in_file = |source| unreadable("tls.key", path, "private key", pem::Error::Io(source));
+    let mut file = File::open(path).map_err(in_file)?;
+    // The mode of the opened file, not of the path: the path could be exchanged in between.
+    let mode = file.metadata().map_err(in_file)?.permissions().mode() & 0o777;
+    if mode & FORBIDDEN_MODE != 0 {
+        return Err(TlsError::OpenToOthers { path: path.to_owned(), mode });
+    }
+    PrivateKeyDer::from_pem_reader(&mut file).map_err(|error| unreadable("tls.key", path, "private key", error))
 }
 
 fn unreadable(key: &'static str, path: &Path, wanted: &'static str, error: pem::Error) -> TlsError {
@@ -185,22 +220,42 @@ fn unreadable(key: &'static str, path: &Path, wanted: &'static str, error: pem::
     }
 }
 
-/// Says when clients will refuse the certificate because of its dates. They are what a verifier that trusts this very
-/// certificate looks at first; whatever else it would say is the clients' business.
-fn warn_of_dates(path: &Path, chain: &[CertificateDer<'static>], provider: &Arc<CryptoProvider>) {
-    let Some(certificate) = chain.first() else { return };
-    let mut roots = RootCertStore::empty();
-    let Ok(()) = roots.add(certificate.clone()) else { return };
-    let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build() else { return };
-    let Ok(name) = ServerName::try_from("localhost") else { return };
-    let said = match verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now()) {
-        Err(rustls::Error::InvalidCertificate(error)) => error,
-        _ => return,
-    };
+/// Why clients will refuse the certificate because of its dates. They are what a verifier that trusts this very certificate
+/// looks at first; whatever else it would say is the clients' business.
+fn out_of_date(certificate: &CertificateDer<'static>, now: UnixTime, provider: &Arc<CryptoProvider>) -> Option<&'static str> {
     use rustls::CertificateError as Is;
-    match said {
-        Is::Expired | Is::ExpiredContext { .. } => tracing::warn!(cert = %path.display(), "the certificate has expired"),
-        Is::NotValidYet | Is::NotValidYetContext { .. } => tracing::warn!(cert = %path.display(), "the certificate is not valid yet"),
-        _ => {}
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).ok()?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok()?;
+    let name = ServerName::try_from("localhost").ok()?;
+    match verifier.verify_server_cert(certificate, &[], &name, &[], now) {
+        Err(rustls::Error::InvalidCertificate(Is::Expired | Is::ExpiredContext { .. })) => Some("the certificate has expired"),
+        Err(rustls::Error::InvalidCertificate(Is::NotValidYet | Is::NotValidYetContext { .. })) => Some("the certificate is not valid yet"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_out_of_its_dates_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=x"]);
+        let output = openssl.arg("-out").arg(&cert).arg("-keyout").arg(key).output().expect("install Debian's package openssl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let certificate = CertificateDer::from_pem_file(cert).expect("a certificate");
+        let now = UnixTime::now().as_secs();
+        let at = |seconds| {
+            out_of_date(&certificate, UnixTime::since_unix_epoch(Duration::from_secs(seconds)), &Arc::new(ring::default_provider()))
+        };
+        assert_eq!(at(now), None);
+        assert_eq!(at(now + 3 * 86_400), Some("the certificate has expired"));
+        assert_eq!(at(now - 86_400), Some("the certificate is not valid yet"));
     }
 }

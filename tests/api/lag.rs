@@ -1,6 +1,6 @@
 //! Clients that are slow or stand still: what they miss is counted exactly, told where asked for, and nobody waits for them.
 
-use std::{net::TcpStream, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn counts(server: &Server, client: &str) -> Value {
 fn deaf(server: &Server, query: &str, client: &str) -> Sse {
     use std::io::Write;
 
-    let mut stream: TcpStream = connect_deaf(server);
+    let mut stream = server.secure(connect_deaf(server));
     let request = Request::new("GET", query).bearer(&token_of("reader")).header("user-agent", client);
     stream.write_all(&request.bytes(&server.address(), false)).expect("taken");
     Sse::over(stream, Vec::new())
@@ -83,11 +83,19 @@ fn deaf(server: &Server, query: &str, client: &str) -> Sse {
 
 #[test]
 fn a_client_that_stood_still_is_told_exactly_how_many_events_it_missed() {
-    let server = Server::start(&format!("{PEOPLE}{SHORT_FEED}"));
-    let mut comment = deaf(&server, "/sse", "comment");
-    let mut event = deaf(&server, "/sse?events=medias,gap", "event");
-    let mut witness = Sse::open(&server, "/sse", &token_of("owner"));
-    flood(&server, &mut witness);
+    check_gaps_on(&Server::start(&format!("{PEOPLE}{SHORT_FEED}")));
+}
+
+#[test]
+fn over_tls_too_it_is_told_exactly_and_no_frame_is_torn() {
+    check_gaps_on(&Server::start_tls(&format!("{PEOPLE}{SHORT_FEED}")));
+}
+
+fn check_gaps_on(server: &Server) {
+    let mut comment = deaf(server, "/sse", "comment");
+    let mut event = deaf(server, "/sse?events=medias,gap", "event");
+    let mut witness = Sse::open(server, "/sse", &token_of("owner"));
+    flood(server, &mut witness);
     assert_eq!(witness.comments(), &[] as &[String], "nobody else is told of a gap");
     for (client, sse) in [("comment", &mut comment), ("event", &mut event)] {
         let seen = Seen::of(sse);
@@ -97,7 +105,7 @@ fn a_client_that_stood_still_is_told_exactly_how_many_events_it_missed() {
         assert_eq!(seen.by_comment, missed, "{client}");
         assert_eq!(seen.by_event, if client == "event" { missed } else { 0 }, "{client}");
         let settled = eventually("all is settled", PATIENCE, || {
-            Some(counts(&server, client)).filter(|counts| counts["delivered"] == json!(seen.numbers.len()))
+            Some(counts(server, client)).filter(|counts| counts["delivered"] == json!(seen.numbers.len()))
         });
         assert_eq!((&settled["offered"], &settled["skipped"]), (&json!(N_EVENTS), &json!(missed)), "{settled}");
     }
@@ -109,12 +117,19 @@ fn a_client_that_stood_still_is_told_exactly_how_many_events_it_missed() {
 
 #[test]
 fn a_client_that_takes_nothing_for_the_stall_limit_is_closed_and_nobody_else() {
-    let settings = format!("{PEOPLE}{SHORT_FEED}stall_limit = \"1s\"\n");
-    let server = Server::start(&settings);
-    let _stalled = deaf(&server, "/sse", "stalled");
-    let mut idle = Sse::open(&server, "/sse?libraries=lib2", &token_of("reader"));
-    let mut witness = Sse::open(&server, "/sse", &token_of("owner"));
-    flood(&server, &mut witness);
+    check_stall_on(&Server::start(&format!("{PEOPLE}{SHORT_FEED}stall_limit = \"1s\"\n")));
+}
+
+#[test]
+fn over_tls_too_who_takes_nothing_is_closed_and_nobody_else() {
+    check_stall_on(&Server::start_tls(&format!("{PEOPLE}{SHORT_FEED}stall_limit = \"1s\"\n")));
+}
+
+fn check_stall_on(server: &Server) {
+    let _stalled = deaf(server, "/sse", "stalled");
+    let mut idle = Sse::open(server, "/sse?libraries=lib2", &token_of("reader"));
+    let mut witness = Sse::open(server, "/sse", &token_of("owner"));
+    flood(server, &mut witness);
     eventually("the stalled client is let go", PATIENCE, || (server.metric("fanfare_connections") == 2.0).then_some(()));
     let closed: Vec<_> =
         server.metrics().lines().filter(|line| line.starts_with("fanfare_connections_closed_total")).map(str::to_owned).collect();

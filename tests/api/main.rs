@@ -19,6 +19,7 @@ mod first_minutes;
 mod folder;
 mod full;
 mod harness;
+mod head;
 mod injection;
 mod jwt;
 mod kinds;

@@ -57,6 +57,18 @@ impl Request {
         bytes
     }
 
+    /// A program that sends it over HTTP/2 and prints the answer as it comes, its head first.
+    #[cfg(feature = "http2")]
+    pub(crate) fn over_http2(&self, server: &Server) -> std::process::Command {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["--silent", "--no-buffer", "--dump-header", "-", "--http2", "--request", &self.method, "--cacert"]);
+        curl.arg(&server.certificate().cert).arg(format!("{}{}", server.url(), self.path));
+        for (name, value) in &self.headers {
+            curl.args(["--header", &format!("{name}: {value}")]);
+        }
+        curl
+    }
+
     /// Sends it to the server's main address.
     pub(crate) fn send(&self, server: &Server) -> Answer {
         self.send_over(server.wire().expect("the server accepts"), &server.address()).expect("the server answers")

@@ -97,6 +97,11 @@ impl Sse {
         Self { stream, head, dechunker, raw, read: 0, name, data, comments, retries, ended: false }
     }
 
+    /// What it is read from.
+    pub(crate) fn wire(&mut self) -> &mut Wire {
+        &mut self.stream
+    }
+
     /// The answer's status and headers.
     pub(crate) fn head(&self) -> &Head {
         &self.head

@@ -4,9 +4,9 @@ use std::{
     fs::{self, Permissions},
     io::{self, Read, Write},
     net::TcpStream,
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
     sync::Arc,
     time::Duration,
 };
@@ -57,7 +57,8 @@ pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     /// What a client program prints.
-    Program(UnixStream, Child),
+    #[cfg(feature = "http2")]
+    Program(std::os::unix::net::UnixStream, std::process::Child),
 }
 
 impl Wire {
@@ -67,9 +68,10 @@ impl Wire {
         Self::Tls(Box::new(StreamOwned::new(ClientConnection::new(config, name).expect("a TLS client"), socket)))
     }
 
+    #[cfg(feature = "http2")]
     /// Starts a program and reads what it prints; it is killed with the stream.
     pub(crate) fn program(command: &mut Command) -> Self {
-        let (ours, theirs) = UnixStream::pair().expect("two sockets");
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("two sockets");
         let child = command.stdout(std::os::fd::OwnedFd::from(theirs)).spawn().expect("the program starts");
         Self::Program(ours, child)
     }
@@ -78,6 +80,7 @@ impl Wire {
         match self {
             Self::Plain(socket) => socket.set_read_timeout(Some(timeout)),
             Self::Tls(stream) => stream.sock.set_read_timeout(Some(timeout)),
+            #[cfg(feature = "http2")]
             Self::Program(stream, _) => stream.set_read_timeout(Some(timeout)),
         }
         .expect("a socket option");
@@ -96,6 +99,7 @@ impl Read for Wire {
         match self {
             Self::Plain(socket) => socket.read(bytes),
             Self::Tls(stream) => stream.read(bytes),
+            #[cfg(feature = "http2")]
             Self::Program(stream, _) => stream.read(bytes),
         }
     }
@@ -106,6 +110,7 @@ impl Write for Wire {
         match self {
             Self::Plain(socket) => socket.write(bytes),
             Self::Tls(stream) => stream.write(bytes),
+            #[cfg(feature = "http2")]
             Self::Program(..) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -114,11 +119,13 @@ impl Write for Wire {
         match self {
             Self::Plain(socket) => socket.flush(),
             Self::Tls(stream) => stream.flush(),
+            #[cfg(feature = "http2")]
             Self::Program(..) => Ok(()),
         }
     }
 }
 
+#[cfg(feature = "http2")]
 impl Drop for Wire {
     fn drop(&mut self) {
         if let Self::Program(_, child) = self {
