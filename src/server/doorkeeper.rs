@@ -71,6 +71,11 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
+    /// What each dialect says of itself on the start page.
+    pub(super) fn guides(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.dialects.iter().map(|dialect| dialect.guide())
+    }
+
     /// Lets a client in, or says no in its dialect's words.
     pub(super) fn admit(&self, dialect: usize, request: &Request<'_>) -> Result<Admitted, Answer> {
         self.try_admit(dialect, request).map_err(|rejection| {

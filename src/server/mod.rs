@@ -9,6 +9,7 @@ mod head;
 mod mount;
 mod ops;
 mod publish;
+mod start_page;
 mod worker;
 
 use std::{

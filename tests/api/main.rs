@@ -22,3 +22,4 @@ mod revoke;
 mod rights;
 mod sse;
 mod start;
+mod start_page;

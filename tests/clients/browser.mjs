@@ -30,6 +30,16 @@ export async function startBrowser() {
   const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, args });
   return {
     open: (name, options) => open(context, `${origin}/${name}`, options),
+    // A tab as a person has it, at a size and in a colour scheme; what its console says is collected in `problems`.
+    tab: async ({ width = 1280, height = 800, colorScheme = 'light' } = {}) => {
+      const page = await context.newPage();
+      page.problems = [];
+      page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) page.problems.push(message.text()); });
+      page.on('pageerror', (error) => page.problems.push(String(error)));
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      return page;
+    },
     stop: async () => {
       await context.close();
       await new Promise((resolve) => site.close(resolve));
