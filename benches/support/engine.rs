@@ -72,7 +72,7 @@ impl Engine {
     pub(crate) fn join(&mut self, outlet: Outlet, filter: Filter) -> std::rc::Rc<Connection> {
         let join = Join {
             outlet,
-            details: Details { dialect: "redseat", peer: None, client: None, opened: Timestamp::now() },
+            details: Details { dialect: "redseat", address: None, client: None, opened: Timestamp::now() },
             dialect: 0,
             filter,
             formats: formats(Spelling::Document, false),
@@ -80,7 +80,7 @@ impl Engine {
             keepalive: None,
             notices: Notices::default(),
             credential: self.directory.authenticate("bob-1").expect("a known token").credential,
-            admission: self.directory.admit(None).expect("not limited").guard,
+            admission: self.directory.admit(None, None).expect("not limited").guard,
         };
         self.hub.join(join, Instant::now()).expect("rights do not change")
     }

@@ -1,9 +1,11 @@
-//! How many connections each user has: the limit, and who comes online or goes offline.
+//! How many connections each user and each address has: the limits, and who comes online or goes offline.
 //!
 //! Knows users by id only, not whether they may connect.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,6 +26,12 @@ pub enum TooManyConnections {
         /// The limit.
         limit: usize,
     },
+    /// The address has `limits.connections_per_address`.
+    #[error("the address has {limit} connections, more are not allowed")]
+    OfAddress {
+        /// The limit.
+        limit: usize,
+    },
     /// The server has `limits.connections`.
     #[error("the server has {limit} connections, more are not allowed")]
     InAll {
@@ -41,11 +49,12 @@ pub struct Admitted {
     pub came_online: bool,
 }
 
-/// Counts one connection of a user until it is dropped. 16 bytes.
+/// Counts one connection of a user and of an address until it is dropped. 16 bytes.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     counts: Option<Arc<ConnectionCounts>>,
-    slot: u32,
+    user: u32,
+    address: u32,
 }
 
 impl ConnectionGuard {
@@ -56,7 +65,7 @@ impl ConnectionGuard {
     }
 
     fn release(&mut self) -> bool {
-        self.counts.take().is_some_and(|counts| counts.release(self.slot))
+        self.counts.take().is_some_and(|counts| counts.release(self.user, self.address))
     }
 }
 
@@ -66,28 +75,31 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// The connections of every user who has one.
+/// The connections of everybody who has one.
 #[derive(Debug)]
 pub(super) struct ConnectionCounts {
-    limit: usize,
+    per_user: usize,
+    per_address: usize,
     limit_in_all: AtomicUsize,
     n_in_all: AtomicUsize,
-    online: Mutex<Online>,
+    users: Mutex<Tallies<UserId>>,
+    addresses: Mutex<Tallies<IpAddr>>,
 }
 
-/// The slot of connections that belong to no user.
+/// The slot of connections that belong to nobody.
 const NOBODY: u32 = u32::MAX;
 
-#[derive(Debug, Default)]
-struct Online {
-    slots: HashMap<UserId, u32>,
-    users: Slab<(UserId, usize)>,
-}
-
 impl ConnectionCounts {
-    /// Counts against a limit; 0 is no limit.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, limit_in_all: AtomicUsize::new(usize::MAX), n_in_all: AtomicUsize::new(0), online: Mutex::default() }
+    /// Counts against limits; 0 is no limit.
+    pub(super) fn new(per_user: usize, per_address: usize) -> Self {
+        Self {
+            per_user,
+            per_address,
+            limit_in_all: AtomicUsize::new(usize::MAX),
+            n_in_all: AtomicUsize::new(0),
+            users: Mutex::default(),
+            addresses: Mutex::default(),
+        }
     }
 
     /// Limits all connections together.
@@ -104,55 +116,84 @@ impl ConnectionCounts {
         self.n_in_all.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection. An API key has no user: it counts only among all, and nobody comes online.
-    pub(super) fn admit(self: &Arc<Self>, user: Option<&UserId>) -> Result<Admitted, TooManyConnections> {
+    /// Counts a connection. An API key has no user: it counts only among all and for its address, and nobody comes online.
+    /// Addresses are counted only while they have a limit.
+    pub(super) fn admit(self: &Arc<Self>, user: Option<&UserId>, address: Option<IpAddr>) -> Result<Admitted, TooManyConnections> {
         let limit = self.limit_in_all.load(Ordering::Relaxed);
+        // From here on a return gives back what was counted so far.
+        let mut guard = ConnectionGuard { counts: Some(Arc::clone(self)), user: NOBODY, address: NOBODY };
         if self.n_in_all.fetch_add(1, Ordering::Relaxed) >= limit {
-            self.n_in_all.fetch_sub(1, Ordering::Relaxed);
             return Err(TooManyConnections::InAll { limit });
         }
-        let counted = user.map_or(Ok((NOBODY, 0)), |user| self.count(user));
-        let (slot, n_connections) = counted.inspect_err(|_| {
-            self.n_in_all.fetch_sub(1, Ordering::Relaxed);
-        })?;
-        Ok(Admitted { guard: ConnectionGuard { counts: Some(Arc::clone(self)), slot }, came_online: n_connections == 1 })
+        if let Some(address) = address.filter(|_| self.per_address > 0) {
+            let counted = self.addresses.lock().count(&address, self.per_address);
+            guard.address = counted.ok_or(TooManyConnections::OfAddress { limit: self.per_address })?.0;
+        }
+        let Some(user) = user else { return Ok(Admitted { guard, came_online: false }) };
+        let counted = self.users.lock().count(user, self.per_user);
+        let (slot, n_connections) = counted.ok_or(TooManyConnections::OfUser { limit: self.per_user })?;
+        guard.user = slot;
+        Ok(Admitted { guard, came_online: n_connections == 1 })
     }
 
     /// How many connections the user has now.
     pub(super) fn of(&self, user: &UserId) -> usize {
-        let online = self.online.lock();
-        online.slots.get(user).and_then(|slot| online.users.get(*slot as usize)).map_or(0, |(_, count)| *count)
-    }
-
-    /// The user's slot and how many connections there are with the new one.
-    fn count(&self, user: &UserId) -> Result<(u32, usize), TooManyConnections> {
-        let mut guard = self.online.lock();
-        let online = &mut *guard;
-        if let Some(slot) = online.slots.get(user) {
-            let (_, count) = &mut online.users[*slot as usize];
-            if self.limit > 0 && *count >= self.limit {
-                return Err(TooManyConnections::OfUser { limit: self.limit });
-            }
-            *count += 1;
-            return Ok((*slot, *count));
-        }
-        // More users than 2^32 cannot be online: each holds a descriptor.
-        let slot = u32::try_from(online.users.insert((user.clone(), 1))).unwrap_or(u32::MAX);
-        online.slots.insert(user.clone(), slot);
-        Ok((slot, 1))
+        self.users.lock().of(user)
     }
 
     /// Whether that was the user's last connection.
-    fn release(&self, slot: u32) -> bool {
+    fn release(&self, user: u32, address: u32) -> bool {
         self.n_in_all.fetch_sub(1, Ordering::Relaxed);
-        let mut online = self.online.lock();
-        let Some((_, count)) = online.users.get_mut(slot as usize) else { return false };
+        if address != NOBODY {
+            self.addresses.lock().release(address);
+        }
+        user != NOBODY && self.users.lock().release(user)
+    }
+}
+
+/// How many each of those has who have any. A slot names one as long as it has.
+#[derive(Debug)]
+struct Tallies<K> {
+    slots: HashMap<K, u32>,
+    counts: Slab<(K, usize)>,
+}
+
+impl<K> Default for Tallies<K> {
+    fn default() -> Self {
+        Self { slots: HashMap::new(), counts: Slab::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Tallies<K> {
+    /// The slot, and how many there are with the new one; `None` at the limit (0: no limit).
+    fn count(&mut self, key: &K, limit: usize) -> Option<(u32, usize)> {
+        if let Some(slot) = self.slots.get(key) {
+            let (_, count) = &mut self.counts[*slot as usize];
+            if limit > 0 && *count >= limit {
+                return None;
+            }
+            *count += 1;
+            return Some((*slot, *count));
+        }
+        // More than 2^32 cannot have a connection: each holds a descriptor.
+        let slot = u32::try_from(self.counts.insert((key.clone(), 1))).unwrap_or(NOBODY);
+        self.slots.insert(key.clone(), slot);
+        Some((slot, 1))
+    }
+
+    fn of(&self, key: &K) -> usize {
+        self.slots.get(key).and_then(|slot| self.counts.get(*slot as usize)).map_or(0, |(_, count)| *count)
+    }
+
+    /// Whether that was the last.
+    fn release(&mut self, slot: u32) -> bool {
+        let Some((_, count)) = self.counts.get_mut(slot as usize) else { return false };
         *count -= 1;
         if *count > 0 {
             return false;
         }
-        let (user, _) = online.users.remove(slot as usize);
-        online.slots.remove(&user);
+        let (key, _) = self.counts.remove(slot as usize);
+        self.slots.remove(&key);
         true
     }
 }
@@ -167,38 +208,54 @@ mod tests {
 
     #[test]
     fn the_first_connection_comes_online_and_the_last_goes_offline() {
-        let counts = Arc::new(ConnectionCounts::new(2));
-        let first = counts.admit(Some(&user("bob"))).expect("first");
-        let second = counts.admit(Some(&user("bob"))).expect("second");
+        let counts = Arc::new(ConnectionCounts::new(2, 0));
+        let first = counts.admit(Some(&user("bob")), None).expect("first");
+        let second = counts.admit(Some(&user("bob")), None).expect("second");
         assert!(first.came_online && !second.came_online);
-        assert_eq!(counts.admit(Some(&user("bob"))).expect_err("third"), TooManyConnections::OfUser { limit: 2 });
-        assert!(counts.admit(Some(&user("eve"))).expect("another user").came_online);
+        assert_eq!(counts.admit(Some(&user("bob")), None).expect_err("third"), TooManyConnections::OfUser { limit: 2 });
+        assert!(counts.admit(Some(&user("eve")), None).expect("another user").came_online);
         assert_eq!(counts.of(&user("bob")), 2);
         assert!(!first.guard.leave());
         assert!(second.guard.leave());
         assert_eq!(counts.of(&user("bob")), 0);
-        assert!(counts.admit(Some(&user("bob"))).expect("again").came_online);
+        assert!(counts.admit(Some(&user("bob")), None).expect("again").came_online);
     }
 
     #[test]
     fn a_dropped_guard_gives_its_place_back() {
-        let counts = Arc::new(ConnectionCounts::new(1));
+        let counts = Arc::new(ConnectionCounts::new(1, 0));
         for _ in 0..3 {
-            let admitted = counts.admit(Some(&user("bob"))).expect("place");
+            let admitted = counts.admit(Some(&user("bob")), None).expect("place");
             assert!(admitted.came_online);
             drop(admitted);
         }
-        assert!(counts.online.lock().slots.is_empty());
+        assert!(counts.users.lock().slots.is_empty());
+        assert_eq!(counts.in_all(), 0);
     }
 
     #[test]
     fn an_api_key_is_not_counted_and_zero_is_no_limit() {
-        let strict = Arc::new(ConnectionCounts::new(1));
-        let keys: Vec<_> = (0..3).map(|_| strict.admit(None).expect("no user")).collect();
+        let strict = Arc::new(ConnectionCounts::new(1, 0));
+        let keys: Vec<_> = (0..3).map(|_| strict.admit(None, None).expect("no user")).collect();
         assert!(keys.iter().all(|admitted| !admitted.came_online));
-        let open = Arc::new(ConnectionCounts::new(0));
-        let sessions: Vec<_> = (0..300).map(|_| open.admit(Some(&user("bob"))).expect("no limit")).collect();
+        let open = Arc::new(ConnectionCounts::new(0, 0));
+        let sessions: Vec<_> = (0..300).map(|_| open.admit(Some(&user("bob")), None).expect("no limit")).collect();
         assert_eq!(open.of(&user("bob")), sessions.len());
+    }
+
+    #[test]
+    fn the_limit_of_an_address_holds_whoever_comes_from_it_and_frees_again() {
+        let counts = Arc::new(ConnectionCounts::new(1, 2));
+        let (here, there) = (Some(IpAddr::from([192, 0, 2, 1])), Some(IpAddr::from([192, 0, 2, 2])));
+        let first = counts.admit(Some(&user("bob")), here).expect("first");
+        let _key = counts.admit(None, here).expect("a key counts for its address");
+        assert_eq!(counts.admit(Some(&user("eve")), here).expect_err("third"), TooManyConnections::OfAddress { limit: 2 });
+        assert_eq!(counts.of(&user("eve")), 0, "who is refused is not counted anywhere");
+        assert_eq!(counts.in_all(), 2);
+        assert_eq!(counts.admit(Some(&user("bob")), there).expect_err("his second"), TooManyConnections::OfUser { limit: 1 });
+        let _elsewhere = counts.admit(Some(&user("eve")), there).expect("another address");
+        drop(first);
+        let _again = counts.admit(Some(&user("bob")), here).expect("the place is free");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -47,6 +48,12 @@ pub enum Denied {
     /// The token's user is disabled or was deleted.
     #[error("the user is disabled")]
     Disabled,
+    /// Nobody here knows the token, but somebody else may: [`Directory::ask`].
+    #[error("the token is not known here")]
+    Ask,
+    /// Whoever may know the token cannot be asked now.
+    #[error("the token cannot be looked up now")]
+    Unavailable,
 }
 
 /// What a session asks again with. It stays valid for the life of the directory.
@@ -172,7 +179,7 @@ impl Directory {
             table,
             entries,
             live: RwLock::new(Live { epoch: 1, principals: Vec::new() }),
-            counts: Arc::new(ConnectionCounts::new(settings.limits.connections_per_user)),
+            counts: Arc::new(ConnectionCounts::new(settings.limits.connections_per_user, settings.limits.connections_per_address)),
         };
         directory.live.get_mut().principals = directory.resolve_all(&changed);
         *directory.changed.get_mut() = changed;
@@ -188,6 +195,14 @@ impl Directory {
         let live = self.live.read();
         let principal = live.principal(credential)?;
         Ok(Authenticated { principal, credential, epoch: live.epoch })
+    }
+
+    /// Asks whoever may know a token that nobody here does.
+    ///
+    /// # Errors
+    /// [`Denied`] when it is nobody's there either, or nobody can be asked.
+    pub async fn ask(self: &Arc<Self>, token: &str) -> Result<Authenticated, Denied> {
+        self.authenticate(token)
     }
 
     /// The present rights behind a credential; `None` when it is refused now. The same `Arc` as before when nothing about
@@ -257,9 +272,9 @@ impl Directory {
     /// Counts a connection of the user as long as the guard lives; an API key has no user and counts only among all.
     ///
     /// # Errors
-    /// [`TooManyConnections`] at `limits.connections_per_user` or `limits.connections`.
-    pub fn admit(&self, user: Option<&UserId>) -> Result<Admitted, TooManyConnections> {
-        self.counts.admit(user)
+    /// [`TooManyConnections`] at `limits.connections_per_user`, `limits.connections_per_address` or `limits.connections`.
+    pub fn admit(&self, user: Option<&UserId>, address: Option<IpAddr>) -> Result<Admitted, TooManyConnections> {
+        self.counts.admit(user, address)
     }
 
     /// Limits all connections together (`limits.connections`).

@@ -250,7 +250,7 @@ fn a_user_nobody_configured_is_a_guest() {
 #[test]
 fn a_users_connections_are_limited_whatever_the_token() {
     let directory = open(PEOPLE);
-    let admit = |token: &str| directory.admit(directory.authenticate(token).expect("known").user());
+    let admit = |token: &str| directory.admit(directory.authenticate(token).expect("known").user(), None);
     let (first, second) = (admit("bob-1").expect("first"), admit("bob-2").expect("second"));
     assert!(first.came_online && !second.came_online);
     assert_eq!(admit("bob-publishes").expect_err("third"), TooManyConnections::OfUser { limit: 2 });

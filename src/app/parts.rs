@@ -21,7 +21,7 @@ use crate::{
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
     metrics::{AdmissionMetrics, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
-    server::{Crew, Doorkeeper, HubAddress, ServerSettings, Shared},
+    server::{Crew, DoorRules, Doorkeeper, HubAddress, ServerSettings, Shared},
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
         Publisher,
@@ -138,9 +138,9 @@ impl Parts {
         let dialects = dialect::all(&settings.dialects);
         let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
         let doorkeeper = Doorkeeper::new(
+            door_rules(settings),
             dialects,
             Arc::clone(&self.crew.directory),
-            settings.server.allowed_origins.clone(),
             Arc::clone(&self.admission),
             Arc::clone(&self.draining),
         );
@@ -215,6 +215,16 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),
             user_timeout: engine.stall_limit.map(|limit| limit + KERNEL_GRACE),
         },
+    }
+}
+
+fn door_rules(settings: &Settings) -> DoorRules {
+    let server = &settings.server;
+    DoorRules {
+        allowed_origins: server.allowed_origins.clone(),
+        cookie: server.cookie.clone(),
+        trusted_proxies: server.trusted_proxies.clone(),
+        bad_tokens_per_minute: settings.limits.bad_tokens_per_minute,
     }
 }
 

@@ -19,6 +19,12 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one user. Default 100; 0 is no limit. Further ones are refused. API keys have no user and no limit.
     pub connections_per_user: usize,
+    /// Connections of one address. Default 0: no limit, because behind a proxy everybody has one (see
+    /// `server.trusted_proxies`). Further ones are refused.
+    pub connections_per_address: usize,
+    /// Bad tokens one address may show in a minute. Default 10; 0 is no limit. Further ones are told to wait, in the
+    /// dialect's way (HTTP: 429); good tokens never are. The addresses of one IPv6 /64 network count as one.
+    pub bad_tokens_per_minute: u32,
     /// Bytes of one event as published. Default 262144; a larger one is refused with 413.
     #[serde(deserialize_with = "units::size")]
     pub event_bytes: usize,
@@ -35,7 +41,8 @@ pub struct Limits {
     /// How long a request's head may take. Default `5s`; then 408.
     #[serde(deserialize_with = "units::duration")]
     pub head: Duration,
-    /// How long a request's body may take without a byte arriving. Default `10s`; then 408.
+    /// How long a request's body may take. Default `10s`, and a second more for every 64 KiB that came; then 408. An
+    /// NDJSON body may take as long as it likes, if only it does not rest for this long.
     #[serde(deserialize_with = "units::duration")]
     pub body: Duration,
 }
@@ -45,6 +52,8 @@ impl Default for Limits {
         Self {
             connections: 0,
             connections_per_user: 100,
+            connections_per_address: 0,
+            bad_tokens_per_minute: 10,
             event_bytes: 262_144,
             event_items: 500,
             event_depth: 64,

@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{error::Invalid, units};
@@ -32,6 +33,12 @@ pub struct Server {
     pub drain_window: Duration,
     /// Origins whose pages may use cookie credentials, such as `https://media.example`. Default none; no wildcard.
     pub allowed_origins: Vec<String>,
+    /// The cookie that may carry a token on `GET /sse`. Default `fanfare_token`.
+    pub cookie: String,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses or networks such as `10.0.0.0/8`.
+    /// Default none.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Server {
@@ -43,6 +50,8 @@ impl Default for Server {
             data_dir: PathBuf::new(),
             drain_window: Duration::from_secs(10),
             allowed_origins: Vec::new(),
+            cookie: "fanfare_token".to_owned(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -79,6 +88,9 @@ impl Server {
                 return Err(Invalid::new(format!("server.allowed_origins[{index}]"), reason));
             }
         }
+        if !is_cookie_name(&self.cookie) {
+            return Err(Invalid::new("server.cookie", "must be letters, digits, `-` and `_`"));
+        }
         Ok(())
     }
 }
@@ -95,6 +107,20 @@ fn is_origin(text: &str) -> bool {
     let Some(host) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else { return false };
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
     !host.is_empty() && host.chars().all(allowed)
+}
+
+fn is_cookie_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// Networks, or single addresses as networks of one.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let read = texts.iter().map(|text| network(text).map_err(|_| text));
+    read.collect::<Result<_, _>>().map_err(|text| {
+        de::Error::invalid_value(de::Unexpected::Str(text), &"addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"")
+    })
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

@@ -120,7 +120,7 @@ fn what_is_allowed_but_surprising_is_warned_about() {
 const BAD_KEYS: &[(&str, &str)] = &[
     (
         "[server]\nlisen = \"x\"",
-        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, name, data_dir, drain_window, allowed_origins",
+        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies",
     ),
     ("[tls]\ncert = \"x\"", "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, libraries, users, tokens"),
     ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat"),
@@ -136,6 +136,11 @@ const BAD_KEYS: &[(&str, &str)] = &[
     ("[server]\nname = \"\"", "FILE: server.name: must be 1 to 128 bytes without control characters"),
     ("[server]\nmetrics_listen = \"127.0.0.1:8400\"", "FILE: server.metrics_listen: must differ from server.listen"),
     ("[server]\ndrain_window = \"31s\"", "FILE: server.drain_window: must be at most 30s"),
+    (
+        "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"]",
+        "FILE: server.trusted_proxies: must be addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"",
+    ),
+    ("[server]\ncookie = \"a b\"", "FILE: server.cookie: must be letters, digits, `-` and `_`"),
     (
         "[server]\nallowed_origins = [\"https://a.example\", \"*\"]",
         "FILE: server.allowed_origins[1]: must be a scheme, a host and perhaps a port, such as https://media.example",

@@ -6,7 +6,7 @@
 mod query;
 pub mod redseat;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -35,8 +35,10 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// The value of a header, by its lower-case name.
     pub header: &'a dyn Fn(&str) -> Option<&'a str>,
-    /// The client's address.
-    pub peer: Option<SocketAddr>,
+    /// The client's address; behind a trusted proxy the one the proxy names.
+    pub address: Option<IpAddr>,
+    /// Whether the client came over TLS, ours or that of a trusted proxy.
+    pub secure: bool,
 }
 
 /// A plain answer to a request.
@@ -55,8 +57,11 @@ pub struct Answer {
 pub enum Refusal {
     /// No credentials, or none that count.
     Unauthorised,
-    /// The server, or the user, has as many connections as it may have.
+    /// The server, the user or the address has as many connections as it may have, or whoever knows the credentials cannot
+    /// be asked.
     Full,
+    /// The address has shown too many bad tokens, and must wait so long.
+    TooManyAttempts(Duration),
     /// The server drains.
     Draining,
 }
@@ -88,6 +93,12 @@ pub trait Dialect: Send + Sync {
 
     /// The token a request shows, if it shows one.
     fn token(&self, request: &Request<'_>) -> Option<String>;
+
+    /// Whether a request that shows no token may have it in a cookie. Where it counts is the server's business (event map,
+    /// section 7).
+    fn takes_cookies(&self) -> bool {
+        false
+    }
 
     /// Opens a stream for a principal. A request can only narrow what he may see.
     fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening;

@@ -1,5 +1,7 @@
 //! What a hub tells of its connections to people who look, a page at a time.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::core::HubCore;
@@ -26,7 +28,7 @@ pub struct ConnectionReport {
     pub user: Option<UserId>,
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer: Option<String>,
+    pub address: Option<IpAddr>,
     /// What the client calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<Box<str>>,
@@ -57,7 +59,7 @@ impl HubCore {
             dialect: connection.details.dialect,
             outlet: connection.outlet().kind().name(),
             user: self.groups[member.group as usize].key.filter.principal.user.clone(),
-            peer: connection.details.peer.map(|peer| peer.to_string()),
+            address: connection.details.address,
             client: connection.details.client.clone(),
             opened: connection.details.opened,
             blocked: connection.blocked_since().is_some(),

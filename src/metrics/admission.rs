@@ -14,6 +14,12 @@ pub enum Rejection {
     ServerFull,
     /// The user has as many connections as one user may have.
     UserFull,
+    /// The address has as many connections as one address may have.
+    AddressFull,
+    /// The address has shown too many bad tokens.
+    TooManyAttempts,
+    /// Whoever knows the credentials cannot be asked.
+    Unavailable,
     /// The server drains.
     Draining,
     /// The handshake is not one this dialect speaks.
@@ -22,7 +28,16 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Unauthorised, Self::ServerFull, Self::UserFull, Self::Draining, Self::Malformed];
+    pub const ALL: [Self; 8] = [
+        Self::Unauthorised,
+        Self::ServerFull,
+        Self::UserFull,
+        Self::AddressFull,
+        Self::TooManyAttempts,
+        Self::Unavailable,
+        Self::Draining,
+        Self::Malformed,
+    ];
 
     /// The label.
     #[must_use]
@@ -31,6 +46,9 @@ impl Rejection {
             Self::Unauthorised => "unauthorised",
             Self::ServerFull => "server_full",
             Self::UserFull => "user_full",
+            Self::AddressFull => "address_full",
+            Self::TooManyAttempts => "too_many_attempts",
+            Self::Unavailable => "unavailable",
             Self::Draining => "draining",
             Self::Malformed => "malformed",
         }
@@ -51,11 +69,16 @@ pub enum AuthResult {
     Expired,
     /// Their user is disabled or was deleted.
     Disabled,
+    /// Not looked at: their address has shown too many bad ones.
+    Limited,
+    /// Whoever knows them cannot be asked.
+    Unavailable,
 }
 
 impl AuthResult {
     /// Every result, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Accepted, Self::Missing, Self::Unknown, Self::Expired, Self::Disabled];
+    pub const ALL: [Self; 7] =
+        [Self::Accepted, Self::Missing, Self::Unknown, Self::Expired, Self::Disabled, Self::Limited, Self::Unavailable];
 
     /// The label.
     #[must_use]
@@ -66,6 +89,8 @@ impl AuthResult {
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Disabled => "disabled",
+            Self::Limited => "limited",
+            Self::Unavailable => "unavailable",
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{
     Shared,
-    mount::{header, preflight},
+    caller::{administrator, caller},
+    mount::{preflight, with_cors},
     publish::{problem, read_body},
 };
 use crate::{
@@ -38,37 +39,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// Why a call is refused before it is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Denied {
-    /// No credentials that count.
-    Unknown,
-    /// Somebody who is no administrator.
-    NoAdministrator,
-}
-
-impl Denied {
-    fn answer(self) -> HttpResponse {
-        match self {
-            // One wording for all of them: it must not tell which tokens there are.
-            Self::Unknown => HttpResponse::Unauthorized()
-                .insert_header(("www-authenticate", "Bearer"))
-                .json(problem(401, "a token is needed; this one is missing, unknown, expired or revoked")),
-            Self::NoAdministrator => HttpResponse::Forbidden().json(problem(403, "only for administrators")),
-        }
-    }
-}
-
-/// Who calls, by a bearer token.
-fn caller(request: &HttpRequest, shared: &Shared) -> Result<Arc<Principal>, Denied> {
-    let caller = shared.doorkeeper.caller(header(request, "authorization")).ok_or(Denied::Unknown)?;
-    Ok(caller.principal)
-}
-
-fn administrator(request: &HttpRequest, shared: &Shared) -> Result<(), Denied> {
-    if caller(request, shared)?.admin { Ok(()) } else { Err(Denied::NoAdministrator) }
-}
-
 /// The body of `PUT /api/principals/{user}`; what is absent stays as it is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +56,7 @@ fn not_a_user_id(error: &IdError) -> HttpResponse {
 
 /// A user's rights as they stand, and whether the settings file alone decides them.
 async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(denied) = administrator(&request, &shared) {
+    if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
     }
     let user = match UserId::parse(&user) {
@@ -102,7 +72,7 @@ async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: we
 }
 
 async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(denied) = administrator(&request, &shared) {
+    if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
     }
     let user = match UserId::parse(&user) {
@@ -125,7 +95,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
 }
 
 async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(denied) = administrator(&request, &shared) {
+    if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
     }
     let user = match UserId::parse(&user) {
@@ -182,7 +152,7 @@ struct ConnectionsPage {
 
 /// A page of connections, worker by worker, never all at once.
 async fn connections(request: HttpRequest, page: web::Query<ConnectionsPage>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(denied) = administrator(&request, &shared) {
+    if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
     }
     let limit = page.limit.unwrap_or(PAGE).clamp(1, 1_000);
@@ -214,16 +184,11 @@ struct MediasPage {
 
 /// What a client syncs from after a gap: the same objects, and the same rights, as the events.
 async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<MediasPage>, shared: web::Data<Shared>) -> HttpResponse {
-    let mut response = match caller(&request, &shared) {
-        Ok(principal) => medias_of(&id, page.into_inner(), &principal, &shared).await,
+    let response = match caller(&request, &shared).await {
+        Ok(caller) => medias_of(&id, page.into_inner(), &caller.principal, &shared).await,
         Err(denied) => denied.answer(),
     };
-    for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
-        if let (Ok(name), Ok(value)) = (actix_web::http::header::HeaderName::try_from(name), value.parse()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
+    with_cors(response, &request, &shared)
 }
 
 async fn medias_of(id: &str, page: MediasPage, principal: &Principal, shared: &Shared) -> HttpResponse {

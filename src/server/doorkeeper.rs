@@ -1,13 +1,21 @@
 //! Who comes in: one authentication and one admission for the front door and for the HTTP server behind it.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
+
+use super::{
+    address::TrustedProxies,
+    attempts::BadAttempts,
+    origin::{Headers, Origins, Target},
+};
 use crate::{
     access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
     clock::Timestamp,
@@ -19,11 +27,26 @@ use crate::{
 /// The longest client name kept, in characters.
 const MAX_CLIENT_NAME: usize = 120;
 
+/// What the doorkeeper goes by, as the settings have it.
+#[derive(Debug, Clone, Default)]
+pub struct DoorRules {
+    /// Origins whose pages may use cookies (`server.allowed_origins`).
+    pub allowed_origins: Vec<String>,
+    /// The cookie that may carry a token (`server.cookie`).
+    pub cookie: String,
+    /// Whose word about other addresses is believed (`server.trusted_proxies`).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bad tokens an address may show in a minute, 0: no limit (`limits.bad_tokens_per_minute`).
+    pub bad_tokens_per_minute: u32,
+}
+
 /// Admits or refuses clients.
 pub struct Doorkeeper {
     dialects: Vec<Arc<dyn Dialect>>,
     directory: Arc<Directory>,
-    allowed_origins: Vec<String>,
+    origins: Origins,
+    proxies: TrustedProxies,
+    attempts: BadAttempts,
     draining: Arc<AtomicBool>,
     metrics: Arc<AdmissionMetrics>,
 }
@@ -37,17 +60,59 @@ pub(super) struct Admitted {
     pub(super) details: Details,
 }
 
+/// What the doorkeeper says to a client.
+pub(super) enum Decision {
+    /// Come in.
+    Admit(Box<Admitted>),
+    /// No, in the dialect's words.
+    Refuse(Answer),
+    /// Somebody else may know this token: [`Doorkeeper::ask`], and come back with the answer.
+    Ask(String),
+}
+
+/// Whose call it is, or why it is nobody's.
+pub(super) type Identity = Result<Authenticated, Denied>;
+
+/// Why somebody is nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unidentified {
+    /// No token, or none that counts.
+    Unknown,
+    /// The address has shown too many bad ones, and must wait so long.
+    TooMany(Duration),
+    /// Whoever may know it cannot be asked.
+    Unavailable,
+    /// Whoever may know it has not been asked yet.
+    Ask,
+}
+
+/// Why a client does not come in.
+enum Outside {
+    /// For that reason, and in these words.
+    Refused(Rejection, Refusal),
+    /// Not before somebody else was asked.
+    Ask(String),
+}
+
 impl Doorkeeper {
     /// A doorkeeper for these dialects, whose places are their numbers.
     #[must_use]
     pub fn new(
+        rules: DoorRules,
         dialects: Vec<Arc<dyn Dialect>>,
         directory: Arc<Directory>,
-        allowed_origins: Vec<String>,
         metrics: Arc<AdmissionMetrics>,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { dialects, directory, allowed_origins, draining, metrics }
+        Self {
+            dialects,
+            directory,
+            origins: Origins::new(rules.allowed_origins, rules.cookie),
+            proxies: TrustedProxies::new(rules.trusted_proxies),
+            attempts: BadAttempts::new(rules.bad_tokens_per_minute),
+            draining,
+            metrics,
+        }
     }
 
     /// From now on nobody is let in.
@@ -76,80 +141,126 @@ impl Doorkeeper {
         self.dialects.iter().map(|dialect| dialect.guide())
     }
 
-    /// Lets a client in, or says no in its dialect's words.
-    pub(super) fn admit(&self, dialect: usize, request: &Request<'_>) -> Result<Admitted, Answer> {
-        self.try_admit(dialect, request).map_err(|rejection| {
-            self.metrics.rejected(dialect, rejection);
-            let refusal = match rejection {
-                Rejection::Unauthorised | Rejection::Malformed => Refusal::Unauthorised,
-                Rejection::ServerFull | Rejection::UserFull => Refusal::Full,
-                Rejection::Draining => Refusal::Draining,
-            };
-            self.with_cors(self.dialects[dialect].refuse(request, refusal), request)
-        })
+    /// The client's address, through the proxies that are believed; `forwarded` are the values of `X-Forwarded-For`.
+    pub(super) fn address<'h>(&self, peer: Option<SocketAddr>, forwarded: impl DoubleEndedIterator<Item = &'h str>) -> Option<IpAddr> {
+        peer.map(|peer| self.proxies.client(peer.ip(), forwarded))
     }
 
-    fn try_admit(&self, number: usize, request: &Request<'_>) -> Result<Admitted, Rejection> {
+    /// Whether the client came over TLS; `forwarded` is the value of `X-Forwarded-Proto`.
+    pub(super) fn is_secure(&self, peer: Option<SocketAddr>, forwarded: Option<&str>) -> bool {
+        let of_proxy = || peer.is_some_and(|peer| self.proxies.trusts(peer.ip()));
+        forwarded.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https") && of_proxy())
+    }
+
+    /// Lets a client in, or says no in its dialect's words. `asked` is what [`Doorkeeper::ask`] answered.
+    pub(super) fn admit(&self, dialect: usize, request: &Request<'_>, asked: Option<Identity>) -> Decision {
+        let (rejection, refusal) = match self.try_admit(dialect, request, asked) {
+            Ok(admitted) => return Decision::Admit(Box::new(admitted)),
+            Err(Outside::Ask(token)) => return Decision::Ask(token),
+            Err(Outside::Refused(rejection, refusal)) => (rejection, refusal),
+        };
+        self.metrics.rejected(dialect, rejection);
+        let mut answer = self.dialects[dialect].refuse(request, refusal);
+        answer.headers.extend(self.cors((request.header)("origin")));
+        Decision::Refuse(answer)
+    }
+
+    fn try_admit(&self, number: usize, request: &Request<'_>, asked: Option<Identity>) -> Result<Admitted, Outside> {
         if self.is_draining() {
-            return Err(Rejection::Draining);
+            return Err(Outside::Refused(Rejection::Draining, Refusal::Draining));
         }
         let dialect = &self.dialects[number];
-        let token = dialect.token(request);
-        let authenticated = self.authenticate(token.as_deref()).ok_or(Rejection::Unauthorised)?;
+        let token = self.token(dialect.as_ref(), request);
+        let authenticated = self.identify(token.as_deref(), request.address, asked).map_err(|why| match why {
+            Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
+            Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
+            Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
+            Unidentified::Ask => Outside::Ask(token.unwrap_or_default()),
+        })?;
         let Authenticated { principal, credential, .. } = authenticated;
-        let admitted = self.directory.admit(principal.user.as_ref()).map_err(|full| match full {
-            TooManyConnections::OfUser { .. } => Rejection::UserFull,
-            TooManyConnections::InAll { .. } => Rejection::ServerFull,
+        let admitted = self.directory.admit(principal.user.as_ref(), request.address).map_err(|full| {
+            let rejection = match full {
+                TooManyConnections::OfUser { .. } => Rejection::UserFull,
+                TooManyConnections::OfAddress { .. } => Rejection::AddressFull,
+                TooManyConnections::InAll { .. } => Rejection::ServerFull,
+            };
+            Outside::Refused(rejection, Refusal::Full)
         })?;
         let mut opening = dialect.open(request, principal);
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {
             dialect: dialect.name(),
-            peer: request.peer,
+            address: request.address,
             client: (request.header)("user-agent").map(client_name),
             opened: Timestamp::now(),
         };
         Ok(Admitted { dialect: number, opening, credential, guard: admitted.guard, details })
     }
 
-    /// Who shows this token; counted.
-    fn authenticate(&self, token: Option<&str>) -> Option<Authenticated> {
+    /// The token a request shows, in its dialect's places for one or in a cookie where that counts.
+    fn token(&self, dialect: &dyn Dialect, request: &Request<'_>) -> Option<String> {
+        let shown = dialect.token(request);
+        if shown.is_some() || !dialect.takes_cookies() {
+            return shown;
+        }
+        let header = request.header;
+        let target = Target { secure: request.secure, host: header("host") };
+        self.origins.cookie_token(header("origin"), target, header("cookie")).map(str::to_owned)
+    }
+
+    /// Who shows this token from this address; counted. `asked` is what [`Doorkeeper::ask`] answered.
+    pub(super) fn identify(
+        &self,
+        token: Option<&str>,
+        address: Option<IpAddr>,
+        asked: Option<Identity>,
+    ) -> Result<Authenticated, Unidentified> {
         let Some(token) = token else {
             self.metrics.authenticated(AuthResult::Missing);
-            return None;
+            return Err(Unidentified::Unknown);
         };
-        let (result, authenticated) = match self.directory.authenticate(token) {
-            Ok(authenticated) => (AuthResult::Accepted, Some(authenticated)),
-            Err(Denied::Unknown) => (AuthResult::Unknown, None),
-            Err(Denied::Expired) => (AuthResult::Expired, None),
-            Err(Denied::Disabled) => (AuthResult::Disabled, None),
+        let now = Instant::now();
+        let denied = match asked.unwrap_or_else(|| self.directory.authenticate(token)) {
+            Ok(authenticated) => {
+                self.metrics.authenticated(AuthResult::Accepted);
+                return Ok(authenticated);
+            }
+            Err(denied) => denied,
+        };
+        let (result, is_bad) = match denied {
+            Denied::Unknown => (AuthResult::Unknown, true),
+            Denied::Expired => (AuthResult::Expired, true),
+            Denied::Disabled => (AuthResult::Disabled, true),
+            Denied::Unavailable => (AuthResult::Unavailable, false),
+            // Nobody else is bothered with the tokens of an address that only shows bad ones.
+            Denied::Ask => match address.and_then(|address| self.attempts.must_wait(address, now)) {
+                Some(_) => (AuthResult::Limited, true),
+                None => return Err(Unidentified::Ask),
+            },
         };
         self.metrics.authenticated(result);
-        authenticated
-    }
-
-    /// Who makes this call, by `Authorization: Bearer`.
-    pub(super) fn caller(&self, authorization: Option<&str>) -> Option<Authenticated> {
-        let bearer = authorization.and_then(|header| header.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        self.authenticate(bearer.map(|(_, token)| token.trim()))
-    }
-
-    fn with_cors(&self, mut answer: Answer, request: &Request<'_>) -> Answer {
-        answer.headers.extend(self.cors((request.header)("origin")));
-        answer
-    }
-
-    /// Requests carry tokens, not cookies, so any origin may read the answers; credentials only for listed ones.
-    pub(super) fn cors(&self, origin: Option<&str>) -> Vec<(&'static str, String)> {
-        match origin.filter(|origin| self.allowed_origins.iter().any(|allowed| allowed == origin)) {
-            Some(origin) => vec![
-                ("access-control-allow-origin", origin.to_owned()),
-                ("access-control-allow-credentials", "true".to_owned()),
-                ("vary", "Origin".to_owned()),
-            ],
-            None if self.allowed_origins.is_empty() => vec![("access-control-allow-origin", "*".to_owned())],
-            None => vec![("access-control-allow-origin", "*".to_owned()), ("vary", "Origin".to_owned())],
+        if !is_bad {
+            return Err(Unidentified::Unavailable);
         }
+        match address.and_then(|address| self.attempts.failed(address, now)) {
+            Some(wait) => Err(Unidentified::TooMany(wait)),
+            None => Err(Unidentified::Unknown),
+        }
+    }
+
+    /// Has somebody else asked whose token it is.
+    pub(super) async fn ask(&self, token: &str) -> Identity {
+        self.directory.ask(token).await
+    }
+
+    /// What lets pages of other origins read an answer.
+    pub(super) fn cors(&self, origin: Option<&str>) -> Headers {
+        self.origins.cors(origin)
+    }
+
+    /// The answer to a browser that asks before it sends `Authorization` or `Last-Event-ID`.
+    pub(super) fn preflight(&self, origin: Option<&str>) -> Headers {
+        self.origins.preflight(origin)
     }
 
     /// The directory behind the door.

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    doorkeeper::{Admitted, Doorkeeper, peer_of},
+    doorkeeper::{Admitted, Decision, Doorkeeper, Identity, peer_of},
     head,
     worker::{self, Worker},
 };
@@ -135,6 +135,11 @@ pub(super) struct Door<S> {
 enum Came {
     Client(Box<Admitted>),
     Refused(Answer),
+    /// A client's, whose token somebody else may know.
+    Unknown {
+        head: Bytes,
+        token: String,
+    },
     Other(Bytes),
 }
 
@@ -155,10 +160,15 @@ where
             (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
         Box::pin(async move {
             let peer = peer_of(&socket);
-            let Ok(Ok(came)) = timeout(settings.head, first_bytes(&socket, &doorkeeper, peer)).await else {
+            let Ok(Ok(mut came)) = timeout(settings.head, first_bytes(&socket, &doorkeeper, peer)).await else {
                 return Ok(()); // it said nothing, or is gone: nobody to answer
             };
+            if let Came::Unknown { head, token } = came {
+                let answer = doorkeeper.ask(&token).await;
+                came = look(&head, &doorkeeper, peer, Some(answer));
+            }
             match came {
+                Came::Unknown { .. } => {} // an answer was given: it is not asked twice
                 Came::Other(prefix) => return http.call((Prefixed { prefix, io: socket }, peer)).await.map(drop),
                 Came::Refused(answer) => refuse(socket, &answer, settings.head).await,
                 Came::Client(admitted) => start_session(socket, *admitted, &worker, settings),
@@ -174,7 +184,7 @@ async fn first_bytes(socket: &TcpStream, doorkeeper: &Doorkeeper, peer: Option<S
         socket.readable().await?;
         let came = SCRATCH_BUFFER.with_borrow_mut(|scratch| {
             let n = socket.try_read(scratch)?;
-            Ok(look(&scratch[..n], doorkeeper, peer))
+            Ok(look(&scratch[..n], doorkeeper, peer, None))
         });
         match came {
             Err(error) if io::Error::kind(&error) == io::ErrorKind::WouldBlock => {}
@@ -183,14 +193,20 @@ async fn first_bytes(socket: &TcpStream, doorkeeper: &Doorkeeper, peer: Option<S
     }
 }
 
-fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>) -> Came {
+fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: Option<Identity>) -> Came {
     head::read(bytes, |head| {
         let dialect = doorkeeper.dialect_at(head.path)?;
         let header = |name: &str| head.header(name);
-        let request = Request { query: head.query, header: &header, peer };
-        Some(match doorkeeper.admit(dialect, &request) {
-            Ok(admitted) => Came::Client(Box::new(admitted)),
-            Err(answer) => Came::Refused(answer),
+        let request = Request {
+            query: head.query,
+            header: &header,
+            address: doorkeeper.address(peer, head.lines("x-forwarded-for")),
+            secure: doorkeeper.is_secure(peer, head.header("x-forwarded-proto")),
+        };
+        Some(match doorkeeper.admit(dialect, &request, asked) {
+            Decision::Admit(admitted) => Came::Client(admitted),
+            Decision::Refuse(answer) => Came::Refused(answer),
+            Decision::Ask(token) => Came::Unknown { head: Bytes::copy_from_slice(bytes), token },
         })
     })
     .unwrap_or_else(|| Came::Other(Bytes::copy_from_slice(bytes)))

@@ -27,6 +27,12 @@ impl<'b> StreamHead<'_, 'b> {
         std::str::from_utf8(value).ok().map(str::trim)
     }
 
+    /// The values of a header in the order of its lines; what is no text is left out.
+    pub(super) fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b str> {
+        let lines = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        lines.filter_map(|header| std::str::from_utf8(header.value).ok())
+    }
+
     fn count(&self, name: &str) -> usize {
         self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).count()
     }

@@ -2,12 +2,16 @@
 //!
 //! Takes the parts it serves as values; `app` makes them and owns the order of start and stop.
 
+mod address;
 mod api;
+mod attempts;
+mod caller;
 mod doorkeeper;
 mod front_door;
 mod head;
 mod mount;
 mod ops;
+mod origin;
 mod publish;
 mod start_page;
 mod worker;
@@ -30,7 +34,7 @@ use socket2::{Domain, Socket, Type};
 
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
-pub use doorkeeper::Doorkeeper;
+pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use ops::Render;
 pub use worker::{Crew, HubAddress};
 

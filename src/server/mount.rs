@@ -14,12 +14,12 @@ use actix::Actor;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{BodySize, MessageBody},
-    http::StatusCode,
+    http::{StatusCode, header::HeaderName},
     web,
 };
 use bytes::Bytes;
 
-use super::{Shared, api, ops, publish, start_page, worker::Worker};
+use super::{Shared, api, caller, doorkeeper::Decision, ops, publish, start_page, worker::Worker};
 use crate::{
     connection::{BodyOutlet, Connection, Outlet},
     dialect::{Answer, Request},
@@ -33,7 +33,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         config.service(
             web::resource(path)
                 .route(
-                    web::get().to(move |request: HttpRequest, shared: web::Data<Shared>| async move { stream(&request, &shared, dialect) }),
+                    web::get()
+                        .to(move |request: HttpRequest, shared: web::Data<Shared>| async move { stream(&request, &shared, dialect).await }),
                 )
                 .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         );
@@ -50,13 +51,25 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
 }
 
 /// A stream through a response body: the same session, another outlet.
-fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResponse {
+async fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
+    let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);
-    let request = Request { query: http.query_string(), header: &header, peer: http.peer_addr() };
-    let admitted = match shared.doorkeeper.admit(dialect, &request) {
-        Ok(admitted) => admitted,
-        Err(answer) => return plain(answer),
+    let request = Request {
+        query: http.query_string(),
+        header: &header,
+        address: caller::address(http, shared),
+        secure: doorkeeper.is_secure(http.peer_addr(), header("x-forwarded-proto")),
+    };
+    let mut decision = doorkeeper.admit(dialect, &request, None);
+    if let Decision::Ask(token) = decision {
+        let answer = doorkeeper.ask(&token).await;
+        decision = doorkeeper.admit(dialect, &request, Some(answer));
+    }
+    let admitted = match decision {
+        Decision::Admit(admitted) => *admitted,
+        Decision::Refuse(answer) => return plain(answer),
+        Decision::Ask(_) => return HttpResponse::ServiceUnavailable().finish(), // an answer was given: it is not asked twice
     };
     let mut response = HttpResponse::Ok();
     for (name, value) in &admitted.opening.headers {
@@ -91,14 +104,21 @@ fn plain(answer: Answer) -> HttpResponse {
 /// Browsers ask first when a request carries `Authorization` or `Last-Event-ID`.
 pub(super) async fn preflight(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
-    for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
+    for (name, value) in shared.doorkeeper.preflight(header(&request, "origin")) {
         response.append_header((name, value));
     }
+    response.finish()
+}
+
+/// An answer that pages of other origins may read.
+pub(super) fn with_cors(mut response: HttpResponse, request: &HttpRequest, shared: &Shared) -> HttpResponse {
+    for (name, value) in shared.doorkeeper.cors(header(request, "origin")) {
+        // An origin is one of the settings, and was checked there.
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
     response
-        .insert_header(("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"))
-        .insert_header(("access-control-allow-headers", "authorization, content-type, last-event-id, cache-control, accept"))
-        .insert_header(("access-control-max-age", "3600"))
-        .finish()
 }
 
 /// What the HTTP server pulls from a session's body outlet.

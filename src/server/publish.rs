@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
@@ -17,7 +17,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Shared, mount::header};
+use super::{
+    Shared,
+    caller::caller,
+    mount::{header, with_cors},
+};
 use crate::{
     access::{Authenticated, PublishRights},
     metrics::PublishRefusal,
@@ -29,21 +33,17 @@ const LINES_AHEAD: usize = 8;
 
 /// Publishes what the body holds.
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
-    let mut response = accept(&request, payload, &shared).await;
-    for (name, value) in shared.doorkeeper.cors(header(&request, "origin")) {
-        if let (Ok(name), Ok(value)) = (actix_web::http::header::HeaderName::try_from(name), value.parse()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
+    let response = accept(&request, payload, &shared).await;
+    with_cors(response, &request, &shared)
 }
 
 async fn accept(request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
-    let Some(Authenticated { principal, credential, .. }) = shared.doorkeeper.caller(header(request, "authorization")) else {
-        shared.publish_metrics.refused(PublishRefusal::Unauthorised, 1);
-        return HttpResponse::Unauthorized()
-            .insert_header(("www-authenticate", "Bearer"))
-            .json(problem(401, "a token that may publish is needed; this one is missing, unknown, expired or revoked"));
+    let Authenticated { principal, credential, .. } = match caller(request, shared).await {
+        Ok(caller) => caller,
+        Err(denied) => {
+            shared.publish_metrics.refused(PublishRefusal::Unauthorised, 1);
+            return denied.answer();
+        }
     };
     if principal.publish == PublishRights::Nothing {
         shared.publish_metrics.refused(PublishRefusal::Forbidden, 1);
@@ -84,11 +84,18 @@ async fn whole(publishing: &Publishing, request: &HttpRequest, payload: web::Pay
     }
 }
 
-/// Reads a whole body, no further than allowed; the deadline is for each part of it.
+/// A body that comes this fast, in bytes a second, may take longer than its deadline.
+const SLOWEST_BODY: u64 = 64 << 10;
+
+/// Reads a whole body, no further than allowed. The deadline is for all of it, and grows only with what came: a client
+/// that sends a byte now and then does not hold a connection for ever.
 pub(super) async fn read_body(mut payload: web::Payload, limit: usize, deadline: Duration) -> Result<Bytes, HttpResponse> {
     let mut body = BytesMut::new();
+    let began = Instant::now();
     loop {
-        match timeout(deadline, payload.next()).await {
+        let earned = Duration::from_secs(body.len() as u64 / SLOWEST_BODY);
+        let left = (deadline + earned).saturating_sub(began.elapsed());
+        match timeout(left, payload.next()).await {
             Err(_) => return Err(HttpResponse::RequestTimeout().json(problem(408, "the body did not arrive in time"))),
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(Err(_))) => return Err(HttpResponse::BadRequest().json(problem(400, "the body cannot be read"))),

@@ -9,6 +9,7 @@
     reason = "a test says what it expects, a table is as long as it is, and a failed test shows the server's log"
 )]
 
+mod address;
 mod expiry;
 mod folder;
 mod full;
@@ -17,6 +18,7 @@ mod injection;
 mod kinds;
 mod lag;
 mod ops;
+mod origin;
 mod publish;
 mod revoke;
 mod rights;

@@ -190,7 +190,7 @@ fn without_a_known_token_it_is_401_and_without_the_right_403() {
     let event = medias("lib1", "m1");
     let missing = Request::new("POST", "/api/events").json(&event).send(&server);
     let unknown = server.publish("no-such-token", &event);
-    assert_eq!(missing.json()["error"], "a token that may publish is needed; this one is missing, unknown, expired or revoked");
+    assert_eq!(missing.json()["error"], "a token is needed; this one is missing, unknown, expired or revoked");
     assert_eq!((missing.status, unknown), (401, (401, missing.body)), "the same answer: it tells nobody which tokens there are");
     for reader in ["reader", "libadmin", "guest"] {
         assert_eq!(server.publish(&token_of(reader), &event).0, 403, "{reader} may not publish");

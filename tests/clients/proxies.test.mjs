@@ -13,6 +13,7 @@ import { startServer } from './server.mjs';
 
 // Little may wait in Fanfare, so that a slow client skips soon; pings come often, so that the test need not wait.
 const SETTINGS = {
+  server: 'trusted_proxies = ["127.0.0.1/32"]',
   tables: '[engine]\nfeed_entries = 64\nsend_buffer = "16KiB"\n\n[dialects.redseat]\nping_interval = "1s"\n',
 };
 
@@ -92,8 +93,18 @@ for (const [name, proxy] of Object.entries(proxies)) {
       await until('the slow one hears how much it has missed', () => /event: gap\ndata: \{"missed":\d+\}/.test(slow.text));
       [slow, quick].forEach(({ stream }) => stream.destroy());
     });
-    test('the client cannot choose the address it seems to come from', async () => {
-      // Fanfare takes the right-most address that is no proxy of its own: what the proxy itself has seen.
+    test('Fanfare sees the address of the client, and the client cannot choose it', async () => {
+      const client = connect(edge.url, { ca: edge.certificate, localAddress: '127.0.0.2' });
+      client.on('error', () => {});
+      const stream = client.request({ ':path': '/sse', ...bearer(), 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.8' });
+      stream.on('error', () => {});
+      const addresses = async () => (await connections()).map(({ address }) => address).join();
+      // The streams of earlier tests came from 127.0.0.1 and are going.
+      await until(async () => `only it is connected, but: ${await addresses()}`, async () => (await addresses()) === '127.0.0.2');
+      client.destroy();
+    });
+
+    test('the request that Fanfare gets says who asked, and how', async () => {
       const { seen, stop } = await echo();
       const other = await startProxy(proxy, seen);
       const client = connect(other.url, { ca: other.certificate });

@@ -68,6 +68,10 @@ impl Dialect for RedSeat {
         Query(request.query).get("token").map(std::borrow::Cow::into_owned)
     }
 
+    fn takes_cookies(&self) -> bool {
+        true
+    }
+
     fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening {
         let wanted = request::Wanted::read(Query(request.query), self.spelling);
         Opening {

@@ -199,7 +199,7 @@ impl World {
         let (mut filter, credential) = self.filter(user);
         narrow(&mut filter);
         let body = Rc::new(BodyOutlet::default());
-        let details = Details { dialect: "test", peer: None, client: None, opened: Timestamp::now() };
+        let details = Details { dialect: "test", address: None, client: None, opened: Timestamp::now() };
         let join = Join {
             outlet: Outlet::Body(Rc::clone(&body)),
             details,
@@ -210,7 +210,7 @@ impl World {
             keepalive: None,
             notices,
             credential,
-            admission: self.directory.admit(None).expect("not limited").guard,
+            admission: self.directory.admit(None, None).expect("not limited").guard,
         };
         let connection = self.hub.join(join, Instant::now()).expect("rights did not change");
         Client { connection, body, bytes: Vec::new(), frames: Vec::new(), parsed: 0 }
