@@ -1,4 +1,5 @@
-//! Real clients, unmodified: three SSE packages from npm and the `EventSource` of a headless Chromium.
+//! Real clients, unmodified: three SSE packages from npm and the `EventSource` of a headless Chromium; the start page and
+//! the example page in that Chromium; nginx and Caddy in front, as the examples set them up.
 //!
 //! The tests themselves are in `tests/clients/` and run by node's test runner; this only gives them the binary and
 //! what they need. Nothing is skipped: a machine without node, npm or Chromium fails with the name of what is missing.

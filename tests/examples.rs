@@ -5,9 +5,10 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Output},
+    thread,
     time::Duration,
 };
 
@@ -85,6 +86,88 @@ fn the_node_script_publishes_one_event_and_a_stream() {
     publish_from("node", "publish.mjs", "hello from node", "js0");
 }
 
+/// A way to the server on which the first connection is told to wait, the second that there is no room, and the third
+/// loses its answer; all later ones pass.
+fn bad_way(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let refuse = |mut near: TcpStream, status: &str| {
+        read_request(&mut near);
+        write!(near, "HTTP/1.1 {status}\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").expect("it is listened to");
+    };
+    thread::spawn(move || {
+        for (number, near) in listener.incoming().enumerate() {
+            let mut near = near.expect("a connection");
+            match number {
+                0 => refuse(near, "429 Too Many Requests"),
+                1 => refuse(near, "503 Service Unavailable"),
+                2 => {
+                    let mut far = TcpStream::connect(server).expect("the server listens");
+                    far.write_all(&read_request(&mut near)).expect("it takes the request");
+                    assert_ne!(far.read(&mut [0; 1]).expect("it answers"), 0, "no answer that could be lost");
+                }
+                _ => {
+                    let far = TcpStream::connect(server).expect("the server listens");
+                    let (near_too, far_too) = (near.try_clone().expect("a handle"), far.try_clone().expect("a handle"));
+                    thread::spawn(move || copy(near, &far));
+                    thread::spawn(move || copy(far_too, &near_too));
+                }
+            }
+        }
+    });
+    address
+}
+
+/// A request whose head tells the length of its body.
+fn read_request(near: &mut TcpStream) -> Vec<u8> {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        near.read_exact(&mut byte).expect("a whole head");
+        request.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&request).to_lowercase();
+    let length = head.split_once("content-length: ").and_then(|(_, rest)| rest.split_once("\r\n")).map(|(length, _)| length.parse());
+    let mut body = vec![0; length.expect("a length").expect("a number")];
+    near.read_exact(&mut body).expect("a whole body");
+    request.extend(body);
+    request
+}
+
+fn copy(mut from: TcpStream, mut to: &TcpStream) {
+    // An end on one side is the end of the other.
+    let _ended = std::io::copy(&mut from, &mut to);
+    let _gone = to.shutdown(Shutdown::Write);
+}
+
+fn publish_on_a_bad_way(interpreter: &str, script: &str, greeting: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = start(&folder);
+    let token = server.run_token().expose().to_owned();
+    let mut client = listen(server.address(), &token, "events=medias,message");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(script);
+    let url = format!("http://{}", bad_way(server.address()));
+
+    let answers = assert_success(&output(Command::new(interpreter).arg(&script).env("FANFARE_URL", &url).env("FANFARE_TOKEN", &token)));
+    assert!(answers.lines().next().is_some_and(|line| line.starts_with("200 ") && line.contains("\"duplicate\":true")), "{answers}");
+    let mut received = next_data(&mut client, 6);
+    server.stop();
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).expect("the stream ends when the server stops");
+    received.push(rest);
+    assert_eq!(received.concat().matches(greeting).count(), 1, "sent twice and delivered once: {received:?}");
+}
+
+#[test]
+fn the_python_script_tries_again_and_nothing_is_delivered_twice() {
+    publish_on_a_bad_way("python3", "publish.py", "hello from python");
+}
+
+#[test]
+fn the_node_script_tries_again_and_nothing_is_delivered_twice() {
+    publish_on_a_bad_way("node", "publish.mjs", "hello from node");
+}
+
 #[test]
 fn the_embedding_program_publishes_from_a_thread_and_from_a_runtime_and_ends() {
     let text = assert_success(&output(Command::new(example("embed")).arg("3")));
@@ -92,6 +175,20 @@ fn the_embedding_program_publishes_from_a_thread_and_from_a_runtime_and_ends() {
     assert_eq!(text.matches("scanner: published").count(), 3, "{text}");
     assert!(text.contains("player: published p3"), "{text}");
     assert!(text.ends_with("stopped\n"), "{text}");
+}
+
+#[test]
+fn the_folder_scan_tells_what_is_new_and_the_second_time_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let films = folder.path().join("films");
+    std::fs::create_dir(&films).expect("a folder of films");
+    for name in ["a.mkv", "b.mkv", "c.mkv"] {
+        std::fs::write(films.join(name), name).expect("a film");
+    }
+    let scan = || assert_success(&output(Command::new(example("folder_scan")).arg(&films).arg(folder.path().join("store.redb"))));
+    let (first, second) = (scan(), scan());
+    assert!(first.contains("\"finished\"") && first.contains("1 messages, "), "{first}");
+    assert!(second.contains("0 messages, 0 bytes"), "{second}");
 }
 
 /// `cargo test` builds the examples beside the test binaries, unless only one test target was asked for.

@@ -175,6 +175,7 @@ impl Parts {
             session_mailbox: settings.engine.session_mailbox,
             catalogue: store.map(Catalogue::new),
             watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),
+            metrics_need_a_token: !settings.server.metrics_listen.ip().is_loopback(),
             render: Arc::new(move || exporter.render()),
             hubs: Arc::default(),
             ready: AtomicBool::new(false),

@@ -181,8 +181,8 @@ impl Settings {
         if !self.names_nobody() && !others_may && self.tokens.iter().all(|token| token.publish == PublishRights::Nothing) {
             warnings.push("no token may publish: events can come only from watched folders");
         }
-        if !self.server.metrics_listen.ip().is_loopback() {
-            warnings.push("server.metrics_listen is not loopback: metrics are shown without a token");
+        if !self.server.metrics_listen.ip().is_loopback() && !self.tokens.iter().any(|token| token.metrics) {
+            warnings.push("server.metrics_listen is not loopback and no token has metrics = true: only administrators can read metrics");
         }
         if self.auth.shows_tokens_to_the_network() {
             warnings.push("auth.callback is neither https nor loopback: tokens cross the network in clear text");

@@ -20,7 +20,7 @@ pub struct Server {
     /// Where all dialects, publishing and REST listen. Default `127.0.0.1:8400`; port 0 takes a free port.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
-    /// Where metrics and health listen. Default `127.0.0.1:8401`.
+    /// Where metrics and health listen. Default `127.0.0.1:8401`. Metrics need a token where it is not loopback.
     #[serde(deserialize_with = "address")]
     pub metrics_listen: SocketAddr,
     /// The name clients are shown. Default `Fanfare`; 1 to 128 bytes.

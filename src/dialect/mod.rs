@@ -88,6 +88,9 @@ pub trait Dialect: Send + Sync {
     /// The paths of its event streams.
     fn stream_paths(&self) -> &'static [&'static str];
 
+    /// How to use it, for the start page: HTML of our own, with nothing in it that depends on settings or users.
+    fn guide(&self) -> &'static str;
+
     /// The token a request shows, if it shows one.
     fn token(&self, request: &Request<'_>) -> Option<String>;
 

@@ -140,6 +140,11 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
+    /// What each dialect says of itself on the start page.
+    pub(super) fn guides(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.dialects.iter().map(|dialect| dialect.guide())
+    }
+
     /// The client's address, through the proxies that are believed; `forwarded` are the values of `X-Forwarded-For`.
     pub(super) fn address<'h>(&self, peer: Option<SocketAddr>, forwarded: impl DoubleEndedIterator<Item = &'h str>) -> Option<IpAddr> {
         peer.map(|peer| self.proxies.client(peer.ip(), forwarded))
@@ -177,6 +182,9 @@ impl Doorkeeper {
             Unidentified::Ask => Outside::Ask(token.unwrap_or_default()),
         })?;
         let Authenticated { principal, credential, .. } = authenticated;
+        if !principal.may_open_streams() {
+            return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
+        }
         let admitted = self.directory.admit(principal.user.as_ref(), request.address).map_err(|full| {
             let rejection = match full {
                 TooManyConnections::OfUser { .. } => Rejection::UserFull,

@@ -14,6 +14,7 @@ mod mount;
 mod ops;
 mod origin;
 mod publish;
+mod start_page;
 mod tls;
 mod transport;
 mod worker;
@@ -79,6 +80,8 @@ pub struct Shared {
     pub catalogue: Option<Catalogue>,
     /// The libraries with a watched folder.
     pub watched: HashSet<LibraryId>,
+    /// Whether the metrics listener can be reached by others than this machine.
+    pub metrics_need_a_token: bool,
     /// Renders the metrics.
     pub render: Render,
     /// The hubs, once all have reported.

@@ -19,7 +19,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{Shared, api, caller, doorkeeper::Decision, ops, publish, worker::Worker};
+use super::{Shared, api, caller, doorkeeper::Decision, ops, publish, start_page, worker::Worker};
 use crate::{
     connection::{BodyOutlet, Connection, Outlet},
     dialect::{Answer, Request},
@@ -46,6 +46,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
                 .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
         )
         .configure(api::routes)
+        .configure(|config| start_page::routes(config, &shared.doorkeeper))
         .configure(ops::health_routes);
 }
 

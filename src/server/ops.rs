@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::Shared;
+use super::{Shared, caller::caller, publish::problem};
 
 /// Health and readiness: on the main listener and on that of the metrics, so that a draining server can still be asked.
 pub(super) fn health_routes(config: &mut web::ServiceConfig) {
@@ -27,7 +27,15 @@ async fn ready(shared: web::Data<Shared>) -> HttpResponse {
     HttpResponse::ServiceUnavailable().content_type("text/plain").body("not ready\n")
 }
 
-async fn metrics(shared: web::Data<Shared>) -> HttpResponse {
+/// On a listener that others than this machine reach, only for tokens made for it, and for administrators.
+async fn metrics(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    if shared.metrics_need_a_token {
+        match caller(&request, &shared).await {
+            Ok(caller) if caller.principal.metrics || caller.principal.admin => {}
+            Ok(_) => return HttpResponse::Forbidden().json(problem(403, "this token may not read metrics")),
+            Err(denied) => return denied.answer(),
+        }
+    }
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(shared.render_metrics())
 }
 

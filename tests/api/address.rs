@@ -32,7 +32,7 @@ fn forwarding_headers_of_strangers_change_nothing() {
 }
 
 #[test]
-fn of_a_trusted_proxys_hops_the_right_most_untrusted_one_is_the_client() {
+fn of_the_hops_a_trusted_proxy_names_the_right_most_untrusted_one_is_the_client() {
     let server = Server::start(&format!("trusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]\n{PEOPLE}"));
     let _open = [
         open_as(&server, &["198.51.100.7"]),

@@ -32,4 +32,5 @@ mod rights;
 mod routes;
 mod sse;
 mod start;
+mod start_page;
 mod tls;

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{PATIENCE, PEOPLE, Request, Server, Sse, eventually, medias, token_of};
+use crate::harness::{Launch, PATIENCE, PEOPLE, Request, Server, Sse, eventually, medias, token_of};
 
 #[test]
 fn health_and_readiness_are_open_to_everybody() {
@@ -146,4 +146,31 @@ fn what_is_kept_on_the_disk_is_for_its_owner_only() {
     server.restart_stopped();
     assert_eq!((mode(&data), mode(&data.join("media.redb"))), (0o755, 0o600));
     assert!(server.log().contains(warning), "{}", server.log());
+}
+
+#[test]
+fn metrics_beyond_this_machine_need_a_token_that_does_nothing_else() {
+    let metrics_token = "token-of-metrics-0123456789abcdef0123456789";
+    let settings = format!("{PEOPLE}\n[[tokens]]\ntoken = {metrics_token:?}\nmetrics = true\n");
+    let open = Launch { arguments: &["--metrics-listen", "0.0.0.0:0"], ..Launch::default() };
+    let server = Server::launch("127.0.0.1:0", &settings, open);
+    let metrics = |token: Option<&str>| {
+        let mut request = Request::new("GET", "/metrics");
+        if let Some(token) = token {
+            request = request.bearer(token);
+        }
+        request.send_to(&server.metrics_address()).expect("the metrics listener answers").status
+    };
+    assert_eq!(metrics(None), 401);
+    assert_eq!(metrics(Some("no-such-token")), 401);
+    for other in ["reader", "publisher"] {
+        assert_eq!(metrics(Some(&token_of(other))), 403, "{other}");
+    }
+    assert_eq!(metrics(Some(metrics_token)), 200);
+    assert_eq!(metrics(Some(&token_of("root"))), 200);
+    assert_eq!(Request::new("GET", "/sse").bearer(metrics_token).send(&server).status, 401);
+    assert_eq!(Request::new("GET", "/api/connections").bearer(metrics_token).send(&server).status, 403);
+    assert_eq!(server.publish(metrics_token, &medias("lib1", "m1")).0, 403);
+    let health = Request::new("GET", "/healthz").send_to(&server.metrics_address()).expect("it answers");
+    assert_eq!(health.status, 200, "health needs none");
 }

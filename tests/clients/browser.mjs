@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const pages = new URL('./page/', import.meta.url);
+const example = new URL('../../examples/browser/index.html', import.meta.url);
 const args = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
@@ -18,7 +19,7 @@ export async function startBrowser() {
   const site = createServer(async (request, response) => {
     const name = basename(new URL(request.url, 'http://localhost').pathname);
     try {
-      const text = await readFile(new URL(name, pages));
+      const text = await readFile(name === 'example.html' ? example : new URL(name, pages));
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(text);
     } catch {
       response.writeHead(404).end();
@@ -30,6 +31,17 @@ export async function startBrowser() {
   const context = await chromium.launchPersistentContext(folder, { executablePath, headless: true, args });
   return {
     open: (name, options) => open(context, `${origin}/${name}`, options),
+    address: (name) => `${origin}/${name}`,
+    // A tab as a person has it, at a size and in a colour scheme; what its console says is collected in `problems`.
+    tab: async ({ width = 1280, height = 800, colorScheme = 'light' } = {}) => {
+      const page = await context.newPage();
+      page.problems = [];
+      page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) page.problems.push(message.text()); });
+      page.on('pageerror', (error) => page.problems.push(String(error)));
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      return page;
+    },
     stop: async () => {
       await context.close();
       await new Promise((resolve) => site.close(resolve));

@@ -13,11 +13,12 @@ const tokens = {
 };
 
 // The admin both reads everything and publishes; `u1` may read no library and gets what is his own.
-const settings = (data) => `
+const settings = (data, { server, tables }) => `
 [server]
 listen = "127.0.0.1:0"
 metrics_listen = "127.0.0.1:0"
 data_dir = ${JSON.stringify(data)}
+${server ?? ''}
 
 [[users]]
 id = "admin"
@@ -36,11 +37,15 @@ libraries = { lib1 = "read" }
 token = "${tokens.admin}"
 user = "admin"
 publish = true
+
+${tables ?? ''}
 `;
 
-export async function startServer() {
+// A test that needs further settings (lines of `[server]`, tables) gets a server of its own, which it can stop and start
+// again at the same address.
+export async function startServer(further) {
   const { FANFARE_URL, FANFARE_TOKEN, FANFARE_USER_TOKEN, FANFARE_READER_TOKEN, FANFARE_BIN } = process.env;
-  if (FANFARE_URL) {
+  if (FANFARE_URL && !further) {
     return {
       url: FANFARE_URL.replace(/\/$/, ''),
       admin: FANFARE_TOKEN ?? tokens.admin,
@@ -52,18 +57,27 @@ export async function startServer() {
   if (!FANFARE_BIN) throw new Error('set FANFARE_BIN to the server binary, or FANFARE_URL to a running server');
   const folder = await mkdtemp(join(tmpdir(), 'fanfare-clients-'));
   const data = join(folder, 'data');
-  await writeFile(join(folder, 'fanfare.toml'), settings(data), { mode: 0o600 });
+  const settingsFile = join(folder, 'fanfare.toml');
+  await writeFile(settingsFile, settings(data, further ?? {}), { mode: 0o600 });
   const logFile = join(folder, 'log');
   const log = openSync(logFile, 'a');
-  const child = spawn(FANFARE_BIN, ['serve', '--config', join(folder, 'fanfare.toml')], { stdio: ['ignore', log, log] });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const stop = async () => {
-    child.kill('SIGKILL');
+  let child, ended;
+  const start = async (...flags) => {
+    child = spawn(FANFARE_BIN, ['serve', '--config', settingsFile, ...flags], { stdio: ['ignore', log, log] });
+    ended = new Promise((resolve) => child.once('exit', resolve));
+    return listening(child, data);
+  };
+  const end = async (signal) => {
+    child.kill(signal);
     await ended;
+  };
+  const stop = async () => {
+    await end('SIGKILL');
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    return { url: await listening(child, data), ...tokens, stop };
+    const url = await start();
+    return { url, ...tokens, stop, end, again: () => start('--listen', new URL(url).host), log: () => readFileSync(logFile, 'utf8') };
   } catch (error) {
     error.message += `\n--- the server's log ---\n${readFileSync(logFile, 'utf8')}`;
     await stop();

@@ -55,6 +55,10 @@ impl Dialect for RedSeat {
         &["/sse"]
     }
 
+    fn guide(&self) -> &'static str {
+        include_str!("guide.html")
+    }
+
     /// `Authorization: Bearer` wins over `?token=`, as on the real server (wire notes, section 2).
     fn token(&self, request: &Request<'_>) -> Option<String> {
         if let Some(header) = (request.header)("authorization") {

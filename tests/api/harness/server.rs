@@ -147,7 +147,12 @@ impl Server {
     /// # Errors
     /// When it does not answer.
     pub(crate) fn ask_metrics_listener(&self, path: &str) -> std::io::Result<Answer> {
-        Request::new("GET", path).send_to(&host_and_port(&self.metrics_url))
+        Request::new("GET", path).send_to(&self.metrics_address())
+    }
+
+    /// The address of metrics and health as `host:port`.
+    pub(crate) fn metrics_address(&self) -> String {
+        host_and_port(&self.metrics_url)
     }
 
     /// The text of `/metrics`, from its own listener.
