@@ -8,11 +8,13 @@ mod front_door;
 mod head;
 mod mount;
 mod ops;
+mod patience;
 mod publish;
 mod worker;
 
 use std::{
     collections::HashSet,
+    future::ready,
     io,
     net::{SocketAddr, TcpListener},
     sync::{
@@ -23,7 +25,7 @@ use std::{
 };
 
 use actix_http::{HttpService, KeepAlive, h1};
-use actix_service::map_config;
+use actix_service::{Service, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 use socket2::{Domain, Socket, Type};
 
@@ -40,7 +42,8 @@ use crate::{
     metrics::PublishMetrics,
     source::{Publisher, folder::Catalogue},
 };
-use front_door::{DoorSettings, FrontDoor, Prefixed};
+use front_door::{DoorSettings, FrontDoor, Onward, Prefixed};
+use patience::{Patient, Turn};
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -132,14 +135,19 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>, crew: Arc<Crew>, setti
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));
             let routes = Arc::clone(&shared);
-            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes));
-            let http: h1::H1Service<Prefixed<tokio::net::TcpStream>, _, _> = HttpService::build()
+            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes)).wrap_fn(|request, handlers| {
+                let (turn, answer) = (Turn::of(&request), handlers.call(request));
+                async move { answer.await.map(|response| Turn::until_sent(turn, response)) }
+            });
+            let http: h1::H1Service<Patient<Prefixed<tokio::net::TcpStream>>, _, _> = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(Duration::from_secs(30)))
                 .client_request_timeout(settings.head)
                 .h1_allow_half_closed(false) // or a closed idle client on the body outlet is never noticed
+                .on_connect_ext(|transport: &Patient<_>, data| transport.share(data))
                 .h1(map_config(app, |_| AppConfig::default()));
+            let patient = move |(transport, peer): Onward| ready(Ok((Patient::new(transport, settings.head), peer)));
             FrontDoor {
-                http,
+                http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
                 settings: DoorSettings { head: settings.head, socket: settings.socket, session_mailbox: shared.session_mailbox },
                 crew: Arc::clone(&crew),
