@@ -42,6 +42,8 @@ pub(crate) struct Siege {
     limit_kib: u64,
     /// Growth of resident memory in the second half, KiB a minute; absent when the siege was too short to tell.
     growth_kib_per_minute: Option<f64>,
+    /// Streams the server ended because they took nothing, and events it skipped for those behind, by its own count.
+    stalls_and_skips: Option<(u64, u64)>,
     /// How the server ended after SIGTERM.
     server_end: String,
 }
@@ -53,7 +55,7 @@ pub(crate) fn run(args: &SiegeArgs) -> Result<Siege, Failure> {
     let server = Server::start(args)?;
     let attack = Attack::start(args, server.address())?;
     let witnesses = witness_run(args, &server, seconds).and_then(|run| scenario::run(&run));
-    let peak_rss_kib = server.peak_rss_kib();
+    let (peak_rss_kib, stalls_and_skips) = (server.peak_rss_kib(), server.stalls_and_skips());
     // The attackers are stopped before a failure is told, or they would outlive the run.
     let attack = attack.finish();
     let alive = server.is_alive();
@@ -65,6 +67,7 @@ pub(crate) fn run(args: &SiegeArgs) -> Result<Siege, Failure> {
         peak_rss_kib,
         limit_kib: args.memory_mib * 1024,
         growth_kib_per_minute: None,
+        stalls_and_skips,
         server_end,
     };
     siege.growth_kib_per_minute = growth(&siege.witnesses, seconds);
@@ -137,6 +140,9 @@ impl Siege {
             |growth| format!("{growth:+.0} KiB a minute in the second half"),
         );
         let _ = writeln!(text, "{:<16} peak {} KiB of {} KiB, {growth}", "memory limit", self.peak_rss_kib, self.limit_kib);
+        if let Some((stalls, skips)) = self.stalls_and_skips {
+            let _ = writeln!(text, "{:<16} {stalls} streams ended for taking nothing, {skips} deliveries skipped", "server's count");
+        }
         let _ = writeln!(text, "{:<16} {}", "server ended", self.server_end);
         text
     }

@@ -13,6 +13,7 @@ mod head;
 mod mount;
 mod ops;
 mod origin;
+mod patience;
 mod publish;
 mod start_page;
 mod tls;
@@ -21,6 +22,7 @@ mod worker;
 
 use std::{
     collections::HashSet,
+    future::ready,
     io,
     net::{SocketAddr, TcpListener},
     sync::{
@@ -30,8 +32,8 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{HttpService, KeepAlive};
-use actix_service::map_config;
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{Service, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 use socket2::{Domain, Socket, Type};
 
@@ -50,7 +52,8 @@ use crate::{
     metrics::PublishMetrics,
     source::{Publisher, folder::Catalogue},
 };
-use front_door::{DoorSettings, FrontDoor};
+use front_door::{DoorSettings, FrontDoor, Onward};
+use patience::{Patient, Turn};
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -160,14 +163,22 @@ pub fn start(
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));
             let routes = Arc::clone(&shared);
-            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes));
+            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes)).wrap_fn(|request, handlers| {
+                let (turn, answer) = (Turn::of(&request), handlers.call(request));
+                async move { answer.await.map(|response| Turn::until_sent(turn, response)) }
+            });
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(Duration::from_secs(30)))
                 .client_request_timeout(settings.head)
                 .h1_allow_half_closed(false) // or a closed idle client on the body outlet is never noticed
+                .on_connect_ext(|transport: &Patient<_>, data| transport.share(data))
                 .finish(map_config(app, |_| AppConfig::default()));
+            let patient = move |(transport, protocol, peer): Onward| {
+                let limit = (protocol == Protocol::Http1).then_some(settings.head);
+                ready(Ok((Patient::new(transport, limit), protocol, peer)))
+            };
             FrontDoor {
-                http,
+                http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
                 settings: DoorSettings { head: settings.head, socket: settings.socket, session_mailbox: shared.session_mailbox },
                 tls: tls.clone(),

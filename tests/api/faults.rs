@@ -134,6 +134,31 @@ fn slow_heads_are_freed_however_they_drip() {
 }
 
 #[test]
+fn slow_second_heads_are_freed_however_they_drip() {
+    freed_in("GET /nothing-here HTTP/1.1\r\nHost: x\r\n\r\nGET /sse HTTP/1.1\r\n", b"a", Duration::from_secs(8));
+}
+
+#[test]
+fn one_byte_after_an_answer_does_not_hold_a_connection() {
+    let server = Server::start(&format!("{PEOPLE}{SHORT_LIMITS}"));
+    let before = descriptors(&server);
+    let mut stream = connect(&server);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
+    for _ in 0..2 {
+        stream.write_all(&Request::new("GET", "/healthz").bytes("x", false)).expect("taken");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"ok\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("an answer on the same connection");
+            answer.push(byte[0]);
+        }
+        rest(Duration::from_millis(100));
+    }
+    stream.write_all(b"G").expect("taken");
+    eventually("it is freed", Duration::from_secs(5), || (descriptors(&server) <= before).then_some(()));
+}
+
+#[test]
 fn bodies_that_rest_are_freed() {
     let head = format!("POST /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n", token_of("publisher"));
     freed_in(&format!("{head}Content-Length: 1000\r\n\r\n{{\"type\":\""), b"", Duration::from_secs(8));

@@ -37,7 +37,7 @@ pub(super) struct Field {
 pub(super) struct Counts {
     /// Streams opened by readers that never read.
     stalled_opened: u64,
-    /// Of them: cut by the server, and opened again.
+    /// Of them: seen to be reset. Most are cut unseen, because behind a shut window nothing arrives; the server's own count tells.
     stalled_cut: u64,
     /// Connections of the flood.
     connected: u64,
@@ -173,7 +173,7 @@ impl Counts {
     /// For people.
     pub(super) fn lines(&self) -> [(&'static str, String); 4] {
         [
-            ("stalled readers", format!("{} opened, {} of them cut by the server", self.stalled_opened, self.stalled_cut)),
+            ("stalled readers", format!("{} opened, {} seen to be reset", self.stalled_opened, self.stalled_cut)),
             ("connect flood", format!("{} connections, {} refused or timed out", self.connected, self.connect_failed)),
             ("publish flood", format!("{} events accepted, {} batches refused or broken off", self.published, self.publish_refused)),
             ("broken input", format!("{} requests, {} answered or closed", self.broken_sent, self.broken_answered)),

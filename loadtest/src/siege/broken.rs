@@ -56,7 +56,7 @@ fn tricks(address: SocketAddrV4) -> Vec<Vec<u8>> {
         format!("{post}Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n"),
         format!("{post}Content-Length: 18446744073709551616\r\n\r\nx"),
         format!("{post}Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"),
-        format!("GET /sse HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+        "GET /sse HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
         format!("GET /sse HTTP/9.9\r\nHost: {address}\r\n\r\n"),
         format!("GET /sse HTTP/1.1\r\nHost: {address}\r\n{}\r\n", "X-Many: y\r\n".repeat(200)),
         format!("GET /{} HTTP/1.1\r\nHost: {address}\r\n\r\n", "x".repeat(200_000)),

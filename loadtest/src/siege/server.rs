@@ -87,6 +87,14 @@ impl Server {
         line.and_then(|value| value.split_whitespace().next()).and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
+    /// Streams it has ended because they took nothing, and events it has skipped, by its own count; nothing when it cannot say.
+    pub(super) fn stalls_and_skips(&self) -> Option<(u64, u64)> {
+        let address = http::loopback_address(self.run_file()?["metrics_url"].as_str()?).ok()?;
+        let (_, text) = http::request(address, "GET", "/metrics", None).ok()?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Some((sum(&text, "fanfare_stall_timeouts_total"), sum(&text, "fanfare_events_skipped_total")))
+    }
+
     /// Asks it to stop and says how it ended.
     pub(super) fn stop(mut self) -> String {
         if let Some(pid) = Pid::from_raw(self.pid().cast_signed()) {
@@ -121,9 +129,12 @@ impl Server {
     }
 
     fn address_in_run_file(&self) -> Option<SocketAddrV4> {
+        http::loopback_address(self.run_file()?["url"].as_str()?).ok()
+    }
+
+    fn run_file(&self) -> Option<serde_json::Value> {
         let text = fs::read_to_string(self.folder.join("data").join("run.json")).ok()?;
-        let run: serde_json::Value = serde_json::from_str(&text).ok()?;
-        http::loopback_address(run["url"].as_str()?).ok()
+        serde_json::from_str(&text).ok()
     }
 }
 
@@ -134,6 +145,12 @@ impl Drop for Server {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The sum of a counter over all its series.
+fn sum(metrics: &str, name: &str) -> u64 {
+    let lines = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }
 
 fn settings(folder: &std::path::Path) -> String {
@@ -148,4 +165,15 @@ fn settings(folder: &std::path::Path) -> String {
          [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ libraries = [\"lib0\"], types = [\"medias\"] }}\n\
          [[tokens]]\ntoken = \"{FLOODER}\"\npublish = {{ libraries = [\"flood\"], types = [\"medias\"] }}\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_summed_over_its_series_and_not_over_its_namesakes() {
+        let metrics = "# TYPE a counter\na{x=\"1\"} 3\na{x=\"2\"} 4\na_more 5\nb 6\n";
+        assert_eq!((sum(metrics, "a"), sum(metrics, "b"), sum(metrics, "c")), (7, 6, 0));
+    }
 }
