@@ -122,7 +122,7 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[server]\nlisen = \"x\"",
         "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, name, data_dir, drain_window, allowed_origins",
     ),
-    ("[tls]\ncert = \"x\"", "FILE: tls: unknown key, allowed are server, engine, limits, folder, dialects, libraries, users, tokens"),
+    ("[jtw]\nkeys = \"x\"", "FILE: jtw: unknown key, allowed are server, tls, engine, limits, folder, dialects, libraries, users, tokens"),
     ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat"),
     ("[dialects.redseat]\nrest = true", "FILE: dialects.redseat.rest: unknown key, allowed are enabled, spelling, ping_interval"),
     (
@@ -160,6 +160,9 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[engine]\nfeeds_bytes_per_worker = \"1MiB\"",
         "FILE: engine.feeds_bytes_per_worker: must be at least engine.feed_bytes, which is 8388608",
     ),
+    ("[tls]\ncert = \"x\"", "FILE: tls.cert: tls.key must be set too"),
+    ("[tls]\nkey = \"x\"", "FILE: tls.key: tls.cert must be set too"),
+    ("[tls]\nticket = 1", "FILE: tls.ticket: unknown key, allowed are cert, key"),
     ("[engine]\ncredit = 10", "FILE: engine.credit: must be from 256 to 16777216"),
     ("[engine]\nhub_stall = \"0s\"", "FILE: engine.hub_stall: must be from 100ms to 60s"),
     ("[limits]\nhead = \"2h\"", "FILE: limits.head: must be from 100ms to 3600s"),
