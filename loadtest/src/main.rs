@@ -10,6 +10,7 @@ mod chunked;
 mod client;
 mod clock;
 mod connections;
+mod drain;
 mod failure;
 mod floor;
 mod frame;
@@ -33,6 +34,7 @@ use args::{Arguments, Command, RunArgs};
 use clap::Parser;
 use failure::Failure;
 use report::Report;
+use std::path::Path;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -57,9 +59,15 @@ fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Idle(args) => show(args, &scenario::idle(args)?),
         Command::Bench(args) => {
             let bench = bench::run(args)?;
-            write_json(&args.run, &bench)?;
+            write_json(args.run.json.as_deref(), &bench)?;
             print!("{}", bench.table());
             Ok(verdict::exit_code(bench.result()))
+        }
+        Command::Drain(args) => {
+            let report = drain::run(args)?;
+            write_json(args.json.as_deref(), &report)?;
+            print!("{}", report.text());
+            Ok(u8::from(!report.failures.is_empty()))
         }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;
@@ -69,7 +77,7 @@ fn execute(command: &Command) -> Result<u8, Failure> {
 }
 
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
-    write_json(args, report)?;
+    write_json(args.json.as_deref(), report)?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));
     } else {
@@ -78,8 +86,8 @@ fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
     Ok(verdict::exit_code(report.result))
 }
 
-fn write_json<T: serde::Serialize>(args: &RunArgs, report: &T) -> Result<(), Failure> {
-    let Some(path) = &args.json else { return Ok(()) };
+fn write_json<T: serde::Serialize>(path: Option<&Path>, report: &T) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
     let text = serde_json::to_string_pretty(report).map_err(|error| Failure::new(format!("json: {error}")))?;
     std::fs::write(path, text).map_err(|error| Failure::io("json", error))
 }
