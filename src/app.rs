@@ -9,6 +9,7 @@ mod engine;
 mod folders;
 mod parts;
 mod rights;
+mod silent_peers;
 mod stop;
 mod watchdog;
 
@@ -31,6 +32,7 @@ use crate::{
     source::folder::{FolderHandle, Store, StoreError},
 };
 use parts::Parts;
+use silent_peers::SilentPeers;
 use watchdog::Watchdog;
 
 /// How long the workers may take to start.
@@ -140,11 +142,11 @@ impl App {
         rights::forward(&parts.crew().directory, hubs.clone());
         // The only writer, once: a second start of the same parts does not exist.
         let _ = shared.hubs.set(hubs);
-        let watchdog = parts.watch(&settings)?;
+        let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, handles, engine, parts, watchdog, listener: kept, drain_window: settings.server.drain_window })
+        Ok(Running { shared, folders, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
     }
 }
 
@@ -155,7 +157,8 @@ pub struct Running {
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,
-    watchdog: Watchdog,
+    /// What looks at the hubs and at the clients from outside the workers; dropped before these.
+    watchdogs: (Watchdog, SilentPeers),
     /// The main listener, which the server's own threads accept from.
     listener: TcpListener,
     drain_window: Duration,

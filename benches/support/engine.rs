@@ -72,7 +72,7 @@ impl Engine {
     pub(crate) fn join(&mut self, outlet: Outlet, filter: Filter) -> std::rc::Rc<Connection> {
         let join = Join {
             outlet,
-            details: Details { dialect: "redseat", address: None, client: None, opened: Timestamp::now() },
+            details: Details { dialect: "redseat", peer: None, address: None, client: None, opened: Timestamp::now() },
             dialect: 0,
             filter,
             formats: formats(Spelling::Document, false),

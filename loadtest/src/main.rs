@@ -10,6 +10,7 @@ mod chunked;
 mod client;
 mod clock;
 mod connections;
+mod drain;
 mod failure;
 mod floor;
 mod frame;
@@ -68,6 +69,12 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             write_json(args.json.as_deref(), &siege)?;
             print!("{}", siege.table());
             Ok(verdict::exit_code(siege.witnesses.result))
+        }
+        Command::Drain(args) => {
+            let report = drain::run(args)?;
+            write_json(args.json.as_deref(), &report)?;
+            print!("{}", report.text());
+            Ok(u8::from(!report.failures.is_empty()))
         }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;

@@ -25,18 +25,23 @@ const SOURCES: Duration = Duration::from_secs(2);
 const FLUSH: Duration = Duration::from_secs(2);
 /// How long the last clients may take to go after they were all sent away.
 const LAST_CLIENTS: Duration = Duration::from_secs(1);
+/// How much longer than its window sending clients away may take on a machine that gives this thread no time.
+const LATE: Duration = Duration::from_secs(2);
 /// How long a hub may take to answer; one that does not is asked again at the end only.
 const HUB: Duration = Duration::from_secs(1);
 /// How often it is asked whether a step is done.
 const POLL: Duration = Duration::from_millis(10);
+/// How long the accepting thread is given to hear of the pause, which is answered before it does. It would log an error
+/// for a listener that is shut under it.
+const PAUSED: Duration = Duration::from_millis(50);
 /// Departures that are nearer to each other than this happen together.
 const STEP: Duration = Duration::from_millis(20);
 
 impl Running {
     /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back, spread over
-    /// `server.drain_window`. Takes that long at most, and five seconds more where something hangs.
+    /// `server.drain_window`. Takes that long, and some seconds more where something hangs.
     pub async fn stop(self) {
-        let Self { shared, folders, handles: [workers, metrics], engine, parts, watchdog, listener, drain_window } = self;
+        let Self { shared, folders, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } = self;
         let began = Instant::now();
         let n_clients = parts.connections();
         tracing::info!(clients = n_clients, "draining");
@@ -53,7 +58,7 @@ impl Running {
         if !until(LAST_CLIENTS, || parts.connections() == 0).await {
             tracing::warn!(clients = parts.connections(), "some clients did not go in time and are cut off");
         }
-        drop(watchdog); // workers that have ended beat no more
+        drop(watchdogs); // workers that have ended beat no more
         workers.stop(true).await;
         metrics.stop(false).await;
         tracing::info!(clients = n_clients, seconds = began.elapsed().as_secs_f32(), "drained");
@@ -62,6 +67,7 @@ impl Running {
 
 async fn close_door(workers: &ServerHandle, listener: &TcpListener) {
     workers.pause().await;
+    sleep(PAUSED).await;
     if let Err(error) = server::refuse_connections(listener) {
         tracing::warn!(%error, "new clients wait until the end instead of being refused");
     }
@@ -94,15 +100,19 @@ async fn send_away(hubs: &[HubAddress], parts: &Parts, window: Duration) {
     let mut left: Vec<usize> = hubs.iter().map(|hub| parts.connections_of(hub.worker)).collect();
     let (n_clients, seed) = (left.iter().sum(), seed());
     let departures = Departures::new(n_clients, window, seed);
-    let began = Instant::now();
+    let (began, mut looked, mut pause, mut paced) = (Instant::now(), Instant::now(), STEP, Duration::ZERO);
     let mut n_told = 0;
-    while n_told < n_clients && parts.connections() > 0 {
-        let due = departures.due(began.elapsed());
+    while n_told < n_clients && parts.connections() > 0 && began.elapsed() < window + LATE {
+        // Time this thread was not given is not made up for: all who were due meanwhile would leave together.
+        paced += looked.elapsed().min(pause + STEP / 2);
+        looked = Instant::now();
+        let due = departures.due(paced).max(n_told);
         let shares = shares(&mut left, due - n_told);
         n_told = due;
         tell(hubs, &shares, seed, &mut left).await;
+        pause = departures.at(n_told).saturating_sub(paced).max(STEP);
         if n_told < n_clients {
-            sleep(departures.at(n_told).saturating_sub(began.elapsed()).max(STEP)).await;
+            sleep(pause).await;
         }
     }
     // Whoever is left: clients of a hub that did not answer, and those who came in at the very last moment.

@@ -11,7 +11,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
     io::{self, IoSlice},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -53,6 +53,8 @@ pub enum Control {
 pub struct Details {
     /// The dialect's name.
     pub dialect: &'static str,
+    /// The other end of its socket.
+    pub peer: Option<SocketAddr>,
     /// The client's address; behind a trusted proxy the one the proxy names.
     pub address: Option<IpAddr>,
     /// What the client calls itself (`User-Agent`), bounded and without control characters.

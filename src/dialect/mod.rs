@@ -6,7 +6,11 @@
 mod query;
 pub mod redseat;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -35,6 +39,8 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// The value of a header, by its lower-case name.
     pub header: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// The other end of its socket.
+    pub peer: Option<SocketAddr>,
     /// The client's address; behind a trusted proxy the one the proxy names.
     pub address: Option<IpAddr>,
     /// Whether the client came over TLS, ours or that of a trusted proxy.

@@ -23,9 +23,12 @@ mod tests;
 use std::{
     any::Any,
     cell::RefCell,
+    collections::HashSet,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -207,6 +210,19 @@ impl Handler<SayGoodbye> for Hub {
 
     fn handle(&mut self, SayGoodbye { at_most, reason, seed }: SayGoodbye, _: &mut Self::Context) -> usize {
         self.handle.with(|core| core.say_goodbye(at_most, reason, seed)).unwrap_or_default()
+    }
+}
+
+/// These clients have died without a word: what they were sent is not acknowledged.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct PeersGone(pub Arc<HashSet<SocketAddr>>);
+
+impl Handler<PeersGone> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, PeersGone(peers): PeersGone, _: &mut Self::Context) {
+        let _ = self.handle.with(|core| core.peers_gone(&peers));
     }
 }
 

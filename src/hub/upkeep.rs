@@ -1,6 +1,11 @@
 //! Once a second: keepalives, stall limits, the ends of credentials, and feeds that grew old.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use super::core::{HubCore, Member};
 use crate::{clock::Timestamp, connection::CloseReason};
@@ -25,10 +30,21 @@ impl HubCore {
         self.age_feeds(now);
     }
 
+    /// Lets go of the clients at these addresses, in the form the kernel's list has them.
+    pub(super) fn peers_gone(&mut self, peers: &HashSet<SocketAddr>) {
+        let canonical = |peer: SocketAddr| SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let is_gone = |member: &Member| member.connection.details.peer.is_some_and(|peer| peers.contains(&canonical(peer)));
+        let gone: Vec<_> =
+            self.members.iter().filter(|(_, member)| is_gone(member)).map(|(_, member)| Rc::clone(&member.connection)).collect();
+        for connection in gone {
+            self.leave(&connection, CloseReason::Gone);
+        }
+    }
+
     /// One connection's turn on the wheel; its first comes as it joins.
     pub(super) fn look_at(&mut self, slot: u32, generation: u32, now: Instant) {
         let Some(member) = self.members.get(slot as usize).filter(|member| member.connection.id.generation == generation) else { return };
-        let connection = std::rc::Rc::clone(&member.connection);
+        let connection = Rc::clone(&member.connection);
         if stalled(member, self.settings.stall_limit, now) {
             self.counters.time_outs.add(1);
             self.leave(&connection, CloseReason::Stalled);
@@ -56,7 +72,7 @@ impl HubCore {
         let member = &self.members[slot as usize];
         let Some((left, notice)) = left.zip(member.notices.expiring) else { return };
         if left <= WARNING && !member.warned.replace(true) {
-            let connection = std::rc::Rc::clone(&member.connection);
+            let connection = Rc::clone(&member.connection);
             let ends = Timestamp(Timestamp::now().0.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX)));
             self.reply(&connection, notice(left, ends));
         }
@@ -70,7 +86,7 @@ impl HubCore {
             return;
         }
         member.next_ping.set(now + keepalive.interval);
-        let connection = std::rc::Rc::clone(&member.connection);
+        let connection = Rc::clone(&member.connection);
         if connection.blocked_since().is_none() && !connection.has_replies() {
             let frame = keepalive.frame.clone();
             self.counters.dialects[member.dialect].pings.add(1);

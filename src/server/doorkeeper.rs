@@ -197,6 +197,7 @@ impl Doorkeeper {
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {
             dialect: dialect.name(),
+            peer: request.peer,
             address: request.address,
             client: (request.header)("user-agent").map(client_name),
             opened: Timestamp::now(),

@@ -221,6 +221,7 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
         let request = Request {
             query: head.query,
             header: &header,
+            peer,
             address: doorkeeper.address(peer, head.lines("x-forwarded-for")),
             secure: doorkeeper.is_secure(peer, head.header("x-forwarded-proto")),
         };

@@ -58,6 +58,7 @@ async fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResp
     let request = Request {
         query: http.query_string(),
         header: &header,
+        peer: http.peer_addr(),
         address: caller::address(http, shared),
         secure: doorkeeper.is_secure(http.peer_addr(), header("x-forwarded-proto")),
     };

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     access::Directory,
-    hub::{Hub, HubCore, HubHandle, HubSettings, ListConnections, RightsChanged, SayGoodbye},
+    hub::{Hub, HubCore, HubHandle, HubSettings, ListConnections, PeersGone, RightsChanged, SayGoodbye},
     metrics::WorkerCounters,
     shard::{Credit, FromShard},
     state::State,
@@ -56,6 +56,8 @@ pub struct HubAddress {
     pub connections: Recipient<ListConnections>,
     /// Ending them all.
     pub goodbye: Recipient<SayGoodbye>,
+    /// Clients that died without a word.
+    pub peers: Recipient<PeersGone>,
     /// What must not happen to it.
     #[cfg(test)]
     pub trouble: Recipient<crate::hub::Trouble>,
@@ -106,6 +108,7 @@ impl Worker {
             rights: actor.clone().recipient(),
             connections: actor.clone().recipient(),
             goodbye: actor.clone().recipient(),
+            peers: actor.clone().recipient(),
             #[cfg(test)]
             trouble: actor.clone().recipient(),
         };

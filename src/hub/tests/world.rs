@@ -204,7 +204,7 @@ impl World {
         let (mut filter, credential) = self.filter(user);
         narrow(&mut filter);
         let body = Rc::new(BodyOutlet::default());
-        let details = Details { dialect: "test", address: None, client: None, opened: Timestamp::now() };
+        let details = Details { dialect: "test", peer: None, address: None, client: None, opened: Timestamp::now() };
         let join = Join {
             outlet: Outlet::body(Rc::clone(&body)),
             details,

@@ -1,0 +1,181 @@
+//! Finds clients that have died without a word: what they were sent is not even acknowledged.
+//!
+//! No socket option tells them from clients that live and take nothing: `TCP_USER_TIMEOUT` ends both after the same time,
+//! and keepalive probes rest while anything is under way. The kernel's list of sockets does: towards a dead client it
+//! retransmits, towards one with a shut window it probes. So a thread outside the workers reads that list, and only while
+//! something on this machine is being retransmitted at all.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    hub::PeersGone,
+    server::{HubAddress, Shared},
+};
+
+/// How often the list is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long nothing may be acknowledged. With the default ping every 30 seconds, and two looks, a client that dies while it
+/// is idle is let go of within 45 seconds.
+const UNANSWERED: Duration = Duration::from_secs(8);
+/// The kernel's lists of sockets; where there are none, dead clients are found by `TCP_USER_TIMEOUT` alone.
+const LISTS: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/// Looks for silent peers until it is dropped.
+pub(super) struct SilentPeers {
+    _until_dropped: mpsc::Sender<()>,
+}
+
+impl SilentPeers {
+    /// Begins to look at the connections of that local port.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(super) fn start(port: u16, shared: Arc<Shared>) -> io::Result<Self> {
+        let (until_dropped, dropped) = mpsc::channel::<()>();
+        let look = move || {
+            let (mut silent, mut retransmitted) = (Silent::default(), None);
+            while dropped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let now_retransmitted = fs::read_to_string("/proc/net/snmp").ok().and_then(|text| segments_retransmitted(&text));
+                let nothing_new = now_retransmitted.is_some() && now_retransmitted == retransmitted;
+                retransmitted = now_retransmitted;
+                if nothing_new && silent.since.is_empty() {
+                    continue;
+                }
+                let lists = LISTS.iter().filter_map(|list| fs::read_to_string(list).ok());
+                let unanswered: HashSet<SocketAddr> = lists.flat_map(|list| unanswered(&list, port)).collect();
+                let gone = silent.look(&unanswered, Instant::now());
+                if !gone.is_empty() {
+                    tell(shared.hubs.get().map_or(&[], Vec::as_slice), gone);
+                }
+            }
+        };
+        thread::Builder::new().name("silent-peers".to_owned()).spawn(look)?;
+        Ok(Self { _until_dropped: until_dropped })
+    }
+}
+
+fn tell(hubs: &[HubAddress], gone: HashSet<SocketAddr>) {
+    let gone = Arc::new(gone);
+    for hub in hubs {
+        // A hub whose mailbox is full is told again: they stay on the list until it lets go of them.
+        let _ = hub.peers.try_send(PeersGone(Arc::clone(&gone)));
+    }
+}
+
+/// Since when each peer has acknowledged nothing.
+#[derive(Debug, Default)]
+struct Silent {
+    since: HashMap<SocketAddr, Instant>,
+}
+
+impl Silent {
+    /// Takes what was seen, and tells who has been silent for too long.
+    fn look(&mut self, unanswered: &HashSet<SocketAddr>, now: Instant) -> HashSet<SocketAddr> {
+        self.since.retain(|peer, _| unanswered.contains(peer));
+        for peer in unanswered {
+            self.since.entry(*peer).or_insert(now);
+        }
+        let too_long = |since: &Instant| now.saturating_duration_since(*since) >= UNANSWERED;
+        self.since.iter().filter(|(_, since)| too_long(since)).map(|(peer, _)| *peer).collect()
+    }
+}
+
+/// How many segments this machine ever sent again, from the two `Tcp:` lines of `/proc/net/snmp`: names, then numbers.
+fn segments_retransmitted(snmp: &str) -> Option<u64> {
+    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let place = names.split(' ').position(|name| name == "RetransSegs")?;
+    numbers.split(' ').nth(place)?.parse().ok()
+}
+
+/// The peers of established connections of that local port to whom the kernel sends the same bytes again and again.
+///
+/// Columns, of a list whose first line names them: number, local, remote, state, queues, timer, retransmissions.
+fn unanswered(list: &str, port: u16) -> Vec<SocketAddr> {
+    let peer = |line: &str| {
+        let mut columns = line.split_ascii_whitespace().skip(1);
+        let (local, remote) = (address(columns.next()?)?, address(columns.next()?)?);
+        let (state, timer) = (columns.next()?, columns.nth(1)?);
+        let retransmissions = columns.next()?;
+        let is_unanswered = local.port() == port && state == "01" && timer.starts_with("01:") && retransmissions != "00000000";
+        is_unanswered.then_some(remote)
+    };
+    list.lines().skip(1).filter_map(peer).collect()
+}
+
+/// `0100007F:1F90`: words of four bytes as the machine holds them, then the port. IPv4 in IPv6 becomes IPv4.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let mut bytes = Vec::with_capacity(16);
+    for word in ip.as_bytes().chunks(8) {
+        bytes.extend(u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?.to_ne_bytes());
+    }
+    let ip = match bytes.len() {
+        4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        _ => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)).to_canonical(),
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a kernel on a little-endian machine writes it: a listener, an answered client, a dead one, one with a shut window,
+    /// a dead one of another port.
+    #[cfg(target_endian = "little")]
+    const LIST: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 02:00000A00 00000000     0        0 2 2 0000000000000000 20 4 30 10 -1
+   2: 0100007F:1F90 0200000A:9C41 01 00000006:00000000 01:00000A00 00000005     0        0 3 2 0000000000000000 20 4 30 10 -1
+   3: 0100007F:1F90 0300000A:9C42 01 00004000:00000000 04:00000A00 00000000     0        0 4 2 0000000000000000 20 4 30 10 -1
+   4: 0100007F:1F91 0400000A:9C43 01 00000006:00000000 01:00000A00 00000007     0        0 5 2 0000000000000000 20 4 30 10 -1
+";
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn only_those_who_acknowledge_nothing_are_listed() {
+        assert_eq!(unanswered(LIST, 8080), ["10.0.0.2:40001".parse().expect("an address")]);
+        assert_eq!(unanswered("", 8080), []);
+        assert_eq!(unanswered("head\nnonsense\n 0: zz:1 x 01", 8080), []);
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn an_ipv6_address_is_read_and_ipv4_within_it_made_plain() {
+        let read = |text| address(text).map(|address| address.to_string());
+        assert_eq!(read("00000000000000000000000001000000:1F90").as_deref(), Some("[::1]:8080"));
+        assert_eq!(read("0000000000000000FFFF00000100007F:1F90").as_deref(), Some("127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn a_peer_is_gone_after_it_was_silent_in_every_look_for_long_enough() {
+        let (start, mut silent) = (Instant::now(), Silent::default());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let (dead, slow): (SocketAddr, SocketAddr) = ("10.0.0.2:1".parse().expect("ok"), "10.0.0.3:1".parse().expect("ok"));
+        let both = HashSet::from([dead, slow]);
+        assert!(silent.look(&both, after(0)).is_empty());
+        assert!(silent.look(&HashSet::from([dead]), after(4)).is_empty());
+        assert!(silent.look(&both, after(7)).is_empty());
+        assert_eq!(silent.look(&both, after(8)), HashSet::from([dead]), "the other one has answered in between");
+        assert!(silent.look(&HashSet::new(), after(10)).is_empty() && silent.since.is_empty());
+    }
+
+    #[test]
+    fn retransmissions_of_the_machine_are_read_by_their_name() {
+        let snmp = "Ip: Forwarding RetransSegs\nIp: 1 99\nTcp: RtoAlgorithm InSegs RetransSegs InErrs\nTcp: 1 500 42 0\n";
+        assert_eq!(segments_retransmitted(snmp), Some(42));
+        assert_eq!(segments_retransmitted("nothing"), None);
+    }
+}
