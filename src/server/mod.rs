@@ -5,7 +5,7 @@
 mod api;
 mod doorkeeper;
 mod front_door;
-mod head;
+pub mod head;
 mod mount;
 mod ops;
 mod publish;

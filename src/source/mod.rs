@@ -4,7 +4,9 @@ mod attributes;
 pub mod cloudevents;
 pub mod folder;
 mod http;
+mod lines;
 mod publisher;
 
 pub use http::{Answer, Publishing};
+pub use lines::DraftLines;
 pub use publisher::{Answers, PublishError, Publisher};
