@@ -3,6 +3,7 @@
 //! Every run tries the same inputs, so that it cannot fail one day and pass the next; `FUZZ_SEED=N` tries others, and
 //! `FUZZ_SECONDS=N` tries longer. The long search, with coverage, is libFuzzer's: `tests/fuzz/run`.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was tried is for whoever runs the tests")]
 
 mod mutate;
 mod targets;
