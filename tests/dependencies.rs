@@ -1,7 +1,7 @@
 //! What we depend on: licences we may ship, one registry, and nothing that no code uses.
 //!
-//! Reads `cargo metadata`, so it needs no tool beyond cargo. Known advisories are not checked: their database is no
-//! part of the registry.
+//! Reads `cargo metadata`, so it needs no tool beyond cargo. `./test` asks `cargo deny` as well, for advisories too where
+//! their database can be had; that deny.toml says what is said here is checked here.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
 use std::{fs, path::Path, process::Command};
@@ -62,6 +62,24 @@ fn every_dependency_is_used() {
 }
 
 #[test]
+fn deny_toml_allows_the_same_licences() {
+    assert_eq!(strings_in(&read("deny.toml"), "\nallow = ["), ALLOWED);
+}
+
+#[test]
+fn every_excepted_advisory_has_a_reason_and_both_tools_except_the_same() {
+    let (deny, audit) = (read("deny.toml"), read(".cargo/audit.toml"));
+    let excepted: Vec<_> = strings_in(&deny, "\nignore = [").into_iter().filter(|text| text.starts_with("RUSTSEC-")).collect();
+    assert_eq!(excepted, strings_in(&audit, "\nignore = ["));
+    assert!(!excepted.is_empty(), "the list was not found");
+    for id in excepted {
+        let line = deny.lines().find(|line| line.contains(id)).unwrap_or_default();
+        let reason = line.split_once("reason = \"").map_or("", |(_, reason)| reason);
+        assert!(reason.len() > 40, "{id} is excepted without a reason in deny.toml: {line}");
+    }
+}
+
+#[test]
 fn a_licence_expression_is_read_as_its_parts_say() {
     for good in
         ["MIT", "MIT OR GPL-3.0", "MIT/Apache-2.0", "(MIT OR Apache-2.0) AND Unicode-3.0", "Apache-2.0 WITH LLVM-exception OR GPL-2.0"]
@@ -99,6 +117,17 @@ fn is_named(code: &str, name: &str) -> bool {
         let after = &code[at + name.len()..];
         begins && (after.starts_with("::") || (code[..at].ends_with("use ") && after.starts_with([';', ' ', '{'])))
     })
+}
+
+/// The texts of the array that begins there; none of them holds a bracket or an escape.
+fn strings_in<'t>(toml: &'t str, begin: &str) -> Vec<&'t str> {
+    let (_, behind) = toml.split_once(begin).expect("the array is there");
+    let array = behind.split_once(']').expect("the array ends").0;
+    array.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| line.split('"').skip(1).step_by(2)).collect()
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a readable file")
 }
 
 fn code_under(folder: &Path) -> String {

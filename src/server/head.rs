@@ -8,17 +8,17 @@ use httparse::{EMPTY_HEADER, Header, Request, Status};
 const MAX_HEADERS: usize = 96;
 
 /// A plain, whole request for a stream.
-pub(super) struct StreamHead<'h, 'b> {
+pub struct StreamHead<'h, 'b> {
     /// The path, undecoded.
-    pub(super) path: &'b str,
+    pub path: &'b str,
     /// The query, undecoded, without the question mark.
-    pub(super) query: &'b str,
+    pub query: &'b str,
     headers: &'h [Header<'b>],
 }
 
 impl<'b> StreamHead<'_, 'b> {
     /// The value of a header that appears once; one that is no text, or appears twice, counts as absent.
-    pub(super) fn header(&self, name: &str) -> Option<&'b str> {
+    pub fn header(&self, name: &str) -> Option<&'b str> {
         let mut values = self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
         let value = values.next()?;
         if values.next().is_some() {
@@ -44,8 +44,9 @@ impl<'b> StreamHead<'_, 'b> {
     }
 }
 
-/// Calls `found` with the head if the bytes are exactly one plain request; `None` otherwise.
-pub(super) fn read<'b, T>(bytes: &'b [u8], found: impl FnOnce(&StreamHead<'_, 'b>) -> Option<T>) -> Option<T> {
+/// Calls `found` with the head if the bytes are exactly one plain request; `None` otherwise. At most 96 headers; how many
+/// bytes there may be is for the caller to say.
+pub fn read<'b, T>(bytes: &'b [u8], found: impl FnOnce(&StreamHead<'_, 'b>) -> Option<T>) -> Option<T> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     let whole = matches!(request.parse(bytes), Ok(Status::Complete(length)) if length == bytes.len());

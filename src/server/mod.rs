@@ -9,7 +9,7 @@ mod caller;
 mod doorkeeper;
 mod drain;
 mod front_door;
-mod head;
+pub mod head;
 mod mount;
 mod ops;
 mod origin;

@@ -7,7 +7,10 @@ use std::str::Utf8Error;
 
 use percent_encoding::percent_decode_str;
 
-use super::attributes::{self, Attributes};
+use super::{
+    attributes::{self, Attributes},
+    lines::DraftLines,
+};
 use crate::{
     clock::Timestamp,
     event::{
@@ -121,7 +124,10 @@ pub fn read_body<'h>(
         BodyFormat::Plain | BodyFormat::Structured => Ok(vec![Draft::parse(body, limits)]),
         BodyFormat::Binary => Ok(vec![Draft::parse_binary(body, headers, limits)]),
         BodyFormat::Lines => {
-            Ok(body.split(|byte| *byte == b'\n').filter(|line| !is_blank(line)).map(|line| Draft::parse(line, limits)).collect())
+            let mut lines = DraftLines::new(*limits);
+            lines.take(body);
+            lines.finish();
+            Ok(lines.drafts())
         }
         BodyFormat::Batch => read_batch(body, limits),
     }

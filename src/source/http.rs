@@ -4,12 +4,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Buf, BytesMut};
 use serde_json::json;
 
 use super::{
     PublishError, Publisher,
-    cloudevents::{BodyFormat, Draft, DraftError, is_blank, read_body},
+    cloudevents::{BodyFormat, Draft, DraftError, read_body},
+    lines::DraftLines,
 };
 use crate::{
     access::{Credential, Directory, Principal},
@@ -94,7 +94,7 @@ impl Publishing {
     /// Begins to read NDJSON.
     #[must_use]
     pub fn lines(self) -> Lines {
-        Lines { publishing: self, buffer: BytesMut::new(), too_long: false, busy: false, drafts: Vec::new() }
+        Lines { lines: DraftLines::new(self.limits), publishing: self, busy: false }
     }
 
     async fn publish(&self, drafts: Vec<Result<Draft, DraftError>>) -> Vec<Verdict> {
@@ -146,58 +146,32 @@ impl Publishing {
 /// NDJSON on its way in: chunks are taken, answer lines come out.
 pub struct Lines {
     publishing: Publishing,
-    buffer: BytesMut,
-    /// The line under way is longer than an event may be; its rest is passed over.
-    too_long: bool,
+    lines: DraftLines,
     /// An earlier line found no room: no later one may overtake it.
     busy: bool,
-    /// Lines read and not yet published.
-    drafts: Vec<Result<Draft, DraftError>>,
 }
 
 impl Lines {
     /// Takes a chunk of the body and reads the lines it completes.
     pub fn take(&mut self, chunk: &[u8]) {
-        // What was there before holds no end of line: however small the chunks, no byte is looked at twice.
-        let mut searched = self.buffer.len();
-        self.buffer.extend_from_slice(chunk);
-        while let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
-            let line = self.buffer.split_to(searched + end);
-            self.buffer.advance(1);
-            searched = 0;
-            self.take_line(&line);
-        }
-        if self.buffer.len() > self.publishing.limits.event_bytes {
-            self.too_long = true;
-            self.buffer.clear();
-        }
+        self.lines.take(chunk);
     }
 
     /// Whether enough lines were read to publish them before any more.
     #[must_use]
     pub fn has_enough(&self) -> bool {
-        self.drafts.len() >= LINES_AT_ONCE
+        self.lines.n_read() >= LINES_AT_ONCE
     }
 
     /// The body is over: the last line needs no newline.
     pub async fn finish(&mut self) -> String {
-        let line = std::mem::take(&mut self.buffer);
-        self.take_line(&line);
+        self.lines.finish();
         self.publish().await
-    }
-
-    fn take_line(&mut self, line: &[u8]) {
-        let limits = &self.publishing.limits;
-        if std::mem::take(&mut self.too_long) {
-            self.drafts.push(Err(DraftError::TooLarge { limit: limits.event_bytes }));
-        } else if !is_blank(line) {
-            self.drafts.push(Draft::parse(line, limits));
-        }
     }
 
     /// Publishes the lines read so far and returns their answers, one line each.
     pub async fn publish(&mut self) -> String {
-        let drafts = std::mem::take(&mut self.drafts);
+        let drafts = self.lines.drafts();
         let mut answers = String::new();
         if drafts.is_empty() {
             return answers;

@@ -5,7 +5,9 @@ pub mod cloudevents;
 pub mod folder;
 mod gate;
 mod http;
+mod lines;
 mod publisher;
 
 pub use http::{Answer, Publishing};
+pub use lines::DraftLines;
 pub use publisher::{Answers, PublishError, Publisher};
