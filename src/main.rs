@@ -1,6 +1,6 @@
 //! `fanfare`: the server, and the small commands that come with it.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use fanfare::{
@@ -34,11 +34,17 @@ fn serve(arguments: ServeArgs) -> ExitCode {
     if let Err(error) = logging::init(format) {
         return failed(&error);
     }
-    let settings = match settings(arguments) {
+    let (settings, file) = match settings(arguments) {
         Ok(settings) => settings,
         Err(error) => return failed(&error),
     };
-    let outcome = App::build(settings.clone()).map_err(Failure::from).and_then(|app| actix_rt::System::new().block_on(run(app, &settings)));
+    let outcome = App::build(settings.clone()).map_err(Failure::from).and_then(|app| {
+        // Said only now, so that a start that cannot be says one line: why.
+        if let Some(file) = file {
+            tracing::info!(file = %file.display(), "settings read");
+        }
+        actix_rt::System::new().block_on(run(app, &settings))
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
@@ -97,7 +103,8 @@ fn announce(settings: &Settings, run_file: &RunFile) -> Result<RunFileGuard, Fai
     Ok(guard)
 }
 
-fn settings(arguments: ServeArgs) -> Result<Settings, config::ConfigError> {
+/// The settings, and the file they were read from.
+fn settings(arguments: ServeArgs) -> Result<(Settings, Option<PathBuf>), config::ConfigError> {
     let mut flags = Vec::new();
     let mut flag = |flag, key, value: Option<String>| flags.extend(value.map(|value| Flag { flag, key, value }));
     flag("--listen", "server.listen", arguments.listen.map(|address| address.to_string()));
@@ -107,13 +114,10 @@ fn settings(arguments: ServeArgs) -> Result<Settings, config::ConfigError> {
     let environment = config::environment();
     let file = config::file_to_read(arguments.config.as_deref(), &environment)?;
     let mut settings = Settings::load(file.as_deref(), &environment, &flags)?;
-    if let Some(file) = file {
-        tracing::info!(file = %file.display(), "settings read");
-    }
     for library in arguments.libraries {
         settings.add_library(library.id, library.path)?;
     }
-    Ok(settings)
+    Ok((settings, file))
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

@@ -254,6 +254,10 @@ fn request(method: &str, target: &[u8], headers: &str) -> Vec<u8> {
     [method.as_bytes(), b" ", target, format!(" HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}Connection: close\r\n\r\n").as_bytes()].concat()
 }
 
+fn requested_path(request: &[u8]) -> &[u8] {
+    request.split(|&byte| byte == b' ').nth(1).unwrap_or_default()
+}
+
 /// Why this answer to somebody without a token is wrong.
 fn gives_something(request: &[u8], said: &Said) -> Option<String> {
     let [status] = said.statuses()[..] else {
@@ -264,7 +268,7 @@ fn gives_something(request: &[u8], said: &Said) -> Option<String> {
     match status {
         200 if head && HEALTH.contains(&said.body().as_str()) => None,
         // The start page says what this is, and holds nothing of anybody's.
-        200 if request.starts_with(b"GET / HTTP/1.1\r\n") && shown(request).contains("text/html") => None,
+        200 if head && requested_path(request) == b"/" && shown(request).contains("text/html") => None,
         204 if request.starts_with(b"OPTIONS ") && said.body().is_empty() => None,
         400..500 => None,
         other => Some(format!("{other}")),

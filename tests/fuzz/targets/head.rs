@@ -19,7 +19,7 @@ pub(super) fn target(data: &[u8]) {
     let end = data.windows(3).position(|three| three.ends_with(b"\n\n") || three == b"\n\r\n").map(|at| at + 3);
     assert_eq!(end, Some(data.len()), "not exactly one head: {text:?}");
     let line = text.lines().next().unwrap_or_default();
-    let asked = line.strip_prefix("GET ").unwrap_or_default().trim_start().split(' ').next().unwrap_or_default();
+    let asked = line.strip_prefix("GET ").unwrap_or_default().trim_start_matches(' ').split(' ').next().unwrap_or_default();
     assert!(asked == path && query.is_empty() || asked == format!("{path}?{query}") && !path.contains('?'), "{text:?}");
     assert!(line.starts_with("GET ") && line.trim_end().ends_with("HTTP/1.1"), "{text:?}");
     for value in host.iter().chain(&authorisation) {

@@ -19,7 +19,7 @@ pub(super) fn target(data: &[u8]) {
     }
     let redseat = RedSeat::new(&config::Dialects::default().redseat);
     let header = |name: &str| (name == "authorization" && !header.is_empty()).then_some(header);
-    let request = Request { query, header: &header, peer: None };
+    let request = Request { query, header: &header, peer: None, address: None, secure: false };
     token_is_as_shown(&redseat, &request);
     let principal = Arc::new(Principal::default());
     let opening = redseat.open(&request, Arc::clone(&principal));
