@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn retransmissions_of_the_machine_are_read_by_their_name() {
-        let snmp = "Ip: Forwarding RetransSegs\nIp: 1 99\nTcp: RtoAlgorithm InSegs RetransSegs InErrs\nTcp: 1 500 42 0\n";
+        let snmp = "Ip: Forwarding RetransSegs\nIp: 1 99\nTcp: MaxConn InSegs RetransSegs InErrs\nTcp: 1 500 42 0\n";
         assert_eq!(segments_retransmitted(snmp), Some(42));
         assert_eq!(segments_retransmitted("nothing"), None);
     }
