@@ -43,7 +43,7 @@ fn of_variables(lines: &str) {
     let environment: BTreeMap<String, String> = lines
         .lines()
         .filter_map(|line| line.split_once('='))
-        .filter(|(name, _)| !name.contains("SECRET"))
+        .filter(|(name, _)| !name.contains("SECRET") && !name.contains(CANARY))
         .map(|(name, value)| (format!("FANFARE_{name}"), value.replace("SECRET", CANARY)))
         .collect();
     let keys_inside = environment.values().any(|value| value.contains('{') && value.contains(CANARY));
