@@ -89,8 +89,7 @@ impl Authenticated {
 }
 
 /// A change of one user's rights; what is absent stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrincipalChange {
     /// Whether the user is a server admin.
     pub admin: Option<bool>,

@@ -39,15 +39,36 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// The body of `PUT /api/principals/{user}`; what is absent stays as it is.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PrincipalBody {
-    admin: Option<bool>,
-    libraries: Option<LibraryRights>,
-    disabled: Option<bool>,
-    #[serde(default)]
-    revoke_tokens: bool,
+/// Reads the body of `PUT /api/principals/{user}`; what is absent stays as it is. An error names the field and never shows
+/// its value, which may be a secret at the wrong place.
+fn principal_change(body: &[u8]) -> Result<PrincipalChange, HttpResponse> {
+    let unprocessable = |path: &str, error: &str| {
+        let mut problem = problem(422, &format!("`{path}` {error}"));
+        problem["path"] = path.into();
+        HttpResponse::UnprocessableEntity().json(problem)
+    };
+    let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else {
+        return Err(HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")));
+    };
+    let serde_json::Value::Object(fields) = body else {
+        return Err(HttpResponse::UnprocessableEntity().json(problem(422, "the body must be an object")));
+    };
+    let mut change = PrincipalChange::default();
+    for (name, value) in fields {
+        let flag = || value.as_bool().ok_or_else(|| unprocessable(&name, "must be true or false"));
+        match name.as_str() {
+            "admin" => change.admin = Some(flag()?),
+            "disabled" => change.disabled = Some(flag()?),
+            "revoke_tokens" => change.revoke_tokens = flag()?,
+            "libraries" => {
+                let rights = LibraryRights::deserialize(value);
+                let allowed = "must be a level for all libraries, or an object of a level for each; levels are read, write, admin";
+                change.libraries = Some(rights.map_err(|_| unprocessable("libraries", allowed))?);
+            }
+            _ => return Err(unprocessable(&name, "is unknown; allowed are admin, libraries, disabled, revoke_tokens")),
+        }
+    }
+    Ok(change)
 }
 
 fn not_a_user_id(error: &IdError) -> HttpResponse {
@@ -84,13 +105,10 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
         Ok(body) => body,
         Err(answer) => return answer,
     };
-    let body: PrincipalBody = match serde_json::from_slice(&body) {
-        Ok(body) => body,
-        Err(error) if error.is_data() => return HttpResponse::UnprocessableEntity().json(problem(422, &error.to_string())),
-        Err(error) => return HttpResponse::BadRequest().json(problem(400, &error.to_string())),
+    let change = match principal_change(&body) {
+        Ok(change) => change,
+        Err(answer) => return answer,
     };
-    let change =
-        PrincipalChange { admin: body.admin, libraries: body.libraries, disabled: body.disabled, revoke_tokens: body.revoke_tokens };
     change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
 
