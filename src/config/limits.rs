@@ -38,7 +38,7 @@ pub struct Limits {
     /// bounded as a whole, only each line, by `event_bytes`.
     #[serde(deserialize_with = "units::size")]
     pub body_bytes: usize,
-    /// How long a request's head may take. Default `5s`; then 408.
+    /// How long a request's head may take. Default `5s`; then 408, or the end where there is nothing to answer yet.
     #[serde(deserialize_with = "units::duration")]
     pub head: Duration,
     /// How long a request's body may take without a byte arriving, and in all but for a second per KiB that has arrived

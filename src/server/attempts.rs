@@ -12,6 +12,8 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::address::network;
+
 /// The window in which attempts are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses remembered at once. Whoever comes beyond them shares one count with the others who do.
@@ -75,17 +77,6 @@ impl Window {
 
     fn wait(&self, limit: u32, now: Instant) -> Option<Duration> {
         (!self.is_over(now) && self.n_attempts >= limit).then(|| WINDOW.saturating_sub(now.saturating_duration_since(self.began)))
-    }
-}
-
-/// Whoever has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 1))
-        }
     }
 }
 

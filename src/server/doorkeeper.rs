@@ -12,9 +12,9 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    address::TrustedProxies,
+    address::{TrustedProxies, network},
     attempts::BadAttempts,
-    origin::{Headers, Origins, Target},
+    origin::{Headers, Origins, Page, Target},
 };
 use crate::{
     access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
@@ -146,7 +146,7 @@ impl Doorkeeper {
     }
 
     /// The client's address, through the proxies that are believed; `forwarded` are the values of `X-Forwarded-For`.
-    pub(super) fn address<'h>(&self, peer: Option<SocketAddr>, forwarded: impl DoubleEndedIterator<Item = &'h str>) -> Option<IpAddr> {
+    pub(super) fn address<'h>(&self, peer: Option<SocketAddr>, forwarded: impl DoubleEndedIterator<Item = &'h [u8]>) -> Option<IpAddr> {
         peer.map(|peer| self.proxies.client(peer.ip(), forwarded))
     }
 
@@ -163,10 +163,15 @@ impl Doorkeeper {
             Err(Outside::Ask(token)) => return Decision::Ask(token),
             Err(Outside::Refused(rejection, refusal)) => (rejection, refusal),
         };
+        Decision::Refuse(self.refuse(dialect, request, rejection, refusal))
+    }
+
+    /// Says no in a dialect's words; counted.
+    pub(super) fn refuse(&self, dialect: usize, request: &Request<'_>, rejection: Rejection, refusal: Refusal) -> Answer {
         self.metrics.rejected(dialect, rejection);
         let mut answer = self.dialects[dialect].refuse(request, refusal);
         answer.headers.extend(self.cors((request.header)("origin")));
-        Decision::Refuse(answer)
+        answer
     }
 
     fn try_admit(&self, number: usize, request: &Request<'_>, asked: Option<Identity>) -> Result<Admitted, Outside> {
@@ -185,7 +190,7 @@ impl Doorkeeper {
         if !principal.may_open_streams() {
             return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
         }
-        let admitted = self.directory.admit(principal.user.as_ref(), request.address).map_err(|full| {
+        let admitted = self.directory.admit(principal.user.as_ref(), request.address.map(network)).map_err(|full| {
             let rejection = match full {
                 TooManyConnections::OfUser { .. } => Rejection::UserFull,
                 TooManyConnections::OfAddress { .. } => Rejection::AddressFull,
@@ -213,7 +218,8 @@ impl Doorkeeper {
         }
         let header = request.header;
         let target = Target { secure: request.secure, host: header("host") };
-        self.origins.cookie_token(header("origin"), target, header("cookie")).map(str::to_owned)
+        let page = Page { origin: header("origin"), site: header("sec-fetch-site") };
+        self.origins.cookie_token(page, target, header("cookie")).map(str::to_owned)
     }
 
     /// Who shows this token from this address; counted. `asked` is what [`Doorkeeper::ask`] answered.

@@ -22,8 +22,9 @@ use bytes::Bytes;
 use super::{Shared, api, caller, doorkeeper::Decision, ops, publish, start_page, worker::Worker};
 use crate::{
     connection::{BodyOutlet, Connection, Outlet},
-    dialect::{Answer, Request},
+    dialect::{Answer, Refusal, Request},
     hub::{HubHandle, Join},
+    metrics::Rejection,
     session::Session,
 };
 
@@ -78,19 +79,18 @@ async fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResp
     }
     let body = Rc::new(BodyOutlet::default());
     let join = Join::from_admitted(admitted, Outlet::body(Rc::clone(&body)), Bytes::new());
-    let Some(connection) = worker.hub().join(join) else { return HttpResponse::Unauthorized().finish() };
+    let Some(connection) = worker.hub().join(join) else {
+        return plain(doorkeeper.refuse(dialect, &request, Rejection::Unavailable, Refusal::Full)); // the hub was lost over it
+    };
     Session::new(Rc::clone(&connection), worker.hub().clone(), shared.session_mailbox).start();
     response.body(StreamBody { body, connection, hub: worker.hub().clone() })
 }
 
-/// A header that appears once and is text.
+/// The value of a header; one that is no text, or appears twice, counts as empty: it is there, and says nothing.
 pub(super) fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     let mut values = request.headers().get_all(name);
     let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    value.to_str().ok()
+    Some(if values.next().is_some() { "" } else { value.to_str().unwrap_or_default() })
 }
 
 fn plain(answer: Answer) -> HttpResponse {
