@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Shared,
@@ -22,6 +23,8 @@ use crate::{
 const PAGE: usize = 200;
 /// Bytes of a principal's description.
 const PRINCIPAL_BYTES: usize = 256 << 10;
+/// What `libraries` may be.
+const LEVELS: &str = "must be a level for all libraries, or an object with a level for each; levels are read, write, admin";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -39,33 +42,39 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// Reads the body of `PUT /api/principals/{user}`; what is absent stays as it is. An error names the field and never shows
-/// its value, which may be a secret at the wrong place.
-fn principal_change(body: &[u8]) -> Result<PrincipalChange, HttpResponse> {
-    let unprocessable = |path: &str, error: &str| {
-        let mut problem = problem(422, &format!("`{path}` {error}"));
-        problem["path"] = path.into();
-        HttpResponse::UnprocessableEntity().json(problem)
-    };
-    let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else {
-        return Err(HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")));
-    };
-    let serde_json::Value::Object(fields) = body else {
-        return Err(HttpResponse::UnprocessableEntity().json(problem(422, "the body must be an object")));
-    };
+/// Why the body of `PUT /api/principals/{user}` is no change of rights.
+enum NoChange {
+    NotJson,
+    /// The field, and what is allowed; never its value, which may be a secret at the wrong place.
+    Field(String, &'static str),
+}
+
+impl NoChange {
+    fn answer(&self) -> HttpResponse {
+        match self {
+            Self::NotJson => HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")),
+            Self::Field(path, allowed) => {
+                let mut problem = problem(422, &format!("`{path}` {allowed}"));
+                problem["path"] = path.as_str().into();
+                HttpResponse::UnprocessableEntity().json(problem)
+            }
+        }
+    }
+}
+
+/// Reads the body of `PUT /api/principals/{user}`; what is absent stays as it is.
+fn principal_change(body: &[u8]) -> Result<PrincipalChange, NoChange> {
+    let body = serde_json::from_slice::<Value>(body).map_err(|_| NoChange::NotJson)?;
+    let Value::Object(fields) = body else { return Err(NoChange::Field("$".to_owned(), "must be an object")) };
     let mut change = PrincipalChange::default();
     for (name, value) in fields {
-        let flag = || value.as_bool().ok_or_else(|| unprocessable(&name, "must be true or false"));
+        let flag = || value.as_bool().ok_or_else(|| NoChange::Field(name.clone(), "must be true or false"));
         match name.as_str() {
             "admin" => change.admin = Some(flag()?),
             "disabled" => change.disabled = Some(flag()?),
             "revoke_tokens" => change.revoke_tokens = flag()?,
-            "libraries" => {
-                let rights = LibraryRights::deserialize(value);
-                let allowed = "must be a level for all libraries, or an object of a level for each; levels are read, write, admin";
-                change.libraries = Some(rights.map_err(|_| unprocessable("libraries", allowed))?);
-            }
-            _ => return Err(unprocessable(&name, "is unknown; allowed are admin, libraries, disabled, revoke_tokens")),
+            "libraries" => change.libraries = Some(LibraryRights::deserialize(value).map_err(|_| NoChange::Field(name, LEVELS))?),
+            _ => return Err(NoChange::Field(name, "is unknown; allowed are admin, libraries, disabled, revoke_tokens")),
         }
     }
     Ok(change)
@@ -107,7 +116,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
     };
     let change = match principal_change(&body) {
         Ok(change) => change,
-        Err(answer) => return answer,
+        Err(why) => return why.answer(),
     };
     change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
