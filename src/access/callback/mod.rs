@@ -54,15 +54,24 @@ pub(super) struct Callback {
 #[derive(Debug)]
 struct State {
     cache: Cache,
-    flights: HashMap<Hash, Arc<Flight>>,
+    flights: HashMap<Hash, Question>,
     /// Calls for new connections.
     n_asking: usize,
-    /// Open sessions' tokens whose turn to be asked about has come.
+    /// Open sessions' tokens whose turn to be asked about has come. One that was asked about for a new connection
+    /// meanwhile is skipped: its question has begun, or is no longer there.
     to_check: VecDeque<Hash>,
     /// Threads that ask about open sessions.
     n_checking: usize,
     /// Whether the log says that the back end is out of reach.
     is_out_of_reach: bool,
+}
+
+/// A question that was not answered yet.
+#[derive(Debug, Clone, Default)]
+struct Question {
+    flight: Arc<Flight>,
+    /// Whether a thread has it. Until then it waits in the queue, and nobody may wait for it.
+    has_begun: bool,
 }
 
 /// A call under way. However it ends, those who wait for it hear of it.
@@ -75,7 +84,7 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     fn land(&self, landed: Landed) {
         let mut state = self.callback.state.lock();
-        if state.flights.get(&self.hash).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+        if state.flights.get(&self.hash).is_some_and(|question| Arc::ptr_eq(&question.flight, &self.flight)) {
             state.flights.remove(&self.hash);
         }
         drop(state);
@@ -124,7 +133,8 @@ impl Callback {
         self.state.lock().cache.find(TokenHash::of(token).as_bytes(), Instant::now())
     }
 
-    /// Asks, or waits for the answer to the same question.
+    /// Asks, or waits for the answer to the same question. A question about an open session that waits for its turn is
+    /// taken out of the queue: the queue is bounded by the sessions only, and nobody new waits behind it.
     pub(super) async fn ask(self: &Arc<Self>, token: &str) -> Landed {
         self.watch();
         let hash = *TokenHash::of(token).as_bytes();
@@ -135,18 +145,17 @@ impl Callback {
                 Err(Denied::Ask) => {}
                 landed => return landed,
             }
-            if let Some(flight) = state.flights.get(&hash) {
-                Arc::clone(flight)
-            } else if state.n_asking >= self.settings.calls {
-                return Err(Denied::Unavailable);
-            } else {
+            let Question { flight, has_begun } = state.flights.get(&hash).cloned().unwrap_or_default();
+            if !has_begun {
+                if state.n_asking >= self.settings.calls {
+                    return Err(Denied::Unavailable);
+                }
                 state.n_asking += 1;
-                let flight = Arc::<Flight>::default();
-                state.flights.insert(hash, Arc::clone(&flight));
+                state.flights.insert(hash, Question { flight: Arc::clone(&flight), has_begun: true });
                 drop(state);
                 self.take_off(hash, Secret::new(token.to_owned()), Arc::clone(&flight));
-                flight
             }
+            flight
         };
         flight.wait().await
     }

@@ -329,3 +329,24 @@ fn what_is_remembered_is_bounded_and_what_nobody_uses_goes() {
     drop(held);
     eventually("all is forgotten", || directory.n_remembered() == 0);
 }
+
+#[test]
+fn who_comes_back_while_open_sessions_wait_their_turn_waits_for_one_call_only() {
+    let back_end = BackEnd::start(says(r#"{"user":"bob"}"#));
+    let directory = back_end.directory("cache = \"1s\"\ntimeout = \"500ms\"\ncalls = 1");
+    // The one place may be free a moment after the answer only.
+    let mut open = Vec::new();
+    eventually("all are open", || {
+        open.extend(ask(&directory, &format!("t{}", open.len())));
+        open.len() == 20
+    });
+    back_end.now_does(Does::Slow(Duration::from_secs(20), 200, String::new()));
+    let n_before = back_end.n_calls();
+    eventually("open sessions are asked about", || back_end.n_calls() > n_before);
+    eventually("the last one is due", || directory.authenticate("t19").is_err());
+    thread::park_timeout(Duration::from_millis(400)); // until it stands in the queue, behind the others
+    let began = Instant::now();
+    assert_eq!(ask(&directory, "t19").map(|_| ()), Err(Denied::Unavailable));
+    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    assert!(open.iter().all(|session| directory.current(&session.credential).is_some()), "who is in stays");
+}
