@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Instant,
 };
 
 use parking_lot::RwLock;
@@ -57,7 +58,10 @@ pub(super) enum Origin {
         issued: Option<Timestamp>,
     },
     /// An answer of the callback.
-    Callback,
+    Callback {
+        /// When it was asked.
+        asked: Instant,
+    },
 }
 
 /// What somebody granted to a token, before what is known of its user is added.

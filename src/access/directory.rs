@@ -326,7 +326,9 @@ impl Directory {
         self.counts.of(user)
     }
 
-    fn change(
+    /// Edits what was changed of a user, by what is kept and the tokens known now, keeps it and puts it in force. Tokens that
+    /// become known meanwhile are not among those: [`People::resolve`] refuses them, as they were asked about too early.
+    pub(super) fn change(
         &self,
         user: &UserId,
         edit: impl FnOnce(&mut Changed, &mut dyn Iterator<Item = TokenHash>),
@@ -335,7 +337,7 @@ impl Directory {
         let known_before = self.configured.knows(user) || changed.contains_key(user);
         let mut next = changed.clone();
         let mut known = self.tokens_of(user);
-        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| held.origin == Origin::Callback));
+        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| matches!(held.origin, Origin::Callback { .. })));
         edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
         let epoch = self.put_in_force(user, next.clone());

@@ -174,11 +174,12 @@ impl Callback {
     /// Makes a call and puts its answer in force.
     fn call(&self, hash: Hash, token: Secret, flight: Arc<Flight>) {
         let under_way = UnderWay { callback: self, hash, flight };
+        let asked = Instant::now();
         let said = self.back_end.ask(token.expose());
         self.note_reach(&said);
         let landed = match said {
             Said::Granted(_, Some(expires)) if expires <= Timestamp::now() => self.refused(hash, Denied::Expired),
-            Said::Granted(grant, expires) => Ok(self.granted(hash, token, *grant, expires)),
+            Said::Granted(grant, expires) => Ok(self.granted(hash, token, *grant, expires, asked)),
             Said::Refused => self.refused(hash, Denied::Unknown),
             Said::Unavailable(_) => Err(Denied::Unavailable),
         };
@@ -186,13 +187,14 @@ impl Callback {
     }
 
     /// The token counts: from now on for the time an answer counts.
-    fn granted(&self, hash: Hash, token: Secret, grant: Grant, expires: Option<Timestamp>) -> Arc<Held> {
+    fn granted(&self, hash: Hash, token: Secret, grant: Grant, expires: Option<Timestamp>, asked: Instant) -> Arc<Held> {
         let mut people = self.people.lock();
         let mut state = self.state.lock();
         let of_before = state.cache.held(&hash);
         let same_user = of_before.filter(|held| held.grant().user == grant.user);
         let token_hash = TokenHash::of(token.expose());
-        let now = people.resolve(&token_hash, Origin::Callback, &grant);
+        let origin = same_user.as_ref().map_or(Origin::Callback { asked }, |held| held.origin);
+        let now = people.resolve(&token_hash, origin, &grant);
         let held = match same_user {
             Some(held) => {
                 let other_end = held.regrant(grant, expires);
@@ -203,7 +205,7 @@ impl Callback {
             }
             None => {
                 self.end(&mut state, hash, Denied::Unknown);
-                let held = Arc::new(Held::new(token_hash, Origin::Callback, expires, grant, now));
+                let held = Arc::new(Held::new(token_hash, origin, expires, grant, now));
                 people.issue(&held);
                 held
             }
