@@ -13,7 +13,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Denied, Principal, TokenHash};
+use super::{Denied, Principal, TokenHash, jwt::Fingerprint};
 use crate::{clock::Timestamp, id::UserId};
 
 /// A credential that does not end.
@@ -52,10 +52,12 @@ impl fmt::Debug for Credential {
 pub(super) enum Origin {
     /// From the settings, or made for the run.
     Configured,
-    /// A signed token, with its `iat`.
+    /// A signed token.
     Jwt {
         /// When it was issued, if it says so.
         issued: Option<Timestamp>,
+        /// What has signed it.
+        key: Fingerprint,
     },
     /// An answer of the callback.
     Callback {

@@ -13,6 +13,7 @@ use super::{
     Denied, Principal, TokenHash,
     credential::{Grant, Held, Origin},
     directory::UserRights,
+    jwt::Fingerprint,
     store::{Changed, ChangedUsers},
 };
 use crate::{clock::Timestamp, config::Settings, id::UserId};
@@ -154,6 +155,13 @@ impl People {
         held.filter(|held| held.grant().user.as_ref() == Some(user)).collect()
     }
 
+    /// Ends every issued credential of a key that no longer counts, and gives their users (`None`: of no user).
+    pub(super) fn end_signed(&self, still_counts: impl Fn(Fingerprint) -> bool) -> Vec<Option<UserId>> {
+        let is_over = |held: &Arc<Held>| matches!(held.origin, Origin::Jwt { key, .. } if !still_counts(key));
+        let over = self.issued.all.values().filter_map(Weak::upgrade).filter(is_over);
+        over.inspect(|held| held.end(Denied::Unknown)).map(|held| held.grant().user.clone()).collect()
+    }
+
     /// How many issued credentials are in sight, ended ones not yet swept included.
     #[cfg(test)]
     pub(super) fn n_issued(&self) -> usize {
@@ -179,7 +187,7 @@ impl People {
 fn is_too_old(origin: Origin, revoked_at: Option<Timestamp>, in_this_run: Option<&Instant>) -> bool {
     match origin {
         Origin::Configured => false,
-        Origin::Jwt { issued } => revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at)),
+        Origin::Jwt { issued, .. } => revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at)),
         Origin::Callback { asked } => in_this_run.is_some_and(|revoked_when| asked <= *revoked_when),
     }
 }

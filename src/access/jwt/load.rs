@@ -131,10 +131,10 @@ pub(super) fn version(path: &Path) -> Option<Version> {
 }
 
 /// Reads the set again whenever its file changes, for as long as somebody uses the keys. A file that cannot be used leaves
-/// the keys as they are.
+/// the keys as they are. After each set that is read, `reloaded` is told.
 ///
 /// `seen` is the version that is surely not newer than the keys: it was looked up before they were read.
-pub(super) fn watch(path: PathBuf, mut seen: Option<Version>, keys: &Arc<RwLock<Arc<KeySet>>>) -> Result<(), KeyError> {
+pub(super) fn watch(path: PathBuf, mut seen: Option<Version>, keys: &Arc<RwLock<Arc<KeySet>>>, reloaded: impl Fn(&KeySet) + Send + 'static) -> Result<(), KeyError> {
     let (keys, shown) = (Arc::downgrade(keys), path.clone());
     let look = move || {
         while let Some(keys) = Weak::upgrade(&keys) {
@@ -142,7 +142,11 @@ pub(super) fn watch(path: PathBuf, mut seen: Option<Version>, keys: &Arc<RwLock<
             if now != seen {
                 seen = now;
                 match read(&path).and_then(|file| read_set(&file)) {
-                    Ok(read) => *keys.write() = Arc::new(read),
+                    Ok(read) => {
+                        let read = Arc::new(read);
+                        *keys.write() = Arc::clone(&read);
+                        reloaded(&read);
+                    }
                     Err(reason) => {
                         tracing::error!(path = %path.display(), reason, "the changed key set cannot be used; the keys stay as they were")
                     }
