@@ -83,7 +83,7 @@ pub(super) enum Unidentified {
     Unknown,
     /// The address has shown too many bad ones, and must wait so long.
     TooMany(Duration),
-    /// Whoever may know it cannot be asked.
+    /// Whoever may know it cannot be asked, or not for this address now.
     Unavailable,
     /// Whoever may know it has not been asked yet.
     Ask,
@@ -234,8 +234,12 @@ impl Doorkeeper {
             return Err(Unidentified::Unknown);
         };
         let now = Instant::now();
+        let was_asked = asked.is_some();
         let denied = match asked.unwrap_or_else(|| self.directory.authenticate(token)) {
             Ok(authenticated) => {
+                if let Some(address) = address.filter(|_| was_asked) {
+                    self.attempts.was_good(address);
+                }
                 self.metrics.authenticated(AuthResult::Accepted);
                 return Ok(authenticated);
             }
@@ -246,11 +250,9 @@ impl Doorkeeper {
             Denied::Expired => (AuthResult::Expired, true),
             Denied::Disabled => (AuthResult::Disabled, true),
             Denied::Unavailable => (AuthResult::Unavailable, false),
-            // Nobody else is bothered with the tokens of an address that only shows bad ones.
-            Denied::Ask => match address.and_then(|address| self.attempts.must_wait(address, now)) {
-                Some(_) => (AuthResult::Limited, true),
-                None => return Err(Unidentified::Ask),
-            },
+            // Nobody else is bothered much with an address that shows bad tokens. This one may be good: it is to come again.
+            Denied::Ask if address.is_some_and(|address| !self.attempts.may_ask(address, now)) => (AuthResult::Limited, false),
+            Denied::Ask => return Err(Unidentified::Ask),
         };
         self.metrics.authenticated(result);
         if !is_bad {
