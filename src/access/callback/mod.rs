@@ -162,17 +162,17 @@ impl Callback {
 
     /// Begins a call for a new connection, on a thread of its own.
     fn take_off(self: &Arc<Self>, hash: Hash, token: Secret, flight: Arc<Flight>) {
-        let place = Place(Arc::clone(self));
+        let (callback, place) = (Arc::clone(self), Place(Arc::clone(self)));
         let for_call = Arc::clone(&flight);
-        let call = move || place.0.call(hash, token, for_call);
+        let call = move || callback.call(hash, token, for_call, Some(place));
         if let Err(error) = thread::Builder::new().name("callback".to_owned()).spawn(call) {
             tracing::error!(%error, "no thread for the auth callback");
             drop(UnderWay { callback: self, hash, flight });
         }
     }
 
-    /// Makes a call and puts its answer in force.
-    fn call(&self, hash: Hash, token: Secret, flight: Arc<Flight>) {
+    /// Makes a call and puts its answer in force. Whoever has the answer finds the call's place free.
+    fn call(&self, hash: Hash, token: Secret, flight: Arc<Flight>, place: Option<Place>) {
         let under_way = UnderWay { callback: self, hash, flight };
         let asked = Instant::now();
         let said = self.back_end.ask(token.expose());
@@ -183,6 +183,7 @@ impl Callback {
             Said::Refused => self.refused(hash, Denied::Unknown),
             Said::Unavailable(_) => Err(Denied::Unavailable),
         };
+        drop(place);
         under_way.land(landed);
     }
 

@@ -58,7 +58,7 @@ impl Check {
     fn all(&self) {
         while let Some((hash, token, flight)) = self.next() {
             match token {
-                Some(token) => self.0.call(hash, token, flight),
+                Some(token) => self.0.call(hash, token, flight, None),
                 None => drop(UnderWay { callback: &self.0, hash, flight }), // it was forgotten meanwhile
             }
         }
