@@ -7,6 +7,7 @@ mod departures;
 mod embed;
 mod engine;
 mod folders;
+mod ids;
 mod parts;
 mod rights;
 mod silent_peers;
@@ -30,6 +31,7 @@ use crate::{
     id::UserId,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
+    state::{DerivedIdsError, IdKeeper},
 };
 use parts::Parts;
 use silent_peers::SilentPeers;
@@ -57,6 +59,9 @@ pub enum StartError {
     /// The store of medias cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store of ids that dialects derive cannot be opened.
+    #[error(transparent)]
+    Ids(#[from] DerivedIdsError),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -143,10 +148,12 @@ impl App {
         // The only writer, once: a second start of the same parts does not exist.
         let _ = shared.hubs.set(hubs);
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
+        let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
+        shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
+        Ok(Running { shared, folders, ids, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
     }
 }
 
@@ -154,6 +161,7 @@ impl App {
 pub struct Running {
     shared: Arc<Shared>,
     folders: Vec<FolderHandle>,
+    ids: Option<IdKeeper>,
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,
@@ -218,3 +226,7 @@ fn raise_descriptor_limit(settings: &Settings, directory: &Directory) {
     tracing::info!(descriptors, connections = limit, "limits");
     directory.limit_connections(limit);
 }
+
+#[cfg(test)]
+#[path = "app/requests_tests.rs"]
+mod requests_tests;

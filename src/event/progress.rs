@@ -88,6 +88,7 @@ impl UploadProgress {
     pub(super) fn conflation(&self) -> Conflation {
         Conflation {
             key: conflation_key(EventKind::UploadProgress, &[self.library.as_str(), &self.media]),
+            phase: String::new(),
             terminal: self.progress >= 100.0 || self.status.as_deref().is_some_and(is_terminal),
         }
     }
@@ -112,7 +113,11 @@ impl ConvertProgress {
     }
 
     pub(super) fn conflation(&self) -> Conflation {
-        Conflation { key: conflation_key(EventKind::ConvertProgress, &[self.library.as_str(), &self.media]), terminal: self.is_over() }
+        Conflation {
+            key: conflation_key(EventKind::ConvertProgress, &[self.library.as_str(), &self.media]),
+            phase: String::new(),
+            terminal: self.is_over(),
+        }
     }
 }
 
@@ -129,6 +134,7 @@ impl MediaProgress {
     pub(super) fn conflation(&self) -> Conflation {
         Conflation {
             key: conflation_key(EventKind::MediaProgress, &[self.user.as_str(), self.library.as_str(), &self.media]),
+            phase: String::new(),
             terminal: false,
         }
     }

@@ -51,7 +51,7 @@ use crate::{
     event::Limits,
     id::LibraryId,
     metrics::PublishMetrics,
-    source::{Publisher, folder::Catalogue},
+    source::{Publisher, Requests, folder::Catalogue},
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
 use patience::{Patience, Patient, take_turns};
@@ -68,6 +68,8 @@ pub struct Shared {
     pub doorkeeper: Arc<Doorkeeper>,
     /// The way into the engine.
     pub publisher: Publisher,
+    /// What clients ask the media server to do.
+    pub requests: Requests,
     /// What is refused on the way in.
     pub publish_metrics: Arc<PublishMetrics>,
     /// How large an event may be.

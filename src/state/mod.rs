@@ -4,17 +4,28 @@
 //! for ever. Nobody but the shards writes here. Everything is bounded in number and bytes, and every envelope carries
 //! its shard and order, so that a reader can tell what it has already had. Knows no session and no dialect.
 
+mod activities;
 mod derived_ids;
+mod id_keeper;
 mod log_tail;
+mod playing;
 mod progress;
 mod runs;
 mod scans;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use crate::event::{Envelope, EventKind};
+use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
+pub use id_keeper::IdKeeper;
+use id_keeper::Notebook;
 use log_tail::LogTail;
+use playing::{Playing, Transcodes};
 use progress::Progress;
 use scans::Scans;
 
@@ -23,15 +34,26 @@ use scans::Scans;
 pub struct State {
     scans: Scans,
     progress: Progress,
+    activities: Activities,
+    playing: Playing,
+    transcodes: Transcodes,
     log_tail: LogTail,
+    /// Where accepted events are left for whoever keeps ids, while somebody does.
+    notebook: OnceLock<Notebook>,
 }
 
 impl State {
     /// Takes an accepted event into the picture. Called by the event's shard, in its order; most kinds cost nothing.
     pub fn fold(&self, envelope: &Arc<Envelope>) {
+        if let Some(notebook) = self.notebook.get() {
+            notebook.take(envelope);
+        }
         match envelope.kind() {
             EventKind::Scan => self.scans.fold(envelope),
             EventKind::UploadProgress | EventKind::ConvertProgress => self.progress.fold(envelope),
+            EventKind::Activity => self.activities.fold(envelope),
+            EventKind::Playback => self.playing.fold(envelope),
+            EventKind::Transcode => self.transcodes.fold(envelope),
             EventKind::Log => self.log_tail.fold(envelope),
             // Nothing that lasts: who missed one of these learns it by asking the media server. All named, so that a new
             // kind has to be thought about.
@@ -43,10 +65,15 @@ impl State {
             | EventKind::Movies
             | EventKind::People
             | EventKind::Tags
+            | EventKind::Collections
+            | EventKind::Playlists
             | EventKind::Backups
             | EventKind::BackupsFiles
             | EventKind::MediaProgress
             | EventKind::MediaRating
+            | EventKind::Preference
+            | EventKind::Reachability
+            | EventKind::BackgroundQueue
             | EventKind::Server
             | EventKind::Message
             | EventKind::User
@@ -56,12 +83,46 @@ impl State {
         }
     }
 
-    /// The latest envelopes of everything under way, and of what ended within the last minute; by shard and order.
+    /// From now on remembers what the ids stand for that these dialects derive, in that store, until the keeper is dropped.
+    /// Only the first call counts.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn keep_ids(&self, ids: Arc<DerivedIds>, dialects: &[&'static str]) -> io::Result<IdKeeper> {
+        let (keeper, notebook) = IdKeeper::start(ids, dialects)?;
+        let _ = self.notebook.set(notebook);
+        Ok(keeper)
+    }
+
+    /// The latest envelopes of everything under way, and of what ended within the last minute, as far as they are wanted;
+    /// by shard and order.
     ///
     /// Says nothing about who may see them: every envelope has its audience.
     #[must_use]
-    pub fn present(&self) -> Vec<Arc<Envelope>> {
-        self.present_at(Instant::now())
+    pub fn present(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.present_at(Instant::now(), &wanted)
+    }
+
+    /// What the media server is doing: of each running activity, scan and upload the latest envelope that is wanted, oldest
+    /// first. [`Event::activity_id`](crate::event::Event::activity_id) names them; who may see one, its audience says.
+    #[must_use]
+    pub fn activities(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.activities_at(Instant::now(), &wanted)
+    }
+
+    /// What is being played: the latest envelope of each session, if it is wanted, oldest first. A session nobody speaks of
+    /// for five minutes is over.
+    #[must_use]
+    pub fn playing(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.playing_at(Instant::now(), &wanted)
+    }
+
+    /// What is being transcoded: as [`State::playing`].
+    #[must_use]
+    pub fn transcodes(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let mut running = Vec::new();
+        self.transcodes.running(Instant::now(), &wanted, &mut running);
+        by_age(running)
     }
 
     /// The latest log lines, oldest first.
@@ -70,13 +131,36 @@ impl State {
         self.log_tail.lines()
     }
 
-    fn present_at(&self, now: Instant) -> Vec<Arc<Envelope>> {
+    fn present_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
         let mut present = Vec::new();
-        self.scans.present(now, &mut present);
-        self.progress.present(now, &mut present);
+        self.scans.present(now, wanted, &mut present);
+        self.progress.present(now, wanted, &mut present);
+        self.activities.present(now, wanted, &mut present);
+        self.playing.present(now, wanted, &mut present);
+        self.transcodes.present(now, wanted, &mut present);
         present.sort_by_key(|envelope| (envelope.shard, envelope.order));
         present
     }
+
+    fn activities_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let mut running = Vec::new();
+        self.scans.running(now, wanted, &mut running);
+        // A conversion is a transcode to those who see activities (event map, section 3).
+        self.progress.running(now, &|envelope| envelope.kind() == EventKind::UploadProgress && wanted(envelope), &mut running);
+        self.activities.running(now, wanted, &mut running);
+        by_age(running)
+    }
+
+    fn playing_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let mut running = Vec::new();
+        self.playing.running(now, wanted, &mut running);
+        by_age(running)
+    }
+}
+
+fn by_age(mut envelopes: Vec<Arc<Envelope>>) -> Vec<Arc<Envelope>> {
+    envelopes.sort_by_key(|envelope| (envelope.stamped, envelope.shard, envelope.order));
+    envelopes
 }
 
 #[cfg(test)]
