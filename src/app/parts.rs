@@ -15,19 +15,21 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{StartError, watchdog::Watchdog};
 use crate::{
     access::Directory,
-    config::Settings,
+    config::{self, Settings},
     connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
-    dialect,
+    dialect::Dialect,
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
     metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
     server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, ServerSettings, Shared},
+    session::InboundLimits,
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
         Publisher, Requests,
         folder::{Catalogue, Store},
     },
     state::State,
+    websocket::codec,
 };
 
 /// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
@@ -155,9 +157,8 @@ impl Parts {
     }
 
     /// What the routes share.
-    pub(super) fn shared(&self, settings: &Settings, store: Option<Arc<Store>>) -> Arc<Shared> {
+    pub(super) fn shared(&self, settings: &Settings, dialects: Vec<Arc<dyn Dialect>>, store: Option<Arc<Store>>) -> Arc<Shared> {
         let limits = &settings.limits;
-        let dialects = dialect::all(&settings.dialects);
         let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
         let doorkeeper = Doorkeeper::new(
             door_rules(settings),
@@ -177,6 +178,7 @@ impl Parts {
             body_bytes: limits.body_bytes,
             body_deadline: limits.body,
             session_mailbox: settings.engine.session_mailbox,
+            inbound: inbound_limits(limits),
             catalogue: store.map(Catalogue::new),
             watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),
             metrics_need_a_token: !settings.server.metrics_listen.ip().is_loopback(),
@@ -244,6 +246,11 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
             user_timeout: engine.stall_limit.map(|limit| limit + KERNEL_GRACE),
         },
     }
+}
+
+fn inbound_limits(limits: &config::Limits) -> InboundLimits {
+    let message = codec::Limits { message_bytes: limits.inbound_bytes, fragments: limits.inbound_fragments };
+    InboundLimits { message, per_minute: limits.inbound_per_minute }
 }
 
 fn door_rules(settings: &Settings) -> DoorRules {

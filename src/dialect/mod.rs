@@ -20,7 +20,8 @@ use crate::{
     access::{Filter, Principal},
     config::Dialects,
     event::FormatPair,
-    frame::{Keepalive, Notices},
+    frame::{Goodbye, Keepalive, Notices},
+    websocket::{CloseCode, codec::Message, frame},
 };
 
 /// Every dialect that is switched on, in a fixed order: a dialect's place is its number in the counters.
@@ -35,6 +36,8 @@ pub fn all(settings: &Dialects) -> Vec<Arc<dyn Dialect>> {
 
 /// What a dialect learns of a request.
 pub struct Request<'a> {
+    /// The path as the dialect names it, whatever stands before it and however it is spelled.
+    pub path: &'a str,
     /// The query, undecoded, without the question mark.
     pub query: &'a str,
     /// The value of a header, by its lower-case name.
@@ -45,6 +48,8 @@ pub struct Request<'a> {
     pub address: Option<IpAddr>,
     /// Whether the client came over TLS, ours or that of a trusted proxy.
     pub secure: bool,
+    /// Whether a WebSocket is asked for, in a handshake that is whole and valid.
+    pub websocket: bool,
 }
 
 /// A plain answer to a request.
@@ -72,13 +77,45 @@ pub enum Refusal {
     Draining,
 }
 
+/// How a client is told no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// With a plain answer.
+    Answer(Answer),
+    /// The WebSocket it asked for is opened, and closed at once with this code: some clients never come back from a
+    /// refused handshake. Only where [`Request::websocket`].
+    Close(CloseCode),
+}
+
+/// What carries a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// The body of an HTTP response, written as it comes.
+    EventStream,
+    /// A WebSocket. Only where [`Request::websocket`].
+    WebSocket,
+}
+
+/// What comes of a client's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Ignore,
+    /// The client is sent these bytes, one or more whole frames.
+    Reply(Bytes),
+    /// The connection ends with that code; the reason is for people.
+    Close(CloseCode, &'static str),
+}
+
 /// How a stream begins and goes on.
 pub struct Opening {
+    /// What carries it.
+    pub transport: Transport,
     /// What the session may see and asked for.
     pub filter: Filter,
     /// How it is written to.
     pub formats: FormatPair,
-    /// The headers of the response.
+    /// The headers of the response, beside those of a WebSocket's handshake.
     pub headers: Vec<(&'static str, String)>,
     /// How it is kept alive.
     pub keepalive: Option<Keepalive>,
@@ -91,7 +128,8 @@ pub trait Dialect: Send + Sync {
     /// Its name in metrics, settings and `dialects.NAME`.
     fn name(&self) -> &'static str;
 
-    /// The paths of its event streams.
+    /// The paths of its streams. One that begins with `/:/` is also found behind any prefix (`/plex/:/…`), and its colons
+    /// with an escape (`%3A`).
     fn stream_paths(&self) -> &'static [&'static str];
 
     /// How to use it, for the start page: HTML of our own, with nothing in it that depends on settings or users.
@@ -107,8 +145,27 @@ pub trait Dialect: Send + Sync {
     }
 
     /// Opens a stream for a principal. A request can only narrow what he may see.
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening;
+    ///
+    /// # Errors
+    /// The answer to a request that opens none: a WebSocket's path asked for without one, for example.
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer>;
 
     /// Says no.
-    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Answer;
+    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused;
+
+    /// What a client says on its WebSocket. Pings and closes are answered without it.
+    fn receive(&self, message: Message<'_>) -> Effect {
+        let _ = message; // a dialect whose clients have nothing to say
+        Effect::Ignore
+    }
+}
+
+/// The last word on a WebSocket, for [`Notices::goodbye`]: a close frame.
+#[must_use]
+pub fn websocket_goodbye(goodbye: Goodbye) -> Option<Bytes> {
+    Some(match goodbye {
+        Goodbye::Stopping => frame::close(CloseCode::GOING_AWAY, "the server stops"),
+        Goodbye::ComeBack => frame::close(CloseCode::TRY_AGAIN_LATER, "come back"),
+        Goodbye::NotWithThese => frame::close(CloseCode::POLICY_VIOLATION, "these credentials have ended"),
+    })
 }

@@ -11,8 +11,10 @@ mod drain;
 mod front_door;
 pub mod head;
 mod mount;
+mod opening;
 mod ops;
 mod origin;
+mod paths;
 mod patience;
 mod publish;
 mod start_page;
@@ -51,9 +53,11 @@ use crate::{
     event::Limits,
     id::LibraryId,
     metrics::PublishMetrics,
+    session::InboundLimits,
     source::{Publisher, Requests, folder::Catalogue},
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
+use opening::SessionSettings;
 use patience::{Patience, Patient, take_turns};
 
 /// Clients that may wait to be accepted.
@@ -82,6 +86,8 @@ pub struct Shared {
     pub body_deadline: Duration,
     /// Messages a session's mailbox holds.
     pub session_mailbox: usize,
+    /// What clients may say on a WebSocket.
+    pub inbound: InboundLimits,
     /// What the watched folders hold.
     pub catalogue: Option<Catalogue>,
     /// The libraries with a watched folder.
@@ -182,7 +188,11 @@ pub fn start(
             FrontDoor {
                 http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
-                settings: DoorSettings { head: settings.head, socket: settings.socket, session_mailbox: shared.session_mailbox },
+                settings: DoorSettings {
+                    head: settings.head,
+                    socket: settings.socket,
+                    session: SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound },
+                },
                 tls: tls.clone(),
                 crew: Arc::clone(&crew),
             }
