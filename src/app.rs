@@ -9,6 +9,7 @@ mod engine;
 mod folders;
 mod parts;
 mod rights;
+mod server_id;
 mod silent_peers;
 mod stop;
 mod watchdog;
@@ -32,6 +33,7 @@ use crate::{
     source::folder::{FolderHandle, Store, StoreError},
 };
 use parts::Parts;
+use server_id::ServerIdError;
 use silent_peers::SilentPeers;
 use watchdog::Watchdog;
 
@@ -51,6 +53,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What tells this server from others cannot be kept.
+    #[error(transparent)]
+    ServerId(#[from] ServerIdError),
     /// The directory of users cannot be opened.
     #[error(transparent)]
     Directory(#[from] OpenError),
@@ -79,6 +84,7 @@ pub struct App {
     tls: Option<Arc<Tls>>,
     directory: Arc<Directory>,
     run_token: Secret,
+    server_id: String,
     store: Option<Arc<Store>>,
 }
 
@@ -89,6 +95,7 @@ impl App {
     /// [`StartError`] names the address, file or directory that cannot be used.
     pub fn build(settings: Settings) -> Result<Self, StartError> {
         make_data_dir(&settings)?;
+        let server_id = server_id::read_or_make(&settings.server.data_dir)?;
         let tls = settings.tls.pair().map(|(cert, key)| Tls::load(cert, key)).transpose()?.map(Arc::new);
         let listener = server::listen(settings.server.listen)?;
         let metrics_listener = server::listen(settings.server.metrics_listen)?;
@@ -96,7 +103,7 @@ impl App {
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
-        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store })
+        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, server_id, store })
     }
 
     /// The address clients connect to; the port is the real one where the settings say 0.
@@ -126,12 +133,12 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, server_id, store, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
         let parts = Parts::new(&settings, directory, roll_call);
-        let shared = parts.shared(&settings, store.clone());
+        let shared = parts.shared(&settings, &server_id, store.clone());
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
         let metrics = server::start_metrics(metrics_listener, &shared)?;
         let handles = [workers.handle(), metrics.handle()];

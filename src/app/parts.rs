@@ -17,7 +17,7 @@ use crate::{
     access::Directory,
     config::Settings,
     connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
-    dialect,
+    dialect::{self, About},
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
     metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
@@ -153,9 +153,10 @@ impl Parts {
     }
 
     /// What the routes share.
-    pub(super) fn shared(&self, settings: &Settings, store: Option<Arc<Store>>) -> Arc<Shared> {
+    pub(super) fn shared(&self, settings: &Settings, server_id: &str, store: Option<Arc<Store>>) -> Arc<Shared> {
         let limits = &settings.limits;
-        let dialects = dialect::all(&settings.dialects);
+        let about = About { name: &settings.server.name, id: server_id, libraries: &settings.libraries };
+        let dialects = dialect::all(&settings.dialects, &about);
         let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
         let doorkeeper = Doorkeeper::new(
             door_rules(settings),
@@ -173,6 +174,7 @@ impl Parts {
             body_bytes: limits.body_bytes,
             body_deadline: limits.body,
             session_mailbox: settings.engine.session_mailbox,
+            state: Arc::clone(&self.crew.state),
             catalogue: store.map(Catalogue::new),
             watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),
             metrics_need_a_token: !settings.server.metrics_listen.ip().is_loopback(),

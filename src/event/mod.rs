@@ -38,6 +38,7 @@ pub use media::{Change, Changes};
 pub use object::{Action, Object};
 pub use progress::{ConvertProgress, MediaProgress, MediaRating, UploadProgress};
 pub use raw::Raw;
+pub use redact::without_secrets;
 pub use scan::{Scan, ScanState};
 pub use server::{Log, LogLevel, Server, ServerState};
 pub use user::{Message, Presence, Request, UserChange};

@@ -20,7 +20,7 @@ use crate::{
     access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
     clock::Timestamp,
     connection::Details,
-    dialect::{Answer, Dialect, Opening, Refusal, Request},
+    dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
 };
 
@@ -140,6 +140,16 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
+    /// Every plain endpoint, with its dialect's number.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = (usize, &'static Endpoint)> + '_ {
+        self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.endpoints().iter().map(move |endpoint| (number, *endpoint)))
+    }
+
+    /// The dialect of that number.
+    pub(super) fn dialect(&self, number: usize) -> &dyn Dialect {
+        self.dialects[number].as_ref()
+    }
+
     /// What each dialect says of itself on the start page.
     pub(super) fn guides(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.dialects.iter().map(|dialect| dialect.guide())
@@ -199,7 +209,7 @@ impl Doorkeeper {
             dialect: dialect.name(),
             peer: request.peer,
             address: request.address,
-            client: (request.header)("user-agent").map(client_name),
+            client: dialect.client(request).as_deref().map(client_name),
             opened: Timestamp::now(),
         };
         Ok(Admitted { dialect: number, opening, credential, guard: admitted.guard, details })
@@ -278,6 +288,6 @@ impl Doorkeeper {
 }
 
 /// What a client calls itself, fit for logs and lists.
-fn client_name(user_agent: &str) -> Box<str> {
-    user_agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
+fn client_name(name: &str) -> Box<str> {
+    name.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
 }

@@ -252,8 +252,10 @@ fn start_session(transport: Transport, admitted: Admitted, worker: &Worker, sett
 }
 
 impl Join {
-    pub(super) fn from_admitted(admitted: Admitted, outlet: Outlet, opening: Bytes) -> Self {
+    /// `head` is what the outlet is sent before the dialect's own greeting.
+    pub(super) fn from_admitted(admitted: Admitted, outlet: Outlet, head: Bytes) -> Self {
         let Admitted { dialect, opening: wanted, credential, guard, details } = admitted;
+        let opening = if wanted.greeting.is_empty() { head } else { [head, wanted.greeting].concat().into() };
         Self {
             outlet,
             details,

@@ -8,6 +8,7 @@ mod attempts;
 mod caller;
 mod doorkeeper;
 mod drain;
+mod endpoint;
 mod front_door;
 pub mod head;
 mod mount;
@@ -51,6 +52,7 @@ use crate::{
     id::LibraryId,
     metrics::PublishMetrics,
     source::{Publisher, folder::Catalogue},
+    state::State,
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
 use patience::{Patient, Turn};
@@ -79,6 +81,8 @@ pub struct Shared {
     pub body_deadline: Duration,
     /// Messages a session's mailbox holds.
     pub session_mailbox: usize,
+    /// What is going on.
+    pub state: Arc<State>,
     /// What the watched folders hold.
     pub catalogue: Option<Catalogue>,
     /// The libraries with a watched folder.

@@ -19,7 +19,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{Shared, api, caller, doorkeeper::Decision, ops, publish, start_page, worker::Worker};
+use super::{Shared, api, caller, doorkeeper::Decision, endpoint, ops, publish, start_page, worker::Worker};
 use crate::{
     connection::{BodyOutlet, Connection, Outlet},
     dialect::{Answer, Request},
@@ -47,6 +47,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         )
         .configure(api::routes)
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
+        .configure(|config| endpoint::routes(config, &shared.doorkeeper))
         .configure(ops::health_routes);
 }
 
@@ -93,7 +94,7 @@ pub(super) fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str
     value.to_str().ok()
 }
 
-fn plain(answer: Answer) -> HttpResponse {
+pub(super) fn plain(answer: Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);
     for (name, value) in answer.headers {
