@@ -7,6 +7,7 @@
 
 mod activity;
 mod item;
+mod playing;
 mod server;
 mod timeline;
 mod transcode;
@@ -20,7 +21,10 @@ use super::{
     sections::Sections,
     types::{NoticeType, SHARING, TypeSet, kinds_of, types_in},
 };
-use crate::event::{Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ScanState, json::Value};
+use crate::event::{
+    ActivityState, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ScanState, json::Value,
+};
+pub(super) use transcode::notice as transcode_notice;
 
 /// The dialect's name in `dialects.NAME` and in raw events.
 pub(super) const DIALECT: &str = "plex";
@@ -137,32 +141,41 @@ impl Format {
 
     fn write(&self, envelope: &Envelope, out: &mut Messages) {
         let (event, sections) = (&envelope.event, self.sections);
+        let overlaid = |item: String| item::overlaid(item, event, None);
         match event {
             Event::Medias(changes)
             | Event::Episodes(changes)
             | Event::Series(changes)
             | Event::Movies(changes)
-            | Event::People(changes) => timeline::write(envelope, changes, sections, out),
+            | Event::People(changes)
+            | Event::Collections(changes) => timeline::write(envelope, changes, sections, out),
+            Event::Playlists(playlists) => timeline::write_playlists(envelope, playlists, out),
+            Event::Playback(playback) => out.push(NoticeType::Playing, &overlaid(playing::item(playback))),
+            Event::Transcode(transcode) => out.push(transcode_notice(transcode.state), &overlaid(transcode::item(transcode))),
+            Event::Activity(activity) => out.push(NoticeType::Activity, &overlaid(activity::of_published(activity))),
+            Event::Preference(preference) => out.push(NoticeType::Preference, &overlaid(server::preference(preference))),
+            Event::Reachability(state) => out.push(NoticeType::Reachability, &overlaid(server::reachability(state))),
+            Event::BackgroundQueue(queue) => out.push(NoticeType::BackgroundProcessingQueue, &overlaid(server::background_queue(queue))),
             Event::Scan(scan) => {
                 let told = self.told(event);
                 if told.contains(NoticeType::Activity) {
-                    out.push(NoticeType::Activity, &item::overlaid(activity::of_scan(scan, sections), event, None));
+                    out.push(NoticeType::Activity, &overlaid(activity::of_scan(scan, sections)));
                 }
                 if told.contains(NoticeType::Status) {
                     out.push(NoticeType::Status, &server::status(scan.state == ScanState::Started, scan, sections));
                 }
             }
             Event::UploadProgress(upload) => {
-                out.push(NoticeType::Activity, &item::overlaid(activity::of_upload(upload, event, sections), event, None));
+                out.push(NoticeType::Activity, &overlaid(activity::of_upload(upload, event, sections)));
             }
             Event::ConvertProgress(convert) => {
                 let notice = if convert.is_over() { NoticeType::TranscodeEnd } else { NoticeType::TranscodeUpdate };
-                out.push(notice, &item::overlaid(transcode::of_conversion(convert), event, None));
+                out.push(notice, &overlaid(transcode::of_conversion(convert)));
             }
-            Event::LibraryStatus(status) => out.push(NoticeType::Progress, &item::overlaid(server::progress(status), event, None)),
-            Event::Server(_) => out.push(NoticeType::UpdateStateChange, &item::overlaid(server::update(event), event, None)),
+            Event::LibraryStatus(status) => out.push(NoticeType::Progress, &overlaid(server::progress(status))),
+            Event::Server(server) => out.push(NoticeType::UpdateStateChange, &overlaid(server::update(server))),
             Event::User(change) => out.push(NoticeType::Account, &item::overlaid(server::account(change), event, Some(&change.object))),
-            Event::Log(log) => out.push(NoticeType::Log, &item::overlaid(server::log(log, envelope.accepted), event, None)),
+            Event::Log(log) => out.push(NoticeType::Log, &overlaid(server::log(log, envelope.accepted))),
             Event::Raw(raw) => out.push_raw(&raw.name, Value::of_compact(&raw.payload)),
             // Plex has no notification for these.
             Event::Library(_)
@@ -204,6 +217,10 @@ pub(super) fn running(event: &Event, admin: bool, sections: &Sections) -> Option
             activity::with_scan(scan, sections, |activity| of(activity, over, Some(Cancel::Scan(scan.library.clone()))))
         }
         Event::UploadProgress(upload) => activity::with_upload(upload, event, sections, |activity| of(activity, upload.is_over(), None)),
+        Event::Activity(published) => {
+            let cancel = published.cancellable.then(|| Cancel::Activity(published.id.to_string(), published.library.clone()));
+            activity::with_published(published, |activity| of(activity, published.state == ActivityState::Ended, cancel))
+        }
         // `types_in` says that nothing else is an activity.
         _ => None,
     }

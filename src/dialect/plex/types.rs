@@ -130,12 +130,17 @@ pub(super) const SHARING: [NoticeType; 5] = [
 /// What events of this kind may be told as; nothing: Plex has no notification for it (event map, section 3).
 const fn types_of(kind: EventKind) -> TypeSet {
     match kind {
-        EventKind::Medias | EventKind::Episodes | EventKind::Series | EventKind::Movies | EventKind::People => {
+        EventKind::Medias | EventKind::Episodes | EventKind::Series | EventKind::Movies | EventKind::People | EventKind::Collections | EventKind::Playlists => {
             TypeSet::of(&[NoticeType::Timeline])
         }
+        EventKind::Playback => TypeSet::of(&[NoticeType::Playing]),
+        EventKind::Activity => TypeSet::of(&[NoticeType::Activity]),
+        EventKind::Preference => TypeSet::of(&[NoticeType::Preference]),
+        EventKind::Reachability => TypeSet::of(&[NoticeType::Reachability]),
+        EventKind::BackgroundQueue => TypeSet::of(&[NoticeType::BackgroundProcessingQueue]),
         EventKind::Scan => TypeSet::of(&[NoticeType::Activity, NoticeType::Status]),
         EventKind::UploadProgress => TypeSet::of(&[NoticeType::Activity]),
-        EventKind::ConvertProgress => TRANSCODE,
+        EventKind::ConvertProgress | EventKind::Transcode => TRANSCODE,
         EventKind::LibraryStatus => TypeSet::of(&[NoticeType::Progress]),
         EventKind::Server => TypeSet::of(&[NoticeType::UpdateStateChange]),
         EventKind::User => TypeSet::of(&[NoticeType::Account]),
@@ -178,6 +183,7 @@ pub(super) fn types_in(event: &Event, admin: bool) -> TypeSet {
         Event::UploadProgress(_) => for_admin(NoticeType::Activity),
         Event::ConvertProgress(convert) if convert.is_over() => TypeSet::of(&[NoticeType::TranscodeEnd]),
         Event::ConvertProgress(_) => TypeSet::of(&[NoticeType::TranscodeUpdate]),
+        Event::Transcode(transcode) => TypeSet::EMPTY.with(super::encode::transcode_notice(transcode.state)),
         Event::Server(server) if server.state != ServerState::Update => TypeSet::EMPTY,
         Event::Library(_)
         | Event::LibraryStatus(_)
@@ -187,6 +193,13 @@ pub(super) fn types_in(event: &Event, admin: bool) -> TypeSet {
         | Event::Movies(_)
         | Event::People(_)
         | Event::Tags(_)
+        | Event::Collections(_)
+        | Event::Playlists(_)
+        | Event::Playback(_)
+        | Event::Activity(_)
+        | Event::Preference(_)
+        | Event::Reachability(_)
+        | Event::BackgroundQueue(_)
         | Event::Backups(_)
         | Event::BackupsFiles(_)
         | Event::MediaProgress(_)

@@ -6,14 +6,14 @@ use super::{
 };
 use crate::{
     event::{
-        Event, Scan, ScanState, UploadProgress,
+        Activity as Published, Event, IdForm, Scan, ScanState, UploadProgress,
         json::{ObjectWriter, Value, quote},
     },
     id::LibraryId,
 };
 
 /// The owner, in whose name the server does what nobody asked for (wire notes, section 6.3).
-const OWNER: i64 = 1;
+const OWNER: &str = "1";
 /// How far nobody knows.
 const INDETERMINATE: &str = "-1";
 
@@ -22,13 +22,16 @@ pub(in super::super) struct Activity<'a> {
     pub(in super::super) uuid: &'a str,
     pub(in super::super) kind: &'a str,
     pub(in super::super) cancellable: bool,
-    pub(in super::super) user: i64,
+    /// A number.
+    pub(in super::super) user: &'a str,
     pub(in super::super) title: &'a str,
     pub(in super::super) subtitle: &'a str,
     /// An integer from 0 to 100, or -1.
     pub(in super::super) progress: &'a str,
     /// An object, as JSON text.
     pub(in super::super) context: Option<&'a str>,
+    /// What came of it: an object, as JSON text.
+    pub(in super::super) response: Option<&'a str>,
 }
 
 impl Activity<'_> {
@@ -37,10 +40,13 @@ impl Activity<'_> {
         let mut object = ObjectWriter::open(out);
         object.field("uuid", &quote(self.uuid)).field("type", &quote(self.kind));
         object.field("cancellable", if self.cancellable { "true" } else { "false" });
-        object.field("userID", &self.user.to_string());
+        object.field("userID", self.user);
         object.field("title", &quote(self.title)).field("subtitle", &quote(self.subtitle)).field("progress", self.progress);
         if let Some(context) = self.context {
             object.field("Context", context);
+        }
+        if let Some(response) = self.response {
+            object.field("Response", response);
         }
         object.close();
     }
@@ -91,6 +97,7 @@ pub(in super::super) fn with_scan<T>(scan: &Scan, sections: &Sections, then: imp
         progress: &progress,
         // A real server gives it from the first update on.
         context: (scan.state != ScanState::Started).then_some(&context),
+        response: None,
     })
 }
 
@@ -123,5 +130,27 @@ pub(in super::super) fn with_upload<T>(
         subtitle: name.as_deref().unwrap_or(&upload.media),
         progress: &integer(upload.progress),
         context: Some(&context),
+        response: None,
+    })
+}
+
+/// A published activity, as its item of a notification.
+pub(super) fn of_published(published: &Published) -> String {
+    with_published(published, |activity| activity.item(published.state.name()))
+}
+
+/// A published activity as one of Plex's.
+pub(in super::super) fn with_published<T>(published: &Published, then: impl FnOnce(Activity<'_>) -> T) -> T {
+    let user = published.user.as_ref().map(|user| user.shown_id(super::DIALECT).text);
+    then(Activity {
+        uuid: &IdForm::Uuid.show(None, &published.id).text,
+        kind: &published.kind,
+        cancellable: published.cancellable,
+        user: user.as_deref().filter(|user| IdForm::Integer.fits(user)).unwrap_or(OWNER),
+        title: published.title.as_deref().unwrap_or_default(),
+        subtitle: published.subtitle.as_deref().unwrap_or_default(),
+        progress: &published.progress.map_or_else(|| INDETERMINATE.to_owned(), integer),
+        context: published.context.as_deref(),
+        response: published.response.as_deref(),
     })
 }

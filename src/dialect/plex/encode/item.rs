@@ -39,6 +39,11 @@ pub(super) fn float(number: f64) -> String {
     format!("{number:?}")
 }
 
+/// Milliseconds as seconds, a float.
+pub(super) fn seconds(millis: i64) -> String {
+    float(millis as f64 / 1000.0)
+}
+
 /// A whole number.
 pub(super) fn integer(number: f64) -> String {
     format!("{number:.0}")

@@ -1,12 +1,12 @@
-//! What the server says of its libraries and of itself: `status`, `progress`, `update.statechange`, `account`, `log` (wire
-//! notes on Plex, sections 6.4 and 6.6).
+//! What the server says of its libraries and of itself: `status`, `progress`, `update.statechange`, `preference` and
+//! others (wire notes on Plex, sections 6.4 and 6.6).
 
 use super::super::sections::Sections;
 use crate::{
     clock::Timestamp,
     event::{
-        Event, LibraryStatus, Log, LogLevel, Scan, UserChange,
-        json::{ObjectWriter, Value, quote},
+        BackgroundQueue, IdForm, LibraryStatus, Log, LogLevel, Preference, Reachability, Scan, Server, UpdateState, UserChange,
+        json::{ObjectWriter, Text, Value, quote},
     },
 };
 
@@ -25,18 +25,47 @@ pub(super) fn progress(status: &LibraryStatus) -> String {
     format!("{{\"message\":{}}}", quote(&status.message))
 }
 
-/// An update of the server: `key` (an address), `version` and `state` where the publisher gives them. The message's own
-/// `state` says that there is an update; what becomes of it is `update`.
-pub(super) fn update(event: &Event) -> String {
-    let message = Value::of_compact(event.message());
-    let text = |name: &str| message.field(name).and_then(Value::string);
+/// What becomes of an update of the server.
+pub(super) fn update(server: &Server) -> String {
+    let state = server.update.unwrap_or(UpdateState::Available);
     let mut out = String::with_capacity(128);
     let mut item = ObjectWriter::open(&mut out);
-    item.field("key", &quote(&text("key").unwrap_or_default()));
-    item.field("version", &quote(&text("version").unwrap_or_default()));
-    item.field("state", &quote(text("update").as_deref().unwrap_or("available")));
+    item.field("key", &quote(server.release.as_deref().unwrap_or_default()));
+    item.field("version", &quote(server.version.as_deref().unwrap_or_default()));
+    item.field("state", &quote(state.name()));
     item.close();
     out
+}
+
+/// A preference; whether a real server's `value` is typed or always a string is not known: it is as the publisher has it.
+pub(super) fn preference(preference: &Preference) -> String {
+    let text = |text: &Option<Text>| quote(text.as_deref().unwrap_or_default());
+    let mut out = String::with_capacity(192);
+    let mut item = ObjectWriter::open(&mut out);
+    item.field("id", &quote(&preference.id)).field("label", &text(&preference.label)).field("summary", &text(&preference.summary));
+    item.field("type", &quote(preference.kind.name()));
+    if let Some(default) = &preference.default {
+        item.field("default", default);
+    }
+    item.field("value", &preference.value).field("hidden", flag(preference.hidden)).field("advanced", flag(preference.advanced));
+    item.field("group", &text(&preference.group));
+    item.close();
+    out
+}
+
+pub(super) fn reachability(reachability: &Reachability) -> String {
+    format!("{{\"reachability\":{}}}", reachability.reachable)
+}
+
+pub(super) fn background_queue(queue: &BackgroundQueue) -> String {
+    // A given id may be any text, but clients read a number.
+    let shown = queue.shown_queue(super::DIALECT).text;
+    let number = IdForm::Integer.show(None, &shown).text;
+    format!("{{\"queueID\":{number},\"event\":{}}}", quote(&queue.event))
+}
+
+const fn flag(flag: bool) -> &'static str {
+    if flag { "true" } else { "false" }
 }
 
 /// The fields of a real server's item are not known (wire notes, section 6): these are ours.

@@ -7,10 +7,9 @@ use super::{
 use crate::{
     config::LibraryKind,
     event::{
-        Action, Change, Changes, Envelope, EventKind, Object,
+        Action, Change, Changes, Envelope, EventKind, Object, Playlists,
         json::{ObjectWriter, quote},
     },
-    id::LibraryId,
 };
 
 /// How far an item is, as clients tell it apart: `state`, and `metadataState` where there is one.
@@ -19,26 +18,45 @@ const CREATED: (&str, Option<&str>) = ("0", Some("\"created\""));
 const PROCESSED: (&str, Option<&str>) = ("5", None);
 const DELETED: (&str, Option<&str>) = ("9", Some("\"deleted\""));
 
+/// What is in no library.
+const NO_SECTION: &str = "-1";
+
 /// One entry per change; something added is told as created, and then as done.
 pub(super) fn write(envelope: &Envelope, changes: &Changes, sections: &Sections, out: &mut Messages) {
-    for change in &changes.items {
+    let section = Place { key: &sections.key(&changes.library), kind: sections.kind(&changes.library) };
+    write_items(envelope, &changes.items, &section, out);
+}
+
+/// The same for a user's playlists.
+pub(super) fn write_playlists(envelope: &Envelope, playlists: &Playlists, out: &mut Messages) {
+    write_items(envelope, &playlists.items, &Place { key: NO_SECTION, kind: LibraryKind::Other }, out);
+}
+
+/// Where items are.
+struct Place<'a> {
+    key: &'a str,
+    kind: LibraryKind,
+}
+
+fn write_items(envelope: &Envelope, items: &[Change], place: &Place<'_>, out: &mut Messages) {
+    for change in items {
         let states: &[_] = match change.action {
             Action::Added => &[CREATED, PROCESSED],
             Action::Updated => &[PROCESSED],
             Action::Deleted => &[DELETED],
         };
         for state in states {
-            let entry = entry(envelope, change, &changes.library, sections, *state);
+            let entry = entry(envelope, change, place, *state);
             out.push(NoticeType::Timeline, &overlaid(entry, &envelope.event, Some(&change.object)));
         }
     }
 }
 
-fn entry(envelope: &Envelope, change: &Change, library: &LibraryId, sections: &Sections, state: (&str, Option<&str>)) -> String {
+fn entry(envelope: &Envelope, change: &Change, place: &Place<'_>, state: (&str, Option<&str>)) -> String {
     let Object { name, .. } = &change.object;
     let mut out = String::with_capacity(192);
     let mut entry = ObjectWriter::open(&mut out);
-    entry.field("identifier", LIBRARY).field("sectionID", &quote(&sections.key(library)));
+    entry.field("identifier", LIBRARY).field("sectionID", &quote(place.key));
     entry.field("itemID", &quote(&change.object.shown_id(super::DIALECT).text));
     let parent = |field: &str| change.object.field(field).and_then(|id| id.string()).map(|id| number(&id));
     if envelope.kind() == EventKind::Episodes
@@ -46,7 +64,7 @@ fn entry(envelope: &Envelope, change: &Change, library: &LibraryId, sections: &S
     {
         entry.field("rootItemID", &serie);
     }
-    entry.field("type", type_code(envelope.kind(), &change.object, sections.kind(library)));
+    entry.field("type", type_code(envelope.kind(), &change.object, place.kind));
     entry.field("title", &quote(name.as_deref().unwrap_or_default()));
     entry.field("state", state.0);
     if let Some(metadata_state) = state.1 {
@@ -64,6 +82,8 @@ fn type_code(kind: EventKind, object: &Object, library: LibraryKind) -> &'static
         EventKind::Series => "2",
         EventKind::Episodes => "4",
         EventKind::People => "7",
+        EventKind::Playlists => "15",
+        EventKind::Collections => "18",
         EventKind::Medias => media_code(object.kind.as_deref().unwrap_or_default(), library),
         _ => "-1",
     }
