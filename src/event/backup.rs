@@ -106,6 +106,6 @@ impl BackupFile {
             Some(status) => is_terminal(status),
             None => self.progress >= 100.0,
         };
-        Conflation { key: conflation_key(EventKind::BackupsFiles, &[&self.file]), terminal }
+        Conflation { key: conflation_key(EventKind::BackupsFiles, &[&self.file]), phase: String::new(), terminal }
     }
 }

@@ -65,6 +65,11 @@ impl Body {
         overlay(self.original.as_deref()?, dialect)
     }
 
+    /// `ids.NAME` of the message: the id that dialect is to show for what the message is about.
+    pub(super) fn given_id(&self, dialect: &str) -> Option<Cow<'_, str>> {
+        Value::of_compact(&self.message).field("ids")?.field(dialect)?.string()
+    }
+
     pub(super) fn text(&self, dialect: &str, visibility: Visibility) -> Cow<'_, str> {
         let Some(original) = &self.original else {
             return Cow::Borrowed(match (visibility, &self.abridged) {

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::json::{Text, Value};
+use super::{
+    json::{Text, Value},
+    media::same_library,
+};
+use crate::clock::Timestamp;
 use crate::id::{IdError, LibraryId, MAX_ID_BYTES, UserId};
 
 /// A field is missing or wrong: where, and what is allowed there.
@@ -154,6 +158,44 @@ pub(super) fn optional_number(value: Option<Value<'_>>, path: &'static str, leas
     let Some(value) = value else { return Ok(None) };
     let number = value.number().filter(|number| (least..=most).contains(number));
     number.map(Some).ok_or_else(|| FieldError::new(path, range(least, most)))
+}
+
+/// A whole number from 0 that every client's number type holds.
+pub(super) fn optional_integer(value: Option<Value<'_>>, path: &'static str) -> Result<Option<u64>, FieldError> {
+    const MOST: u64 = 1 << 53;
+    let Some(value) = value else { return Ok(None) };
+    let number = value.text().parse::<u64>().ok().filter(|number| *number <= MOST);
+    number.map(Some).ok_or_else(|| FieldError::new(path, format!("must be a whole number from 0 to {MOST}")))
+}
+
+/// `true` or `false`.
+pub(super) fn flag(value: Option<Value<'_>>, path: &'static str) -> Result<Option<bool>, FieldError> {
+    match value.map(Value::text) {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(FieldError::new(path, "must be true or false")),
+    }
+}
+
+/// A time: milliseconds since the epoch, or RFC 3339 (event map, section 1).
+pub(super) fn optional_time(value: Option<Value<'_>>, path: &'static str) -> Result<Option<Timestamp>, FieldError> {
+    let Some(value) = value else { return Ok(None) };
+    let time = match value.string() {
+        Some(text) => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond),
+        None => value.text().parse().ok(),
+    };
+    time.map(|time| Some(Timestamp(time))).ok_or_else(|| FieldError::new(path, "must be milliseconds since the epoch, or RFC 3339"))
+}
+
+/// The library of an event whose object may name it as well: it must be the same.
+pub(super) fn library_of_object(own: Option<LibraryId>, object: Value<'_>, path: &'static str) -> Result<Option<LibraryId>, FieldError> {
+    let named = optional_library(object.field("library").filter(|library| !library.is_object()), "library");
+    let library = own.or(named.map_err(|error| error.inside(path))?);
+    if let Some(library) = &library {
+        same_library(object, library).map_err(|error| error.inside(path))?;
+    }
+    Ok(library)
 }
 
 /// One of a few words; the words are named when it is none of them.

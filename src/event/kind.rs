@@ -64,6 +64,10 @@ kinds! {
     People = "people" / "People",
     /// Tags were added, updated or deleted.
     Tags = "tags" / "Tags",
+    /// Collections were added, updated or deleted.
+    Collections = "collections" / "Collections",
+    /// A user's playlists were added, updated or deleted.
+    Playlists = "playlists" / "Playlists",
     /// A backup job.
     Backups = "backups" / "Backups",
     /// The progress of one file of a backup.
@@ -72,8 +76,20 @@ kinds! {
     MediaProgress = "media_progress" / "MediaProgress",
     /// A user's rating of a media.
     MediaRating = "media_rating" / "MediaRating",
+    /// Somebody plays something: what, where he is in it, and whether it goes on.
+    Playback = "playback" / "Playback",
+    /// A transcode starts, goes on, or ends.
+    Transcode = "transcode" / "Transcode",
     /// A library scan starts, progresses, or ends.
     Scan = "scan" / "Scan",
+    /// Something the media server does for a while.
+    Activity = "activity" / "Activity",
+    /// A setting of the media server changed.
+    Preference = "preference" / "Preference",
+    /// Whether the media server can be reached from outside.
+    Reachability = "reachability" / "Reachability",
+    /// Something happened to a queue of background work.
+    BackgroundQueue = "background-queue" / "BackgroundQueue",
     /// A log line.
     Log = "log" / "Log",
     /// The server itself: restart required, restarting, shutting down, update.

@@ -1,4 +1,4 @@
-//! Changes of a library's content: medias, episodes, series, movies, people and tags share one shape.
+//! Changes of a library's content: medias, episodes, series, movies, people, tags and collections share one shape.
 
 use super::{
     EventKind,
@@ -15,11 +15,11 @@ use crate::id::LibraryId;
 pub struct Change {
     /// What happened.
     pub action: Action,
-    /// The media, episode, serie, movie, person or tag.
+    /// The media, episode, serie, movie, person, tag, collection or playlist.
     pub object: Object,
 }
 
-/// `{library, medias:[{action, media:{…}}]}` and its five sisters. Readers of the library see it.
+/// `{library, medias:[{action, media:{…}}]}` and its six sisters. Readers of the library see it.
 #[derive(Debug, Clone)]
 pub struct Changes {
     /// The library all of them are in.
@@ -38,6 +38,8 @@ pub(crate) const fn names(kind: EventKind) -> Option<(&'static str, &'static str
         EventKind::Movies => Some(("movies", "movie")),
         EventKind::People => Some(("people", "person")),
         EventKind::Tags => Some(("tags", "tag")),
+        EventKind::Collections => Some(("collections", "collection")),
+        EventKind::Playlists => Some(("playlists", "playlist")),
         _ => None,
     }
 }
@@ -47,13 +49,25 @@ impl Changes {
         let (array, element) = names(kind).unwrap_or(("items", "item"));
         let [own, changes] = pick(value, ["library", array])?;
         let library = library(own, "library")?;
-        let mut items = Vec::new();
-        for (index, change) in source.items(changes, array)?.enumerate() {
-            let change = read_change(source, change, kind, element, &library);
-            items.push(change.map_err(|error| error.inside(&format!("{array}[{index}]")))?);
-        }
+        let items = read_changes(source, changes, kind, (array, element), Some(&library))?;
         Ok(Self { library, items, body: Body::read(source, value, Abridgement::Secrets)? })
     }
+}
+
+/// The changes of a family's array; in a library, no object may say that it is in another one.
+pub(super) fn read_changes(
+    source: Source<'_>,
+    changes: Option<Value<'_>>,
+    kind: EventKind,
+    (array, element): (&'static str, &'static str),
+    library: Option<&LibraryId>,
+) -> Result<Vec<Change>, FieldError> {
+    let mut items = Vec::new();
+    for (index, change) in source.items(changes, array)?.enumerate() {
+        let change = read_change(source, change, kind, element, library);
+        items.push(change.map_err(|error| error.inside(&format!("{array}[{index}]")))?);
+    }
+    Ok(items)
 }
 
 fn read_change(
@@ -61,12 +75,14 @@ fn read_change(
     value: Value<'_>,
     kind: EventKind,
     element: &'static str,
-    library: &LibraryId,
+    library: Option<&LibraryId>,
 ) -> Result<Change, FieldError> {
     let [action, object] = pick(value, ["action", element])?;
     let action = Action::read(action)?;
     let object = object.ok_or_else(|| FieldError::new(element, "is required and must be an object"))?;
-    same_library(object, library).map_err(|error| error.inside(element))?;
+    if let Some(library) = library {
+        same_library(object, library).map_err(|error| error.inside(element))?;
+    }
     let object = match kind {
         EventKind::Episodes => Object::read_episode(source, object),
         _ => Object::read(source, object, Scope::Outside),
@@ -75,7 +91,7 @@ fn read_change(
 }
 
 /// An event names one library: an object that says it is in another one would be shown to the wrong people.
-fn same_library(object: Value<'_>, library: &LibraryId) -> Result<(), FieldError> {
+pub(super) fn same_library(object: Value<'_>, library: &LibraryId) -> Result<(), FieldError> {
     for field in object.fields().filter(|field| matches!(&*field.name, "library" | "libraryId" | "library_id")) {
         if field.value.string().is_some_and(|named| named != library.as_str()) {
             return Err(FieldError::new(field.name, "must be the library of the event: an event names one library"));

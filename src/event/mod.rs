@@ -2,6 +2,7 @@
 //!
 //! Deliberately knows no protocol and no connection.
 
+mod activity;
 mod audience;
 mod backup;
 mod body;
@@ -14,16 +15,21 @@ mod kind;
 mod library;
 mod media;
 mod object;
+mod playback;
+mod playlist;
+mod preference;
 mod progress;
 mod raw;
 mod redact;
 pub mod samples;
 mod scan;
 mod server;
+mod transcode;
 mod user;
 
 use std::borrow::Cow;
 
+pub use activity::{Activity, ActivityState};
 pub use audience::{Audience, AudienceError, Level, Rule, Who};
 pub use backup::{Backup, BackupFile};
 pub use body::Visibility;
@@ -36,12 +42,16 @@ pub use library::{LibraryChange, LibraryStatus};
 pub(crate) use media::names as change_names;
 pub use media::{Change, Changes};
 pub use object::{Action, Object};
+pub use playback::{PlayQueue, Playback, PlaybackState};
+pub use playlist::Playlists;
+pub use preference::{BackgroundQueue, Preference, PreferenceType, Reachability};
 pub use progress::{ConvertProgress, MediaProgress, MediaRating, UploadProgress};
 pub use raw::Raw;
 pub use redact::without_secrets;
 pub use scan::{Scan, ScanState};
-pub use server::{Log, LogLevel, Server, ServerState};
-pub use user::{Message, Presence, Request, UserChange};
+pub use server::{Log, LogLevel, Server, ServerState, UpdateState};
+pub use transcode::{Decision, Transcode, TranscodeCourse, TranscodeState, TranscodeStreams};
+pub use user::{Message, Person, Presence, Request, UserChange};
 
 use crate::id::{LibraryId, UserId};
 use body::Body;
@@ -64,6 +74,8 @@ pub enum ShardKey {
 pub struct Conflation {
     /// Kind and subject, for example `scan` and the library.
     pub key: (EventKind, String),
+    /// Only an event of the same phase is replaced: a playback's state and item. Empty for kinds without phases.
+    pub phase: String,
     /// A terminal state (finished, failed, done): it ends the run and is never superseded itself.
     pub terminal: bool,
 }
@@ -84,11 +96,19 @@ pub enum Event {
     Movies(Changes),
     People(Changes),
     Tags(Changes),
+    Collections(Changes),
+    Playlists(Playlists),
     Backups(Backup),
     BackupsFiles(BackupFile),
     MediaProgress(MediaProgress),
     MediaRating(MediaRating),
+    Playback(Playback),
+    Transcode(Transcode),
     Scan(Scan),
+    Activity(Activity),
+    Preference(Preference),
+    Reachability(Reachability),
+    BackgroundQueue(BackgroundQueue),
     Log(Log),
     Server(Server),
     Message(Message),
@@ -153,11 +173,19 @@ impl Event {
             EventKind::Movies => Self::Movies(Changes::read(source, value, kind)?),
             EventKind::People => Self::People(Changes::read(source, value, kind)?),
             EventKind::Tags => Self::Tags(Changes::read(source, value, kind)?),
+            EventKind::Collections => Self::Collections(Changes::read(source, value, kind)?),
+            EventKind::Playlists => Self::Playlists(Playlists::read(source, value)?),
             EventKind::Backups => Self::Backups(Backup::read(source, value)?),
             EventKind::BackupsFiles => Self::BackupsFiles(BackupFile::read(source, value)?),
             EventKind::MediaProgress => Self::MediaProgress(MediaProgress::read(source, value)?),
             EventKind::MediaRating => Self::MediaRating(MediaRating::read(source, value)?),
+            EventKind::Playback => Self::Playback(Playback::read(source, value)?),
+            EventKind::Transcode => Self::Transcode(Transcode::read(source, value)?),
             EventKind::Scan => Self::Scan(Scan::read(source, value)?),
+            EventKind::Activity => Self::Activity(Activity::read(source, value)?),
+            EventKind::Preference => Self::Preference(Preference::read(source, value)?),
+            EventKind::Reachability => Self::Reachability(Reachability::read(source, value)?),
+            EventKind::BackgroundQueue => Self::BackgroundQueue(BackgroundQueue::read(source, value)?),
             EventKind::Log => Self::Log(Log::read(source, value)?),
             EventKind::Server => Self::Server(Server::read(source, value)?),
             EventKind::Message => Self::Message(Message::read(source, value)?),
@@ -182,11 +210,19 @@ impl Event {
             Self::Movies(_) => EventKind::Movies,
             Self::People(_) => EventKind::People,
             Self::Tags(_) => EventKind::Tags,
+            Self::Collections(_) => EventKind::Collections,
+            Self::Playlists(_) => EventKind::Playlists,
             Self::Backups(_) => EventKind::Backups,
             Self::BackupsFiles(_) => EventKind::BackupsFiles,
             Self::MediaProgress(_) => EventKind::MediaProgress,
             Self::MediaRating(_) => EventKind::MediaRating,
+            Self::Playback(_) => EventKind::Playback,
+            Self::Transcode(_) => EventKind::Transcode,
             Self::Scan(_) => EventKind::Scan,
+            Self::Activity(_) => EventKind::Activity,
+            Self::Preference(_) => EventKind::Preference,
+            Self::Reachability(_) => EventKind::Reachability,
+            Self::BackgroundQueue(_) => EventKind::BackgroundQueue,
             Self::Log(_) => EventKind::Log,
             Self::Server(_) => EventKind::Server,
             Self::Message(_) => EventKind::Message,
@@ -208,17 +244,29 @@ impl Event {
             | Self::Series(event)
             | Self::Movies(event)
             | Self::People(event)
-            | Self::Tags(event) => Some(&event.library),
+            | Self::Tags(event)
+            | Self::Collections(event) => Some(&event.library),
             Self::UploadProgress(event) => Some(&event.library),
             Self::ConvertProgress(event) => Some(&event.library),
             Self::Backups(event) => event.library.as_ref(),
             Self::BackupsFiles(event) => event.library.as_ref(),
             Self::MediaProgress(event) => Some(&event.library),
             Self::MediaRating(event) => Some(&event.library),
+            Self::Playback(event) => event.library.as_ref(),
+            Self::Transcode(event) => event.library.as_ref(),
             Self::Scan(event) => Some(&event.library),
+            Self::Activity(event) => event.library.as_ref(),
             Self::Request(event) => event.library.as_ref(),
             Self::Raw(event) => event.library.as_ref(),
-            Self::Log(_) | Self::Server(_) | Self::Message(_) | Self::User(_) | Self::Presence(_) => None,
+            Self::Playlists(_)
+            | Self::Preference(_)
+            | Self::Reachability(_)
+            | Self::BackgroundQueue(_)
+            | Self::Log(_)
+            | Self::Server(_)
+            | Self::Message(_)
+            | Self::User(_)
+            | Self::Presence(_) => None,
         }
     }
 
@@ -233,14 +281,24 @@ impl Event {
             | Self::Movies(Changes { library, .. })
             | Self::People(Changes { library, .. })
             | Self::Tags(Changes { library, .. })
+            | Self::Collections(Changes { library, .. })
             | Self::UploadProgress(UploadProgress { library, .. })
             | Self::ConvertProgress(ConvertProgress { library, .. }) => Rule::Library(library.clone(), Level::Read),
             Self::LibraryStatus(event) => event.rule(),
             Self::Backups(event) => event.rule(),
-            Self::BackupsFiles(_) | Self::Log(_) | Self::Presence(_) => Rule::Admins,
+            Self::BackupsFiles(_)
+            | Self::Preference(_)
+            | Self::Reachability(_)
+            | Self::BackgroundQueue(_)
+            | Self::Log(_)
+            | Self::Presence(_) => Rule::Admins,
             Self::MediaProgress(event) => Rule::User(event.user.clone()),
             Self::MediaRating(event) => Rule::User(event.user.clone()),
+            Self::Playlists(event) => event.rule(),
+            Self::Playback(event) => event.rule(),
+            Self::Transcode(event) => event.rule(),
             Self::Scan(event) => event.rule(),
+            Self::Activity(event) => event.rule(),
             Self::Server(event) => event.rule(),
             Self::Message(event) => event.rule(),
             Self::User(event) => Rule::UserOrAdmins(event.user.clone()),
@@ -273,8 +331,13 @@ impl Event {
     #[must_use]
     pub fn shard_key(&self) -> ShardKey {
         let user = match self {
+            // Of the server, also when it is for a user or about a library.
+            Self::Activity(_) => return ShardKey::Server,
             Self::MediaProgress(event) => Some(&event.user),
             Self::MediaRating(event) => Some(&event.user),
+            Self::Playlists(event) => Some(&event.user),
+            Self::Playback(event) => Some(&event.user.id),
+            Self::Transcode(event) => Some(&event.user.id),
             Self::User(event) => Some(&event.user),
             Self::Presence(event) => Some(&event.user),
             Self::Message(Message { to: Who::User(user), .. }) => Some(user),
@@ -292,6 +355,9 @@ impl Event {
     pub fn conflation(&self) -> Option<Conflation> {
         match self {
             Self::Scan(event) => event.conflation(),
+            Self::Activity(event) => event.conflation(),
+            Self::Transcode(event) => event.conflation(),
+            Self::Playback(event) => Some(event.conflation()),
             Self::UploadProgress(event) => Some(event.conflation()),
             Self::ConvertProgress(event) => Some(event.conflation()),
             Self::BackupsFiles(event) => Some(event.conflation()),
@@ -329,14 +395,22 @@ impl Event {
             | Self::Series(event)
             | Self::Movies(event)
             | Self::People(event)
-            | Self::Tags(event) => &event.body,
+            | Self::Tags(event)
+            | Self::Collections(event) => &event.body,
+            Self::Playlists(event) => &event.body,
             Self::UploadProgress(event) => &event.body,
             Self::ConvertProgress(event) => &event.body,
             Self::Backups(event) => &event.body,
             Self::BackupsFiles(event) => &event.body,
             Self::MediaProgress(event) => &event.body,
             Self::MediaRating(event) => &event.body,
+            Self::Playback(event) => &event.body,
+            Self::Transcode(event) => &event.body,
             Self::Scan(event) => &event.body,
+            Self::Activity(event) => &event.body,
+            Self::Preference(event) => &event.body,
+            Self::Reachability(event) => &event.body,
+            Self::BackgroundQueue(event) => &event.body,
             Self::Log(event) => &event.body,
             Self::Server(event) => &event.body,
             Self::Message(event) => &event.body,

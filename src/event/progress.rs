@@ -92,7 +92,11 @@ impl UploadProgress {
     }
 
     pub(super) fn conflation(&self) -> Conflation {
-        Conflation { key: conflation_key(EventKind::UploadProgress, &[self.library.as_str(), &self.media]), terminal: self.is_over() }
+        Conflation {
+            key: conflation_key(EventKind::UploadProgress, &[self.library.as_str(), &self.media]),
+            phase: String::new(),
+            terminal: self.is_over(),
+        }
     }
 }
 
@@ -115,7 +119,11 @@ impl ConvertProgress {
     }
 
     pub(super) fn conflation(&self) -> Conflation {
-        Conflation { key: conflation_key(EventKind::ConvertProgress, &[self.library.as_str(), &self.media]), terminal: self.is_over() }
+        Conflation {
+            key: conflation_key(EventKind::ConvertProgress, &[self.library.as_str(), &self.media]),
+            phase: String::new(),
+            terminal: self.is_over(),
+        }
     }
 }
 
@@ -132,6 +140,7 @@ impl MediaProgress {
     pub(super) fn conflation(&self) -> Conflation {
         Conflation {
             key: conflation_key(EventKind::MediaProgress, &[self.user.as_str(), self.library.as_str(), &self.media]),
+            phase: String::new(),
             terminal: false,
         }
     }

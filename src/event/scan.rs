@@ -93,6 +93,6 @@ impl Scan {
             ScanState::Progress => false,
             ScanState::Finished | ScanState::Cancelled | ScanState::Failed => true,
         };
-        Some(Conflation { key: conflation_key(EventKind::Scan, &[self.library.as_str()]), terminal })
+        Some(Conflation { key: conflation_key(EventKind::Scan, &[self.library.as_str()]), phase: String::new(), terminal })
     }
 }

@@ -29,18 +29,87 @@ impl ServerState {
     ];
 }
 
-/// `server`: `{state, …}`. Everybody sees it; `update` only server admins.
+/// How far an update of the media server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UpdateState {
+    /// There is one.
+    Available,
+    /// It is being fetched.
+    Downloading,
+    /// It is here.
+    Downloaded,
+    /// It is being put in place.
+    Installing,
+    /// It will be put in place tonight.
+    Tonight,
+    /// It is passed over.
+    Skipped,
+    /// It failed.
+    Error,
+    /// People are told of it.
+    Notify,
+    /// It is in place.
+    Done,
+}
+
+impl UpdateState {
+    const WORDS: [(&'static str, Self); 9] = [
+        ("available", Self::Available),
+        ("downloading", Self::Downloading),
+        ("downloaded", Self::Downloaded),
+        ("installing", Self::Installing),
+        ("tonight", Self::Tonight),
+        ("skipped", Self::Skipped),
+        ("error", Self::Error),
+        ("notify", Self::Notify),
+        ("done", Self::Done),
+    ];
+
+    /// The word publishers write.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Downloading => "downloading",
+            Self::Downloaded => "downloaded",
+            Self::Installing => "installing",
+            Self::Tonight => "tonight",
+            Self::Skipped => "skipped",
+            Self::Error => "error",
+            Self::Notify => "notify",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// `server`: `{state, update?, version?, release?, …}`. Everybody sees it; `update` only server admins.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// What becomes of the server.
     pub state: ServerState,
+    /// How far an update is, `update`.
+    pub update: Option<UpdateState>,
+    /// The version the update leads to.
+    pub version: Option<Text>,
+    /// Where the update is described or kept, `release`: a URL.
+    pub release: Option<Text>,
     pub(super) body: Body,
 }
 
 impl Server {
     pub(super) fn read(source: Source<'_>, value: Value<'_>) -> Result<Self, FieldError> {
-        let [state] = pick(value, ["state"])?;
-        Ok(Self { state: one_of(state, "state", &ServerState::WORDS)?, body: Body::read(source, value, Abridgement::Secrets)? })
+        let [state, update, version, release] = pick(value, ["state", "update", "version", "release"])?;
+        let state = one_of(state, "state", &ServerState::WORDS)?;
+        if update.is_some() && state != ServerState::Update {
+            return Err(FieldError::new("update", "is allowed with the state update only"));
+        }
+        Ok(Self {
+            state,
+            update: update.map(|update| one_of(Some(update), "update", &UpdateState::WORDS)).transpose()?,
+            version: source.optional_string(version, "version")?,
+            release: source.optional_string(release, "release")?,
+            body: Body::read(source, value, Abridgement::Secrets)?,
+        })
     }
 
     pub(super) fn rule(&self) -> Rule {

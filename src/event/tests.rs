@@ -41,6 +41,14 @@ fn each_type_has_the_audience_of_the_event_map() {
         (EventKind::BackupsFiles, Rule::Admins),
         (EventKind::MediaProgress, Rule::User(bob())),
         (EventKind::MediaRating, Rule::User(bob())),
+        (EventKind::Collections, lib(Level::Read)),
+        (EventKind::Playlists, Rule::User(bob())),
+        (EventKind::Playback, Rule::UserOrAdmins(bob())),
+        (EventKind::Transcode, Rule::UserOrAdmins(bob())),
+        (EventKind::Activity, Rule::UserOrAdmins(bob())),
+        (EventKind::Preference, Rule::Admins),
+        (EventKind::Reachability, Rule::Admins),
+        (EventKind::BackgroundQueue, Rule::Admins),
         (EventKind::Scan, lib(Level::Read)),
         (EventKind::Log, Rule::Admins),
         (EventKind::Server, Rule::Everyone),
@@ -51,6 +59,7 @@ fn each_type_has_the_audience_of_the_event_map() {
     ] {
         assert_eq!(sample_event(kind).rule(), rule, "{kind}");
     }
+    assert_eq!(parse(EventKind::Activity, r#"{"id":"a","state":"started","type":"t"}"#).rule(), Rule::Admins);
     assert_eq!(parse(EventKind::Backups, r#"{"backup":{"name":"n"}}"#).rule(), Rule::Admins);
     assert_eq!(parse(EventKind::Backups, r#"{"backup":{"library":"films"}}"#).rule(), lib(Level::Admin));
     assert_eq!(parse(EventKind::Scan, r#"{"library":"films","state":"progress","progress":1}"#).rule(), lib(Level::Admin));
@@ -85,6 +94,90 @@ fn a_wrong_field_is_named_with_its_path() {
     assert_eq!(path(EventKind::Log, "7"), "data");
     let error = Event::parse(EventKind::Scan, r#"{"library":"l","state":"paused"}"#).expect_err("paused");
     assert_eq!(error.message, "must be one of started, progress, finished, cancelled, failed");
+}
+
+#[test]
+fn a_wrong_field_of_a_playback_or_activity_is_named_with_its_path() {
+    let playback = |more: &str| path(EventKind::Playback, &format!(r#"{{"session":"s","state":"playing",{more}}}"#));
+    let who = r#""user":"bob","item":{"id":"m"}"#;
+    assert_eq!(playback(r#""item":{"id":"m"},"position":1"#), "data.user", "whose it is must be said");
+    assert_eq!(playback(r#""user":{"name":"Bob"},"item":{"id":"m"},"position":1"#), "data.user.id");
+    assert_eq!(playback(r#""user":"bob","position":1"#), "data.item");
+    assert_eq!(playback(who), "data.position");
+    assert_eq!(playback(&format!(r#"{who},"position":1.5"#)), "data.position");
+    assert_eq!(playback(&format!(r#"{who},"position":"1""#)), "data.position");
+    assert_eq!(playback(&format!(r#"{who},"position":1,"duration":-1"#)), "data.duration");
+    assert_eq!(playback(&format!(r#"{who},"position":1,"client":"phone""#)), "data.client");
+    assert_eq!(playback(&format!(r#"{who},"position":1,"live":"yes""#)), "data.live");
+    assert_eq!(playback(&format!(r#"{who},"position":1,"playQueue":{{"item":3}}"#)), "data.playQueue.id");
+    assert_eq!(playback(r#""user":"bob","position":1,"library":"a","item":{"id":"m","library":"b"}"#), "data.item.library");
+    let halted = r#"{"session":"s","user":"bob","item":{"id":"m"},"state":"halted","position":1}"#;
+    let error = Event::parse(EventKind::Playback, halted).expect_err("halted");
+    assert_eq!((error.path.as_str(), &*error.message), ("data.state", "must be one of playing, paused, buffering, stopped"));
+    let transcode = |more: &str| path(EventKind::Transcode, &format!(r#"{{"id":"t","state":"update",{more}}}"#));
+    assert_eq!(transcode(r#""progress":1"#), "data.user");
+    assert_eq!(transcode(r#""user":"bob","videoDecision":"maybe""#), "data.videoDecision");
+    assert_eq!(transcode(r#""user":"bob","timestamp":"yesterday""#), "data.timestamp");
+    assert_eq!(transcode(r#""user":"bob","size":1.5"#), "data.size");
+    let activity = |more: &str| path(EventKind::Activity, &format!(r#"{{"id":"a","type":"t",{more}}}"#));
+    assert_eq!(activity(r#""state":"paused""#), "data.state");
+    assert_eq!(activity(r#""state":"ended","context":[]"#), "data.context");
+    assert_eq!(activity(r#""state":"ended","progress":-1"#), "data.progress");
+    assert_eq!(path(EventKind::Preference, r#"{"id":"p","value":{}}"#), "data.value");
+    assert_eq!(path(EventKind::Reachability, r#"{"reachable":1}"#), "data.reachable");
+    assert_eq!(path(EventKind::BackgroundQueue, r#"{"queue":1,"event":"e"}"#), "data.queue");
+    assert_eq!(path(EventKind::Server, r#"{"state":"restarting","update":"done"}"#), "data.update");
+    assert_eq!(path(EventKind::Playlists, r#"{"playlists":[]}"#), "data.user");
+}
+
+#[test]
+fn playback_and_transcodes_carry_numbers_and_times_in_milliseconds() {
+    let Event::Playback(playback) = sample_event(EventKind::Playback) else { panic!("playback") };
+    assert_eq!((playback.position_ms, playback.duration_ms), (154_000, Some(8_574_912)));
+    assert_eq!(playback.play_queue, Some(PlayQueue { id: 7, item: Some(22_631) }));
+    assert_eq!(playback.client.as_ref().map(|client| client.id.as_str()), Some("abcd1234"));
+    assert_eq!((playback.library, playback.live), (None, false));
+    let Event::Transcode(transcode) = sample_event(EventKind::Transcode) else { panic!("transcode") };
+    assert_eq!((transcode.course.size, transcode.course.progress, transcode.course.remaining_ms), (Some(-22), Some(1.3), Some(361_000)));
+    assert_eq!(transcode.course.timestamp.map(|time| time.0), Some(1_704_824_487_950));
+    assert_eq!((transcode.streams.video, transcode.streams.audio), (Some(Decision::Copy), Some(Decision::Transcode)));
+    let rfc = parse(EventKind::Transcode, r#"{"id":"t","user":"bob","state":"end","timestamp":"2024-01-09T18:21:27.950Z"}"#);
+    let Event::Transcode(rfc) = rfc else { panic!("transcode") };
+    assert_eq!(rfc.course.timestamp.map(|time| time.0), Some(1_704_824_487_950));
+}
+
+#[test]
+fn a_playback_is_in_its_items_library_and_ordered_by_its_user() {
+    let event = parse(
+        EventKind::Playback,
+        r#"{"session":"s","user":{"id":"bob","ids":{"plex":"2"}},"item":{"id":"m","library":"films"},"state":"paused","position":0,"ids":{"plex":"77"}}"#,
+    );
+    assert_eq!(event.library().map(LibraryId::as_str), Some("films"));
+    assert_eq!(event.shard_key(), ShardKey::User(UserId::parse("bob").expect("id")));
+    let Event::Playback(playback) = &event else { panic!("playback") };
+    assert_eq!((&*playback.shown_session("plex").text, &*playback.user.shown_id("plex").text), ("77", "2"));
+    assert!(playback.item.shown_id("plex").derived);
+    assert_eq!(sample_event(EventKind::Activity).shard_key(), ShardKey::Server, "an activity is the server's, whatever it is about");
+    assert_eq!(sample_event(EventKind::Transcode).shard_key(), ShardKey::User(UserId::parse("bob").expect("id")));
+}
+
+#[test]
+fn a_playbacks_position_replaces_an_earlier_one_of_the_same_state_and_item_only() {
+    let at = |item: &str, state: &str| {
+        let data = format!(r#"{{"session":"s","user":"bob","item":{{"id":"{item}"}},"state":"{state}","position":1}}"#);
+        parse(EventKind::Playback, &data).conflation().expect("a key")
+    };
+    assert_eq!(at("m", "playing"), at("m", "playing"));
+    assert_eq!(at("m", "playing").key, at("m", "paused").key);
+    assert_ne!(at("m", "playing").phase, at("m", "paused").phase);
+    assert_ne!(at("m", "playing").phase, at("n", "playing").phase);
+    assert!(at("m", "stopped").terminal && !at("m", "buffering").terminal);
+    let run = |kind, state: &str| {
+        let data = format!(r#"{{"id":"x","type":"t","user":"bob","state":"{state}"}}"#);
+        parse(kind, &data).conflation().map(|conflation| conflation.terminal)
+    };
+    assert_eq!(["started", "updated", "ended"].map(|state| run(EventKind::Activity, state)), [None, Some(false), Some(true)]);
+    assert_eq!(["start", "update", "end"].map(|state| run(EventKind::Transcode, state)), [None, Some(false), Some(true)]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::{
     Rule, Who,
     body::{Abridgement, Body},
-    field::{FieldError, Source, one_of, optional_library, optional_user, pick},
+    field::{FieldError, Source, one_of, optional_library, optional_user, pick, user},
+    ids::{IdForm, ShownId},
     json::{Text, Value},
     object::{Action, Object},
     redact::Scope,
@@ -57,6 +58,40 @@ fn read_user(source: Source<'_>, object: Option<Value<'_>>) -> Result<(UserId, O
     let object = Object::read(source, object, Scope::User).map_err(|error| error.inside("user"))?;
     let user = UserId::parse(&object.id).map_err(|error| FieldError::new("user.id", error.to_string()))?;
     Ok((user, object))
+}
+
+/// Whose something is: a user's id, or an object with one.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The user's id.
+    pub id: UserId,
+    /// What the publisher tells of the user beside the id.
+    pub object: Option<Object>,
+}
+
+impl Person {
+    pub(super) fn read(source: Source<'_>, value: Option<Value<'_>>, path: &'static str) -> Result<Self, FieldError> {
+        match value {
+            Some(object) if object.is_object() => {
+                let (id, object) = read_user(source, Some(object))?;
+                Ok(Self { id, object: Some(object) })
+            }
+            value => Ok(Self { id: user(value, path)?, object: None }),
+        }
+    }
+
+    /// The user's name, if the publisher tells it.
+    #[must_use]
+    pub fn name(&self) -> Option<&Text> {
+        self.object.as_ref()?.name.as_ref()
+    }
+
+    /// The user's id as that dialect shows it.
+    #[must_use]
+    pub fn shown_id(&self, dialect: &str) -> ShownId<'_> {
+        let given = self.object.as_ref().and_then(|object| object.given_id(dialect));
+        IdForm::of(dialect).show(given, self.id.as_str())
+    }
 }
 
 /// `message`: `{text, header?, to?}`; `to` is `all` (also when absent), `user:ID` or `session:ID`.

@@ -43,10 +43,18 @@ impl State {
             | EventKind::Movies
             | EventKind::People
             | EventKind::Tags
+            | EventKind::Collections
+            | EventKind::Playlists
             | EventKind::Backups
             | EventKind::BackupsFiles
             | EventKind::MediaProgress
             | EventKind::MediaRating
+            | EventKind::Playback
+            | EventKind::Transcode
+            | EventKind::Activity
+            | EventKind::Preference
+            | EventKind::Reachability
+            | EventKind::BackgroundQueue
             | EventKind::Server
             | EventKind::Message
             | EventKind::User

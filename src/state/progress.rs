@@ -20,7 +20,7 @@ impl Default for Progress {
 
 impl Progress {
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
-        let Some(Conflation { key, terminal }) = envelope.event.conflation() else { return };
+        let Some(Conflation { key, terminal, .. }) = envelope.event.conflation() else { return };
         self.0.fold(key, if terminal { Step::End } else { Step::GoOn }, envelope);
     }
 

@@ -52,6 +52,34 @@ fn table() -> Vec<Row> {
     ]
 }
 
+/// The events that must be asked for by name and have a column for each reader in the event map, section 3.
+fn named_table() -> Vec<Row> {
+    let row = |name, seen_by, data| Row { name, data, seen_by, has_library: false };
+    let of_library = |name, seen_by, data| Row { has_library: true, ..row(name, seen_by, data) };
+    let playback = |more: Value| {
+        let mut data = json!({"session": "s1", "user": "owner", "item": {"id": "m1"}, "state": "playing", "position": 1000});
+        data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        data
+    };
+    vec![
+        row("playback", &["owner", "root"], playback(json!({}))),
+        of_library("playback of an item of a library", &["owner", "root"], playback(json!({"library": "lib1"}))),
+        row("playback that stops", &["owner", "root"], playback(json!({"state": "stopped"}))),
+        row("transcode", &["owner", "root"], json!({"id": "t1", "user": "owner", "state": "start"})),
+        row("activity of a user", &["owner", "root"], json!({"id": "a1", "user": "owner", "type": "t", "state": "started"})),
+        row("activity of nobody", &["root"], json!({"id": "a2", "type": "t", "state": "started"})),
+        of_library("activity about a library", &["root"], json!({"id": "a3", "type": "t", "state": "started", "library": "lib1"})),
+        row("preference", &["root"], json!({"id": "FriendlyName", "value": "Den"})),
+        row("reachability", &["root"], json!({"reachable": false})),
+        row("background-queue", &["root"], json!({"queue": "1", "event": "queueRegenerated"})),
+        row("playlists", &["owner"], json!({"user": "owner", "playlists": [{"action": "Added", "playlist": {"id": "p1"}}]})),
+        of_library("collections", READERS, json!({"library": "lib1", "collections": [{"action": "Added", "collection": {"id": "c1"}}]})),
+        of_library("scan that starts", READERS, json!({"library": "lib1", "state": "started"})),
+        of_library("scan that goes on", &["libadmin", "root"], json!({"library": "lib1", "state": "progress", "progress": 5})),
+        of_library("scan that ends", READERS, json!({"library": "lib1", "state": "finished"})),
+    ]
+}
+
 fn name_of(row: &str) -> &str {
     row.split(' ').next().unwrap_or(row)
 }
@@ -70,15 +98,27 @@ fn check_table(ask: impl Fn(&Server, &Request) -> Sse) {
     check_table_on(&Server::start(PEOPLE), ask);
 }
 
+#[test]
+fn an_event_asked_for_by_name_reaches_exactly_those_the_table_names() {
+    let names: BTreeSet<_> = named_table().iter().map(|row| name_of(row.name)).collect();
+    let names: Vec<_> = names.into_iter().collect();
+    check_rows(&Server::start(PEOPLE), &named_table(), &format!("events=media_progress,{}", names.join(",")), Sse::ask);
+}
+
 /// The same on a server of that transport.
 pub(crate) fn check_table_on(server: &Server, ask: impl Fn(&Server, &Request) -> Sse) {
+    check_rows(server, &table(), "", ask);
+}
+
+fn check_rows(server: &Server, table: &[Row], events: &str, ask: impl Fn(&Server, &Request) -> Sse) {
     let mut streams = Vec::new();
     for who in EVERYBODY {
-        for (query, filter) in [("/sse", None), ("/sse?libraries=lib1", Some("lib1")), ("/sse?libraries=lib9", Some("lib9"))] {
-            streams.push((who, filter, ask(server, &Request::new("GET", query).bearer(&token_of(who)))));
+        for (query, filter) in [("", None), ("libraries=lib1", Some("lib1")), ("libraries=lib9", Some("lib9"))] {
+            let path = format!("/sse?{query}&{events}");
+            streams.push((who, filter, ask(server, &Request::new("GET", &path).bearer(&token_of(who)))));
         }
     }
-    for row in table() {
+    for row in table {
         server.publish_all(&[json!({"type": name_of(row.name), "data": row.data})]);
         // Each user's own event, which passes his filter, is the proof that nothing else is still on its way.
         for (library, marker) in [("lib1", "sentinel-1"), ("lib9", "sentinel-9")] {

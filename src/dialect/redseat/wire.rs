@@ -16,7 +16,14 @@ pub(super) fn server_message(event: &Event, message: &str) -> String {
     let mut out = String::with_capacity(message.len() + 128);
     match event {
         Event::Library(_) | Event::User(_) => copy_with(value, &mut out, "action", lower_case),
-        Event::Medias(_) | Event::Episodes(_) | Event::Series(_) | Event::Movies(_) | Event::People(_) | Event::Tags(_) => {
+        Event::Medias(_)
+        | Event::Episodes(_)
+        | Event::Series(_)
+        | Event::Movies(_)
+        | Event::People(_)
+        | Event::Tags(_)
+        | Event::Collections(_)
+        | Event::Playlists(_) => {
             let (array, _) = change_names(event.kind()).unwrap_or_default();
             copy_with(value, &mut out, array, changes);
         }
@@ -27,7 +34,13 @@ pub(super) fn server_message(event: &Event, message: &str) -> String {
         Event::BackupsFiles(_) => backup_file(value, &mut out),
         Event::MediaProgress(_)
         | Event::MediaRating(_)
+        | Event::Playback(_)
+        | Event::Transcode(_)
         | Event::Scan(_)
+        | Event::Activity(_)
+        | Event::Preference(_)
+        | Event::Reachability(_)
+        | Event::BackgroundQueue(_)
         | Event::Log(_)
         | Event::Server(_)
         | Event::Message(_)
