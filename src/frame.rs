@@ -8,18 +8,22 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::clock::Timestamp;
 
-/// A dialect's keepalive rule for connections that cannot answer.
+/// A dialect's keepalive rule.
 #[derive(Debug, Clone)]
 pub struct Keepalive {
     /// How often, whether or not events flow.
     pub interval: Duration,
     /// What is sent.
     pub frame: Bytes,
+    /// A client that neither says nor takes anything for so long is closed. `None`: it cannot answer, and need not.
+    pub silence: Option<Duration>,
 }
 
 /// What a client is told when its connection is ended from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goodbye {
+    /// The server stops: it should connect again, a little later.
+    Stopping,
     /// It should connect again, a little later.
     ComeBack,
     /// Coming back with these credentials is pointless.

@@ -26,6 +26,7 @@
 //! - [`server`]: listeners, the front door, routes
 //! - [`app`]: joins the parts; start and stop
 //! - [`config`], [`cli`]: settings, the command line
+//! - [`websocket`]: WebSocket as a way to carry any dialect: handshake, frames in and out
 //! - [`id`], [`clock`], [`frame`], [`metrics`]: value types and counters, free to all
 //!
 //! Which module may import which is written down, and checked, in `tests/layering/rules.rs`.
@@ -47,5 +48,6 @@ pub mod session;
 pub mod shard;
 pub mod source;
 pub mod state;
+pub mod websocket;
 
 pub use app::Engine;

@@ -15,19 +15,21 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{StartError, watchdog::Watchdog};
 use crate::{
     access::Directory,
-    config::Settings,
+    config::{self, Settings},
     connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
     dialect::{self, About},
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
     metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
     server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, ServerSettings, Shared},
+    session::InboundLimits,
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
         Publisher,
         folder::{Catalogue, Store},
     },
     state::State,
+    websocket::codec,
 };
 
 /// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
@@ -175,6 +177,7 @@ impl Parts {
             body_deadline: limits.body,
             session_mailbox: settings.engine.session_mailbox,
             state: Arc::clone(&self.crew.state),
+            inbound: inbound_limits(limits),
             catalogue: store.map(Catalogue::new),
             watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),
             metrics_need_a_token: !settings.server.metrics_listen.ip().is_loopback(),
@@ -241,6 +244,11 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
             user_timeout: engine.stall_limit.map(|limit| limit + KERNEL_GRACE),
         },
     }
+}
+
+fn inbound_limits(limits: &config::Limits) -> InboundLimits {
+    let message = codec::Limits { message_bytes: limits.inbound_bytes, fragments: limits.inbound_fragments };
+    InboundLimits { message, per_minute: limits.inbound_per_minute }
 }
 
 fn door_rules(settings: &Settings) -> DoorRules {

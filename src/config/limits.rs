@@ -38,6 +38,14 @@ pub struct Limits {
     /// bounded as a whole, only each line, by `event_bytes`.
     #[serde(deserialize_with = "units::size")]
     pub body_bytes: usize,
+    /// Bytes of one message from a client, on a WebSocket. Default `64KiB`; a larger one closes the connection (1009) as soon
+    /// as it is announced.
+    #[serde(deserialize_with = "units::size")]
+    pub inbound_bytes: usize,
+    /// Frames one such message may come in. Default 1024; more close the connection (1008).
+    pub inbound_fragments: usize,
+    /// Such messages in a minute, and as many pings and pongs. Default 120; 0 is no limit. More close the connection (1008).
+    pub inbound_per_minute: u32,
     /// How long a request's head may take. Default `5s`; then 408.
     #[serde(deserialize_with = "units::duration")]
     pub head: Duration,
@@ -59,6 +67,9 @@ impl Default for Limits {
             event_depth: 64,
             batch_events: 1000,
             body_bytes: 8 << 20,
+            inbound_bytes: 64 << 10,
+            inbound_fragments: 1024,
+            inbound_per_minute: 120,
             head: Duration::from_secs(5),
             body: Duration::from_secs(10),
         }
@@ -81,6 +92,8 @@ impl Limits {
         within("limits.batch_events", self.batch_events, 1..=1 << 20)?;
         within("limits.body_bytes", self.body_bytes, 1024..=1 << 30)?;
         at_least("limits.body_bytes", self.body_bytes, "limits.event_bytes", self.event_bytes)?;
+        within("limits.inbound_bytes", self.inbound_bytes, 128..=1 << 30)?;
+        within("limits.inbound_fragments", self.inbound_fragments, 1..=1 << 24)?;
         between("limits.head", self.head, tenth, hour)?;
         between("limits.body", self.body, tenth, hour)
     }

@@ -162,6 +162,9 @@ fn print_limits(page: &mut Page<'_>, limits: &Limits) {
         event_depth,
         batch_events,
         body_bytes,
+        inbound_bytes,
+        inbound_fragments,
+        inbound_per_minute,
         head,
         body,
     } = limits;
@@ -175,6 +178,9 @@ fn print_limits(page: &mut Page<'_>, limits: &Limits) {
     page.key("event_depth", number(*event_depth));
     page.key("batch_events", number(*batch_events));
     page.key("body_bytes", size(*body_bytes));
+    page.key("inbound_bytes", size(*inbound_bytes));
+    page.key("inbound_fragments", number(*inbound_fragments));
+    page.key("inbound_per_minute", i64::from(*inbound_per_minute));
     page.key("head", duration(*head));
     page.key("body", duration(*body));
 }

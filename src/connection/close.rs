@@ -20,11 +20,25 @@ pub enum CloseReason {
     Draining,
     /// Its worker's hub was lost to a bug of ours. It may come back at once.
     HubLost,
+    /// It neither said nor took anything for its dialect's limit. It may come back at once.
+    Silent,
+    /// It said something its protocol does not allow. Coming back helps only a better client.
+    Misbehaved,
 }
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 7] = [Self::Gone, Self::Stalled, Self::OutboxFull, Self::Expired, Self::Revoked, Self::Draining, Self::HubLost];
+    pub const ALL: [Self; 9] = [
+        Self::Gone,
+        Self::Stalled,
+        Self::OutboxFull,
+        Self::Expired,
+        Self::Revoked,
+        Self::Draining,
+        Self::HubLost,
+        Self::Silent,
+        Self::Misbehaved,
+    ];
 
     /// The word in metrics, logs and `/api/connections`.
     #[must_use]
@@ -37,6 +51,8 @@ impl CloseReason {
             Self::Revoked => "revoked",
             Self::Draining => "draining",
             Self::HubLost => "hub_lost",
+            Self::Silent => "silent",
+            Self::Misbehaved => "misbehaved",
         }
     }
 
@@ -44,7 +60,8 @@ impl CloseReason {
     #[must_use]
     pub const fn goodbye(self) -> Goodbye {
         match self {
-            Self::Gone | Self::Stalled | Self::OutboxFull | Self::Draining | Self::HubLost => Goodbye::ComeBack,
+            Self::Draining => Goodbye::Stopping,
+            Self::Gone | Self::Stalled | Self::OutboxFull | Self::HubLost | Self::Silent | Self::Misbehaved => Goodbye::ComeBack,
             Self::Expired | Self::Revoked => Goodbye::NotWithThese,
         }
     }

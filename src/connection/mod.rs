@@ -23,7 +23,7 @@ use bytes::{Buf, Bytes};
 
 pub use close::CloseReason;
 pub use outbox::OutboxLimits;
-pub use outlet::{BodyOutlet, OtherOutlet, Outlet, OutletKind, SocketOptions, TlsOutlet};
+pub use outlet::{BodyOutlet, Inbound, OtherOutlet, Outlet, OutletKind, SocketOptions, TlsOutlet};
 pub use tally::{Counts, SkipReason, Tally, add};
 
 use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
@@ -103,6 +103,10 @@ pub struct Connection {
     torn: RefCell<Option<Torn>>,
     /// Since when the outlet takes nothing; `None` while it does.
     blocked: Cell<Option<Instant>>,
+    /// When the client last said something, or took something after it had been blocked. Of use where it has to answer.
+    heard: Cell<Instant>,
+    /// The session reads on once no reply waits.
+    awaits_replies: Cell<bool>,
     /// Events copied into the body outlet's chunk and not yet pulled by the HTTP server.
     in_chunk: Cell<u64>,
     waker: RefCell<Option<Waker>>,
@@ -144,6 +148,8 @@ impl Connection {
             outbox: RefCell::default(),
             torn: RefCell::default(),
             blocked: Cell::new(None),
+            heard: Cell::new(Instant::now()),
+            awaits_replies: Cell::new(false),
             in_chunk: Cell::new(0),
             waker: RefCell::default(),
             control: OnceCell::new(),
@@ -177,7 +183,24 @@ impl Connection {
 
     /// The outlet could take bytes again.
     pub fn unblock(&self) {
+        self.hear(Instant::now());
         self.blocked.set(None);
+    }
+
+    /// The client has said something.
+    pub fn hear(&self, now: Instant) {
+        self.heard.set(now);
+    }
+
+    /// When the client last showed that it lives.
+    #[must_use]
+    pub fn heard(&self) -> Instant {
+        self.heard.get()
+    }
+
+    /// Has the session's task woken when no reply waits any more.
+    pub fn await_replies(&self) {
+        self.awaits_replies.set(true);
     }
 
     /// Ready when a blocked outlet could take bytes again. One that only got rid of a part of what it held back is as
@@ -314,6 +337,15 @@ impl Connection {
         }
     }
 
+    /// A session that waited for its replies to be taken reads on.
+    fn wake_reader(&self) {
+        if self.awaits_replies.replace(false)
+            && let Some(waker) = self.waker.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+
     fn block(&self, now: Instant) {
         self.blocked.set(Some(now));
         self.attention.set(true);
@@ -355,7 +387,10 @@ impl Connection {
     pub fn write_own_queue(&self, now: Instant) -> (Wrote, u64, usize) {
         let (mut n_events, mut n_bytes) = (0, 0);
         loop {
-            let Some((mut torn, mut unbegun)) = self.next_own_frame() else { return (Wrote::All, n_events, n_bytes) };
+            let Some((mut torn, mut unbegun)) = self.next_own_frame() else {
+                self.wake_reader();
+                return (Wrote::All, n_events, n_bytes);
+            };
             while torn.rest.has_remaining() {
                 match self.write(&[IoSlice::new(&torn.rest)], now) {
                     Ok(n) => {

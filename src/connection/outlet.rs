@@ -1,19 +1,23 @@
 //! A connection's way out: the one place that touches a client's socket.
 //!
 //! Three of them so far: a socket that left the HTTP server for good, plain or with TLS on it, and a response body that the
-//! HTTP server pulls from. All take bytes without waiting and say when they could take more.
+//! HTTP server pulls from. All take bytes without waiting and say when they could take more; and what a client says is read
+//! through them, whether or not it has anything to say.
 
 mod tls;
 
 use std::{
     cell::{Cell, RefCell},
     io::{self, IoSlice},
+    net::Shutdown,
+    pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::Stream;
 use rustix::{io::Errno, net::SendFlags};
 use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
@@ -147,6 +151,27 @@ impl Outlet {
         }
     }
 
+    /// Reads once of what a client says, into the scratch buffer or past it, and hands it to `take`; `None` when it is gone.
+    pub fn poll_read<T>(&self, cx: &mut Context<'_>, scratch: &mut [u8], take: impl FnOnce(&mut [u8]) -> T) -> Poll<Option<T>> {
+        match self {
+            Self::Plain(socket) => poll_read_from(socket, cx, scratch).map(|n| n.map(|n| take(&mut scratch[..n]))),
+            Self::Other(OtherOutlet::Body(body)) => body.poll_read(cx).map(|bytes| bytes.map(|mut bytes| take(&mut bytes))),
+            Self::Other(OtherOutlet::Tls(tls)) => tls.poll_read(cx, scratch).map(|n| n.map(|n| take(&mut scratch[..n]))),
+        }
+    }
+
+    /// Nothing more is written: a client that reads finds the end. What is still on its way to us is read until it closes
+    /// too, or a socket closed over unread bytes would take back what was written last.
+    pub fn finish(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Other(OtherOutlet::Tls(tls)) if !tls.holds_back() => tls.socket(),
+            Self::Other(_) => return,
+        };
+        // A socket that is gone needs no end.
+        let _ = SockRef::from(socket).shutdown(Shutdown::Write);
+    }
+
     /// The hub has let go of the connection: ends a body, says goodbye over TLS if the socket takes it now.
     pub fn close(&self) {
         match self {
@@ -165,6 +190,21 @@ fn set_up(socket: &TcpStream, options: SocketOptions) -> io::Result<()> {
     raw.set_tcp_user_timeout(options.user_timeout)?;
     let probes = TcpKeepalive::new().with_time(Duration::from_secs(20)).with_interval(Duration::from_secs(5)).with_retries(4);
     raw.set_tcp_keepalive(&probes)
+}
+
+/// Reads a plain socket once; ready with `None` when the client is gone.
+fn poll_read_from(socket: &TcpStream, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Option<usize>> {
+    loop {
+        if ready!(socket.poll_read_ready(cx)).is_err() {
+            return Poll::Ready(None);
+        }
+        match socket.try_read(scratch) {
+            Ok(0) => return Poll::Ready(None),
+            Ok(n) => return Poll::Ready(Some(n)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => return Poll::Ready(None),
+        }
+    }
 }
 
 /// Reads a plain socket and drops what comes; ready when the client is gone.
@@ -234,9 +274,30 @@ pub struct BodyOutlet {
     closed: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
+    /// What the client says, where it may say anything.
+    said: RefCell<Option<Inbound>>,
 }
 
+/// What comes from a client through the HTTP server; ends when it is gone.
+pub type Inbound = Pin<Box<dyn Stream<Item = Bytes>>>;
+
 impl BodyOutlet {
+    /// A body whose client may say something.
+    #[must_use]
+    pub fn with_inbound(inbound: Inbound) -> Self {
+        Self { said: RefCell::new(Some(inbound)), ..Self::default() }
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
+        if self.poll_gone(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        match &mut *self.said.borrow_mut() {
+            Some(said) => said.as_mut().poll_next(cx).map(|bytes| bytes.map(Vec::from)),
+            None => Poll::Pending,
+        }
+    }
+
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.closed.get() {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -24,7 +24,8 @@ use crate::{
     access::{Filter, Principal},
     config::{Dialects, Library},
     event::FormatPair,
-    frame::{Keepalive, Notices},
+    frame::{Goodbye, Keepalive, Notices},
+    websocket::{CloseCode, codec::Message, frame},
 };
 
 /// Every dialect that is switched on, in a fixed order: a dialect's place is its number in the counters.
@@ -53,6 +54,8 @@ pub struct About<'a> {
 
 /// What a dialect learns of a request.
 pub struct Request<'a> {
+    /// The path as the dialect names it, whatever stands before it and however it is spelled.
+    pub path: &'a str,
     /// The query, undecoded, without the question mark.
     pub query: &'a str,
     /// The value of a header, by its lower-case name.
@@ -63,6 +66,8 @@ pub struct Request<'a> {
     pub address: Option<IpAddr>,
     /// Whether the client came over TLS, ours or that of a trusted proxy.
     pub secure: bool,
+    /// Whether a WebSocket is asked for, in a handshake that is whole and valid.
+    pub websocket: bool,
 }
 
 /// A plain answer to a request.
@@ -90,13 +95,45 @@ pub enum Refusal {
     Draining,
 }
 
+/// How a client is told no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// With a plain answer.
+    Answer(Answer),
+    /// The WebSocket it asked for is opened, and closed at once with this code: some clients never come back from a
+    /// refused handshake. Only where [`Request::websocket`].
+    Close(CloseCode),
+}
+
+/// What carries a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// The body of an HTTP response, written as it comes.
+    EventStream,
+    /// A WebSocket. Only where [`Request::websocket`].
+    WebSocket,
+}
+
+/// What comes of a client's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Ignore,
+    /// The client is sent these bytes, one or more whole frames.
+    Reply(Bytes),
+    /// The connection ends with that code; the reason is for people.
+    Close(CloseCode, &'static str),
+}
+
 /// How a stream begins and goes on.
 pub struct Opening {
+    /// What carries it.
+    pub transport: Transport,
     /// What the session may see and asked for.
     pub filter: Filter,
     /// How it is written to.
     pub formats: FormatPair,
-    /// The headers of the response.
+    /// The headers of the response, beside those of a WebSocket's handshake.
     pub headers: Vec<(&'static str, String)>,
     /// What is sent before anything else.
     pub greeting: Bytes,
@@ -111,7 +148,8 @@ pub trait Dialect: Send + Sync {
     /// Its name in metrics, settings and `dialects.NAME`.
     fn name(&self) -> &'static str;
 
-    /// The paths of its event streams.
+    /// The paths of its streams. One that begins with `/:/` is also found behind any prefix (`/plex/:/…`), and its colons
+    /// with an escape (`%3A`).
     fn stream_paths(&self) -> &'static [&'static str];
 
     /// How to use it, for the start page: HTML of our own, with nothing in it that depends on settings or users.
@@ -132,10 +170,19 @@ pub trait Dialect: Send + Sync {
     }
 
     /// Opens a stream for a principal. A request can only narrow what he may see.
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening;
+    ///
+    /// # Errors
+    /// The answer to a request that opens none: a WebSocket's path asked for without one, for example.
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer>;
 
     /// Says no.
-    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Answer;
+    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused;
+
+    /// What a client says on its WebSocket. Pings and closes are answered without it.
+    fn receive(&self, message: Message<'_>) -> Effect {
+        let _ = message; // a dialect whose clients have nothing to say
+        Effect::Ignore
+    }
 
     /// Its plain endpoints.
     fn endpoints(&self) -> &'static [&'static Endpoint] {
@@ -147,4 +194,14 @@ pub trait Dialect: Send + Sync {
         let _ = call; // a dialect without endpoints is never called
         Reaction::Answer(Answer { status: 404, headers: Vec::new(), body: Bytes::new() })
     }
+}
+
+/// The last word on a WebSocket, for [`Notices::goodbye`]: a close frame.
+#[must_use]
+pub fn websocket_goodbye(goodbye: Goodbye) -> Option<Bytes> {
+    Some(match goodbye {
+        Goodbye::Stopping => frame::close(CloseCode::GOING_AWAY, "the server stops"),
+        Goodbye::ComeBack => frame::close(CloseCode::TRY_AGAIN_LATER, "come back"),
+        Goodbye::NotWithThese => frame::close(CloseCode::POLICY_VIOLATION, "these credentials have ended"),
+    })
 }

@@ -308,10 +308,18 @@ impl HubCore {
     /// Ends a connection with the dialect's last word: what was begun and its replies are written if the client takes
     /// them now, events are not.
     pub fn close(&mut self, connection: &Rc<Connection>, reason: CloseReason) {
+        if !connection.ended.get() {
+            let goodbye = self.members[connection.id.slot as usize].notices.goodbye;
+            self.close_with(connection, reason, goodbye.and_then(|goodbye| goodbye(reason.goodbye())));
+        }
+    }
+
+    /// As [`HubCore::close`], with this last word.
+    pub fn close_with(&mut self, connection: &Rc<Connection>, reason: CloseReason, last_word: Option<bytes::Bytes>) {
         if connection.ended.get() || connection.closing().is_some() {
             return;
         }
-        if let Some(last_word) = self.members[connection.id.slot as usize].notices.goodbye.and_then(|goodbye| goodbye(reason.goodbye())) {
+        if let Some(last_word) = last_word {
             // A full outbox loses the last word; the connection ends all the same.
             let _ = connection.reply(last_word, self.settings.outbox);
         }

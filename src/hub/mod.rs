@@ -34,6 +34,7 @@ use std::{
 };
 
 use actix::{Actor, ActorFuture, AsyncContext, Context, Handler, Message};
+use bytes::Bytes;
 
 pub use self::core::{HubCore, HubSettings, Join};
 pub use feed::FeedLimits;
@@ -108,6 +109,21 @@ impl HubHandle {
     /// The client has gone.
     pub fn gone(&self, connection: &Connection) {
         let _ = self.with(|core| core.leave(connection, CloseReason::Gone));
+    }
+
+    /// Sends a client something beside its events.
+    pub fn reply(&self, connection: &Rc<Connection>, reply: Bytes) {
+        let _ = self.with(|core| {
+            // What it asked for just before its end goes with it.
+            if !connection.ended.get() && connection.closing().is_none() {
+                core.reply(connection, reply);
+            }
+        });
+    }
+
+    /// Ends a connection with this last word.
+    pub fn close(&self, connection: &Rc<Connection>, reason: CloseReason, last_word: Bytes) {
+        let _ = self.with(|core| core.close_with(connection, reason, Some(last_word)));
     }
 
     /// The HTTP server has pulled a body's chunk.

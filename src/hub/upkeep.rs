@@ -50,6 +50,10 @@ impl HubCore {
             self.leave(&connection, CloseReason::Stalled);
             return;
         }
+        if silent(member, now) {
+            self.close(&connection, CloseReason::Silent);
+            return;
+        }
         let left = self.time_left(slot);
         if left.is_some_and(|left| left.is_zero()) {
             self.close(&connection, CloseReason::Expired);
@@ -100,7 +104,18 @@ fn stalled(member: &Member, limit: Option<Duration>, now: Instant) -> bool {
     now.saturating_duration_since(since) >= limit
 }
 
-/// When a connection must be looked at again: for its next ping, its stall limit, the warning or the end of its credentials.
+/// It has neither said nor taken anything for its dialect's limit. One that takes nothing may have no chance to say
+/// anything either: that is the stall limit's business.
+fn silent(member: &Member, now: Instant) -> bool {
+    silent_at(member).is_some_and(|end| end <= now)
+}
+
+fn silent_at(member: &Member) -> Option<Instant> {
+    let limit = member.keepalive.as_ref()?.silence?;
+    member.connection.blocked_since().is_none().then(|| member.connection.heard() + limit)
+}
+
+/// When a connection must be looked at again: for its next ping, the end of its silence, its stall limit, the warning or the end of its credentials.
 fn next_look(member: &Member, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
     let ping = member.keepalive.as_ref().map(|_| member.next_ping.get());
     let stall = stall_limit.map(|limit| match member.connection.blocked_since() {
@@ -108,5 +123,5 @@ fn next_look(member: &Member, stall_limit: Option<Duration>, left: Option<Durati
         None => now + (limit / 2).max(TICK), // should it become blocked right now, it is seen well before its limit
     });
     let end = left.map(|left| now + left.checked_sub(WARNING).filter(|wait| !wait.is_zero()).unwrap_or(left));
-    [ping, stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
+    [ping, silent_at(member), stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
 }

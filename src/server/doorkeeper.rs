@@ -15,12 +15,13 @@ use super::{
     address::TrustedProxies,
     attempts::BadAttempts,
     origin::{Headers, Origins, Target},
+    paths,
 };
 use crate::{
     access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
     clock::Timestamp,
     connection::Details,
-    dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Request},
+    dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Refused, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
 };
 
@@ -68,7 +69,7 @@ pub(super) enum Decision {
     /// Come in.
     Admit(Box<Admitted>),
     /// No, in the dialect's words.
-    Refuse(Answer),
+    Refuse(Refused),
     /// Somebody else may know this token: [`Doorkeeper::ask`], and come back with the answer.
     Ask(String),
 }
@@ -93,6 +94,8 @@ pub(super) enum Unidentified {
 enum Outside {
     /// For that reason, and in these words.
     Refused(Rejection, Refusal),
+    /// Because the request opens no stream, as its dialect says.
+    Answered(Answer),
     /// Not before somebody else was asked.
     Ask(String),
 }
@@ -130,9 +133,15 @@ impl Doorkeeper {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The number of the dialect whose stream endpoint that path is.
-    pub(super) fn dialect_at(&self, path: &str) -> Option<usize> {
-        self.dialects.iter().position(|dialect| dialect.stream_paths().contains(&path))
+    /// The stream endpoint that a path, undecoded, leads to: the number of its dialect, and its path as that names it.
+    pub(super) fn endpoint_at(&self, path: &str) -> Option<(usize, &'static str)> {
+        let decoded = paths::with_colons(path);
+        self.stream_paths().find(|(_, known)| paths::leads_to(&decoded, known))
+    }
+
+    /// The dialect of that number.
+    pub(super) fn dialect(&self, number: usize) -> &Arc<dyn Dialect> {
+        &self.dialects[number]
     }
 
     /// Every stream endpoint, with its dialect's number.
@@ -143,11 +152,6 @@ impl Doorkeeper {
     /// Every plain endpoint, with its dialect's number.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = (usize, &'static Endpoint)> + '_ {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.endpoints().iter().map(move |endpoint| (number, *endpoint)))
-    }
-
-    /// The dialect of that number.
-    pub(super) fn dialect(&self, number: usize) -> &dyn Dialect {
-        self.dialects[number].as_ref()
     }
 
     /// What each dialect says of itself on the start page.
@@ -168,15 +172,17 @@ impl Doorkeeper {
 
     /// Lets a client in, or says no in its dialect's words. `asked` is what [`Doorkeeper::ask`] answered.
     pub(super) fn admit(&self, dialect: usize, request: &Request<'_>, asked: Option<Identity>) -> Decision {
-        let (rejection, refusal) = match self.try_admit(dialect, request, asked) {
+        let (rejection, mut refused) = match self.try_admit(dialect, request, asked) {
             Ok(admitted) => return Decision::Admit(Box::new(admitted)),
             Err(Outside::Ask(token)) => return Decision::Ask(token),
-            Err(Outside::Refused(rejection, refusal)) => (rejection, refusal),
+            Err(Outside::Refused(rejection, refusal)) => (rejection, self.dialects[dialect].refuse(request, refusal)),
+            Err(Outside::Answered(answer)) => (Rejection::Malformed, Refused::Answer(answer)),
         };
         self.metrics.rejected(dialect, rejection);
-        let mut answer = self.dialects[dialect].refuse(request, refusal);
-        answer.headers.extend(self.cors((request.header)("origin")));
-        Decision::Refuse(answer)
+        if let Refused::Answer(answer) = &mut refused {
+            answer.headers.extend(self.cors((request.header)("origin")));
+        }
+        Decision::Refuse(refused)
     }
 
     fn try_admit(&self, number: usize, request: &Request<'_>, asked: Option<Identity>) -> Result<Admitted, Outside> {
@@ -203,7 +209,7 @@ impl Doorkeeper {
             };
             Outside::Refused(rejection, Refusal::Full)
         })?;
-        let mut opening = dialect.open(request, principal);
+        let mut opening = dialect.open(request, principal).map_err(Outside::Answered)?;
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {
             dialect: dialect.name(),

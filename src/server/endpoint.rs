@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    dialect::{Call, Endpoint, Method, Reaction, Refusal, Request},
+    dialect::{Call, Endpoint, Method, Reaction, Refusal, Refused, Request},
 };
 
 /// Every endpoint of every dialect; those of one path are methods of one resource.
@@ -42,6 +42,8 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
     let dialect = doorkeeper.dialect(number);
     let header = |name: &str| header(http, name);
     let request = Request {
+        path: endpoint.path,
+        websocket: false,
         query: http.query_string(),
         header: &header,
         peer: http.peer_addr(),
@@ -53,7 +55,9 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
     } else {
         match identified(shared, number, &request).await {
             Ok(caller) => Some(caller),
-            Err(refusal) => return plain(dialect.refuse(&request, refusal)),
+            Err(Unidentified::Unknown) => return refused(dialect.refuse(&request, Refusal::Unauthorised)),
+            Err(Unidentified::TooMany(wait)) => return refused(dialect.refuse(&request, Refusal::TooManyAttempts(wait))),
+            Err(Unidentified::Unavailable | Unidentified::Ask) => return HttpResponse::ServiceUnavailable().finish(),
         }
     };
     let id = http.match_info().get("id").unwrap_or_default();
@@ -63,8 +67,15 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
     }
 }
 
+fn refused(refused: Refused) -> HttpResponse {
+    match refused {
+        Refused::Answer(answer) => plain(answer),
+        Refused::Close(_) => HttpResponse::Unauthorized().finish(), // only a WebSocket is closed, and none was asked for
+    }
+}
+
 /// Who calls, by the dialect's own credentials. Who may not open its streams learns nothing here either.
-async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Result<Arc<Principal>, Refusal> {
+async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Result<Arc<Principal>, Unidentified> {
     let doorkeeper = &shared.doorkeeper;
     let token = doorkeeper.dialect(number).token(request);
     let mut identified = doorkeeper.identify(token.as_deref(), request.address, None);
@@ -72,10 +83,6 @@ async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Re
         let answer = doorkeeper.ask(token).await;
         identified = doorkeeper.identify(Some(token), request.address, Some(answer));
     }
-    match identified {
-        Ok(caller) if caller.principal.may_open_streams() => Ok(caller.principal),
-        Ok(_) | Err(Unidentified::Unknown) => Err(Refusal::Unauthorised),
-        Err(Unidentified::TooMany(wait)) => Err(Refusal::TooManyAttempts(wait)),
-        Err(Unidentified::Unavailable | Unidentified::Ask) => Err(Refusal::Full),
-    }
+    let principal = identified?.principal;
+    if principal.may_open_streams() { Ok(principal) } else { Err(Unidentified::Unknown) }
 }

@@ -16,10 +16,9 @@ use std::{
     time::Duration,
 };
 
-use actix::Actor;
 use actix_http::Protocol;
 use actix_service::{Service, ServiceFactory};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
@@ -29,15 +28,18 @@ use tokio::{
 use super::{
     doorkeeper::{Admitted, Decision, Doorkeeper, Identity},
     head,
+    opening::{self, SessionSettings},
     tls::Tls,
     transport::Transport,
     worker::{self, Worker},
 };
 use crate::{
-    connection::{Outlet, SocketOptions},
-    dialect::{Answer, Request},
-    hub::Join,
-    session::Session,
+    connection::SocketOptions,
+    dialect::{self, Refused, Request},
+    websocket::{
+        frame,
+        handshake::{self, Wanted},
+    },
 };
 
 /// What one read may bring; a head that is longer is not for the door.
@@ -55,8 +57,8 @@ pub(super) struct DoorSettings {
     pub(super) head: Duration,
     /// How detached sockets are set up.
     pub(super) socket: SocketOptions,
-    /// Messages a session's mailbox holds.
-    pub(super) session_mailbox: usize,
+    /// How sessions are.
+    pub(super) session: SessionSettings,
 }
 
 /// A transport with bytes put back in front of it.
@@ -139,8 +141,9 @@ pub(super) struct Door<S> {
 
 /// What the first bytes turned out to be.
 enum Came {
-    Client(Box<Admitted>),
-    Refused(Answer),
+    /// With the answer to its key, where it asked for a WebSocket.
+    Client(Box<Admitted>, Option<String>),
+    Refused(Refused, Option<String>),
     /// A client's, whose token somebody else may know.
     Unknown {
         head: Bytes,
@@ -180,8 +183,8 @@ where
                     let protocol = transport.protocol();
                     return http.call((Prefixed { prefix, io: transport }, protocol, peer)).await.map(drop);
                 }
-                Came::Refused(answer) => refuse(transport, &answer, settings.head).await,
-                Came::Client(admitted) => start_session(transport, *admitted, &worker, settings),
+                Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
+                Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), settings),
             }
             Ok(())
         })
@@ -216,9 +219,16 @@ async fn first_bytes(transport: &mut Transport, doorkeeper: &Doorkeeper, peer: O
 
 fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: Option<Identity>) -> Came {
     head::read(bytes, |head| {
-        let dialect = doorkeeper.dialect_at(head.path)?;
+        let (dialect, path) = doorkeeper.endpoint_at(head.path)?;
         let header = |name: &str| head.header(name);
+        let accept = match handshake::wanted(&header) {
+            Wanted::WebSocket { accept } => Some(accept),
+            Wanted::Nothing => None,
+            Wanted::OtherVersion | Wanted::Malformed => return None, // odd
+        };
         let request = Request {
+            path,
+            websocket: accept.is_some(),
             query: head.query,
             header: &header,
             peer,
@@ -226,8 +236,8 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
             secure: doorkeeper.is_secure(peer, head.header("x-forwarded-proto")),
         };
         Some(match doorkeeper.admit(dialect, &request, asked) {
-            Decision::Admit(admitted) => Came::Client(admitted),
-            Decision::Refuse(answer) => Came::Refused(answer),
+            Decision::Admit(admitted) => Came::Client(admitted, accept),
+            Decision::Refuse(refused) => Came::Refused(refused, accept),
             Decision::Ask(token) => Came::Unknown { head: Bytes::copy_from_slice(bytes), token },
         })
     })
@@ -235,7 +245,13 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
 }
 
 /// The transport becomes a session of this worker.
-fn start_session(transport: Transport, admitted: Admitted, worker: &Worker, settings: DoorSettings) {
+fn start_session(
+    transport: Transport,
+    (admitted, accept): (Admitted, Option<String>),
+    door: (&Doorkeeper, &Worker),
+    settings: DoorSettings,
+) {
+    let (doorkeeper, worker) = door;
     let outlet = match transport.into_outlet(settings.socket) {
         Ok(outlet) => outlet,
         Err(error) => {
@@ -243,37 +259,25 @@ fn start_session(transport: Transport, admitted: Admitted, worker: &Worker, sett
             return;
         }
     };
-    // No content-length and no chunking: the stream ends when the connection does.
-    let opening = response_head(200, &admitted.opening.headers, None);
-    let join = Join::from_admitted(admitted, outlet, opening);
-    if let Some(connection) = worker.hub().join(join) {
-        Session::new(connection, worker.hub().clone(), settings.session_mailbox).start();
-    }
+    let head = match (admitted.opening.transport, &accept) {
+        (dialect::Transport::WebSocket, Some(accept)) => switching_head(accept, &admitted.opening.headers),
+        // No content-length and no chunking: the stream ends when the connection does.
+        _ => response_head(200, &admitted.opening.headers, None),
+    };
+    let dialect = doorkeeper.dialect(admitted.dialect);
+    // Where the rights have ended meanwhile there is nothing left to say.
+    let _ = opening::begin(admitted, (outlet, head), dialect, worker.hub(), settings.session);
 }
 
-impl Join {
-    /// `head` is what the outlet is sent before the dialect's own greeting.
-    pub(super) fn from_admitted(admitted: Admitted, outlet: Outlet, head: Bytes) -> Self {
-        let Admitted { dialect, opening: wanted, credential, guard, details } = admitted;
-        let opening = if wanted.greeting.is_empty() { head } else { [head, wanted.greeting].concat().into() };
-        Self {
-            outlet,
-            details,
-            dialect,
-            filter: wanted.filter,
-            formats: wanted.formats,
-            opening,
-            keepalive: wanted.keepalive,
-            notices: wanted.notices,
-            credential,
-            admission: guard,
+/// Says no: with an answer, or on a WebSocket that is closed as it opens.
+async fn refuse(mut transport: Transport, refused: Refused, accept: Option<String>, deadline: Duration) {
+    let bytes = match (refused, accept) {
+        (Refused::Answer(answer), _) => {
+            [&response_head(answer.status, &answer.headers, Some(answer.body.len()))[..], &answer.body].concat()
         }
-    }
-}
-
-async fn refuse(mut transport: Transport, answer: &Answer, deadline: Duration) {
-    let mut bytes = BytesMut::from(&response_head(answer.status, &answer.headers, Some(answer.body.len()))[..]);
-    bytes.extend_from_slice(&answer.body);
+        (Refused::Close(code), Some(accept)) => [switching_head(&accept, &[]), frame::close(code, "")].concat(),
+        (Refused::Close(_), None) => response_head(503, &[], Some(0)).to_vec(), // no dialect closes what was not asked for
+    };
     let say_no = async {
         transport.write_all(&bytes).await?;
         transport.shutdown().await
@@ -282,18 +286,30 @@ async fn refuse(mut transport: Transport, answer: &Answer, deadline: Duration) {
     let _ = timeout(deadline, say_no).await;
 }
 
+fn switching_head(accept: &str, headers: &[(&'static str, String)]) -> Bytes {
+    let mut head = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
+    put_headers(&mut head, [("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept)]);
+    put_headers(&mut head, headers.iter().map(|(name, value)| (*name, value.as_str())));
+    head.push_str("\r\n");
+    head.into()
+}
+
 fn response_head(status: u16, headers: &[(&'static str, String)], content_length: Option<usize>) -> Bytes {
     let reason = actix_http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
+    put_headers(&mut head, headers.iter().map(|(name, value)| (*name, value.as_str())));
+    if let Some(length) = content_length {
+        head.push_str(&format!("content-length: {length}\r\n"));
+    }
+    head.push_str("connection: close\r\n\r\n");
+    head.into()
+}
+
+fn put_headers<'h>(head: &mut String, headers: impl IntoIterator<Item = (&'h str, &'h str)>) {
     for (name, value) in headers {
         head.push_str(name);
         head.push_str(": ");
         head.push_str(value);
         head.push_str("\r\n");
     }
-    if let Some(length) = content_length {
-        head.push_str(&format!("content-length: {length}\r\n"));
-    }
-    head.push_str("connection: close\r\n\r\n");
-    head.into()
 }

@@ -37,10 +37,14 @@ impl<'b> StreamHead<'_, 'b> {
         self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).count()
     }
 
-    /// GET over HTTP/1.1 with one Host and no body, and nothing that asks for another protocol.
+    /// GET over HTTP/1.1 with one Host and no body, and nothing that asks for another protocol than WebSocket.
     fn is_plain(&self) -> bool {
-        let odd = ["content-length", "transfer-encoding", "upgrade", "expect"];
-        self.count("host") == 1 && odd.iter().all(|name| self.count(name) == 0) && self.count("authorization") <= 1
+        let odd = ["content-length", "transfer-encoding", "expect"];
+        let asks_for_websocket = || self.header("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+        self.count("host") == 1
+            && odd.iter().all(|name| self.count(name) == 0)
+            && self.count("authorization") <= 1
+            && (self.count("upgrade") == 0 || asks_for_websocket())
     }
 }
 
@@ -73,6 +77,12 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_for_a_websocket_is_too() {
+        let found = path("GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n");
+        assert_eq!(found.as_deref(), Some("/x||None"));
+    }
+
+    #[test]
     fn whatever_is_odd_or_partial_is_not() {
         for odd in [
             "GET /sse HTTP/1.1\r\nHost: x\r\n",
@@ -85,6 +95,8 @@ mod tests {
             "GET /sse HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
             "GET /sse HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n\r\n",
             "GET /sse HTTP/1.1\r\nHost : x\r\n\r\n",
+            "GET /sse HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n",
+            "GET /sse HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n\r\n",
         ] {
             assert_eq!(path(odd), None, "{odd:?}");
         }

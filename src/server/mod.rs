@@ -12,8 +12,10 @@ mod endpoint;
 mod front_door;
 pub mod head;
 mod mount;
+mod opening;
 mod ops;
 mod origin;
+mod paths;
 mod patience;
 mod publish;
 mod start_page;
@@ -51,10 +53,12 @@ use crate::{
     event::Limits,
     id::LibraryId,
     metrics::PublishMetrics,
+    session::InboundLimits,
     source::{Publisher, folder::Catalogue},
     state::State,
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
+use opening::SessionSettings;
 use patience::{Patient, Turn};
 
 /// Clients that may wait to be accepted.
@@ -83,6 +87,8 @@ pub struct Shared {
     pub session_mailbox: usize,
     /// What is going on.
     pub state: Arc<State>,
+    /// What clients may say on a WebSocket.
+    pub inbound: InboundLimits,
     /// What the watched folders hold.
     pub catalogue: Option<Catalogue>,
     /// The libraries with a watched folder.
@@ -184,7 +190,11 @@ pub fn start(
             FrontDoor {
                 http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
-                settings: DoorSettings { head: settings.head, socket: settings.socket, session_mailbox: shared.session_mailbox },
+                settings: DoorSettings {
+                    head: settings.head,
+                    socket: settings.socket,
+                    session: SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound },
+                },
                 tls: tls.clone(),
                 crew: Arc::clone(&crew),
             }

@@ -4,41 +4,43 @@
 //! later request on a kept-alive connection.
 
 use std::{
+    convert::Infallible,
+    future::ready,
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use actix::Actor;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{BodySize, MessageBody},
-    http::{StatusCode, header::HeaderName},
+    http::{StatusCode, Version, header::HeaderName},
     web,
 };
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 
-use super::{Shared, api, caller, doorkeeper::Decision, endpoint, ops, publish, start_page, worker::Worker};
+use super::{
+    Shared, api, caller,
+    doorkeeper::{Admitted, Decision},
+    endpoint,
+    opening::{self, SessionSettings},
+    ops, paths, publish, start_page,
+    worker::Worker,
+};
 use crate::{
     connection::{BodyOutlet, Connection, Outlet},
-    dialect::{Answer, Request},
-    hub::{HubHandle, Join},
-    session::Session,
+    dialect::{self, Answer, Refused, Request},
+    hub::HubHandle,
+    websocket::{
+        frame,
+        handshake::{self, Wanted},
+    },
 };
 
 /// Every route of the main listener.
 pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
-    for (dialect, path) in shared.doorkeeper.stream_paths() {
-        config.service(
-            web::resource(path)
-                .route(
-                    web::get()
-                        .to(move |request: HttpRequest, shared: web::Data<Shared>| async move { stream(&request, &shared, dialect).await }),
-                )
-                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
-        );
-    }
     config
         .service(
             web::resource("/api/events")
@@ -48,15 +50,37 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         .configure(api::routes)
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
         .configure(|config| endpoint::routes(config, &shared.doorkeeper))
-        .configure(ops::health_routes);
+        .configure(ops::health_routes)
+        .configure(|config| streams(config, shared));
+}
+
+/// Every stream endpoint, and behind any prefix those that are found there.
+fn streams(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
+    for (dialect, path) in shared.doorkeeper.stream_paths() {
+        let prefixed = paths::is_anywhere(path).then(|| format!("/{{prefix:.+}}{path}"));
+        for pattern in std::iter::once(path.to_owned()).chain(prefixed) {
+            let open = move |request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>| async move {
+                stream(&request, payload, &shared, (dialect, path)).await
+            };
+            let preflighted = web::method(actix_web::http::Method::OPTIONS).to(preflight);
+            config.service(web::resource(pattern).route(web::get().to(open)).route(preflighted));
+        }
+    }
 }
 
 /// A stream through a response body: the same session, another outlet.
-async fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResponse {
+async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared, (dialect, path): (usize, &'static str)) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
     let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);
+    let wanted = if http.version() == Version::HTTP_11 { handshake::wanted(&header) } else { Wanted::Nothing };
+    if let Some(answer) = opening::not_a_handshake(&wanted) {
+        return plain(answer);
+    }
+    let accept = if let Wanted::WebSocket { accept } = wanted { Some(accept) } else { None };
     let request = Request {
+        path,
+        websocket: accept.is_some(),
         query: http.query_string(),
         header: &header,
         peer: http.peer_addr(),
@@ -68,20 +92,53 @@ async fn stream(http: &HttpRequest, shared: &Shared, dialect: usize) -> HttpResp
         let answer = doorkeeper.ask(&token).await;
         decision = doorkeeper.admit(dialect, &request, Some(answer));
     }
-    let admitted = match decision {
-        Decision::Admit(admitted) => *admitted,
-        Decision::Refuse(answer) => return plain(answer),
-        Decision::Ask(_) => return HttpResponse::ServiceUnavailable().finish(), // an answer was given: it is not asked twice
+    match decision {
+        Decision::Admit(admitted) => begin(*admitted, accept, payload, shared, &worker),
+        Decision::Refuse(refused) => refuse(refused, accept),
+        Decision::Ask(_) => HttpResponse::ServiceUnavailable().finish(), // an answer was given: it is not asked twice
+    }
+}
+
+fn begin(admitted: Admitted, accept: Option<String>, payload: web::Payload, shared: &Shared, worker: &Worker) -> HttpResponse {
+    let accept = accept.filter(|_| admitted.opening.transport == dialect::Transport::WebSocket);
+    let (mut response, body) = match &accept {
+        Some(accept) => (switching(accept), BodyOutlet::with_inbound(Box::pin(said(payload)))),
+        None => (HttpResponse::Ok(), BodyOutlet::default()),
     };
-    let mut response = HttpResponse::Ok();
     for (name, value) in &admitted.opening.headers {
         response.insert_header((*name, value.as_str()));
     }
-    let body = Rc::new(BodyOutlet::default());
-    let join = Join::from_admitted(admitted, Outlet::body(Rc::clone(&body)), Bytes::new());
-    let Some(connection) = worker.hub().join(join) else { return HttpResponse::Unauthorized().finish() };
-    Session::new(Rc::clone(&connection), worker.hub().clone(), shared.session_mailbox).start();
+    let body = Rc::new(body);
+    let (outlet, dialect) = (Outlet::body(Rc::clone(&body)), shared.doorkeeper.dialect(admitted.dialect));
+    let settings = SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound };
+    let Some(connection) = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), settings) else {
+        return HttpResponse::Unauthorized().finish();
+    };
     response.body(StreamBody { body, connection, hub: worker.hub().clone() })
+}
+
+/// What a client says, until it is gone.
+fn said(payload: web::Payload) -> impl Stream<Item = Bytes> {
+    payload.take_while(|bytes| ready(bytes.is_ok())).filter_map(|bytes| ready(bytes.ok()))
+}
+
+/// Says no: with an answer, or on a WebSocket that is closed as it opens.
+fn refuse(refused: Refused, accept: Option<String>) -> HttpResponse {
+    match (refused, accept) {
+        (Refused::Answer(answer), _) => plain(answer),
+        (Refused::Close(code), Some(accept)) => {
+            let close: Result<_, Infallible> = Ok(frame::close(code, ""));
+            switching(&accept).streaming(futures_util::stream::iter([close]))
+        }
+        (Refused::Close(_), None) => HttpResponse::ServiceUnavailable().finish(), // no dialect closes what was not asked for
+    }
+}
+
+fn switching(accept: &str) -> HttpResponseBuilder {
+    let mut response = HttpResponse::SwitchingProtocols();
+    response.upgrade("websocket");
+    response.insert_header(("sec-websocket-accept", accept));
+    response
 }
 
 /// A header that appears once and is text.
@@ -131,7 +188,7 @@ struct StreamBody {
 }
 
 impl MessageBody for StreamBody {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn size(&self) -> BodySize {
         BodySize::Stream

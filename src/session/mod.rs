@@ -3,31 +3,52 @@
 //! It owns the reading side and the waiting: its task wakes for input, for a socket that takes bytes again, and for what
 //! its hub tells it through its bounded mailbox. It never writes; the hub's flush loop does, on the same thread.
 
+mod inbound;
+
 use std::{
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context as TaskContext, Poll},
+    time::Duration,
 };
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
+use tokio::time::{Sleep, sleep};
+
+pub use inbound::InboundLimits;
 
 use crate::{
     connection::{Connection, Control},
+    dialect::Dialect,
     hub::HubHandle,
 };
+use inbound::{Inbound, Turn};
+
+/// How long a client may take to close its side of a WebSocket after ours is closed.
+const LAST_READS: Duration = Duration::from_secs(2);
 
 /// One client. Holds no buffer while idle.
 pub struct Session {
     connection: Rc<Connection>,
     hub: HubHandle,
     mailbox: usize,
+    /// What it says; `None`: it has nothing to say.
+    inbound: Option<Box<Inbound>>,
+    finishing: bool,
 }
 
 impl Session {
-    /// A session of a connection that has joined its hub.
+    /// A session of a connection that has joined its hub, whose client has nothing to say.
     #[must_use]
     pub fn new(connection: Rc<Connection>, hub: HubHandle, mailbox: usize) -> Self {
-        Self { connection, hub, mailbox }
+        Self { connection, hub, mailbox, inbound: None, finishing: false }
+    }
+
+    /// A session whose client speaks WebSocket with that dialect.
+    #[must_use]
+    pub fn websocket(connection: Rc<Connection>, hub: HubHandle, mailbox: usize, dialect: Arc<dyn Dialect>, limits: InboundLimits) -> Self {
+        Self { connection, hub, mailbox, inbound: Some(Box::new(Inbound::new(dialect, limits))), finishing: false }
     }
 }
 
@@ -46,8 +67,24 @@ impl Handler<Control> for Session {
 
     fn handle(&mut self, control: Control, ctx: &mut Self::Context) {
         match control {
-            Control::Ended(_) => ctx.stop(),
+            Control::Ended(_) => self.finish(ctx),
         }
+    }
+}
+
+impl Session {
+    /// The hub has let go of the connection. On a WebSocket the last word must not be lost over what the client still
+    /// sends, so that is read away first.
+    fn finish(&mut self, ctx: &mut Context<Self>) {
+        if self.inbound.take().is_none() {
+            if !self.finishing {
+                ctx.stop();
+            }
+            return;
+        }
+        self.finishing = true;
+        self.connection.outlet().finish();
+        ctx.spawn(LastReads(Box::pin(sleep(LAST_READS))));
     }
 }
 
@@ -60,17 +97,36 @@ impl ActorFuture<Session> for Pump {
     fn poll(self: Pin<&mut Self>, session: &mut Session, ctx: &mut Context<Session>, task: &mut TaskContext<'_>) -> Poll<()> {
         let connection = &session.connection;
         if connection.ended.get() {
-            ctx.stop();
+            session.finish(ctx); // its mailbox says so too, unless it ended before it began
             return Poll::Ready(());
         }
         connection.register(task.waker());
-        if connection.outlet().poll_gone(task).is_ready() {
+        let gone = match &mut session.inbound {
+            Some(inbound) => matches!(inbound.turn(connection, &session.hub, task), Turn::Gone),
+            None => connection.outlet().poll_gone(task).is_ready(),
+        };
+        if gone {
             session.hub.gone(connection);
             ctx.stop();
             return Poll::Ready(());
         }
         if connection.blocked_since().is_some() && connection.poll_writable(task).is_ready() {
             session.hub.writable(connection);
+        }
+        Poll::Pending
+    }
+}
+
+/// Reads away what a client says after the end, until it closes too or its time is over.
+struct LastReads(Pin<Box<Sleep>>);
+
+impl ActorFuture<Session> for LastReads {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, session: &mut Session, ctx: &mut Context<Session>, task: &mut TaskContext<'_>) -> Poll<()> {
+        if session.connection.outlet().poll_gone(task).is_ready() || self.0.as_mut().poll(task).is_ready() {
+            ctx.stop();
+            return Poll::Ready(());
         }
         Poll::Pending
     }

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("metrics", &[]),
     ("frame", &[]),
+    ("websocket", &[]),
     ("event", &[]),
     // Settings name event types and levels in rights: one list of their names, the event's. `event` never reads settings.
     ("config", &["event"]),
@@ -32,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// The value types that everybody may import.
-const FREE_TO_ALL: &[&str] = &["id", "clock", "metrics", "frame"];
+const FREE_TO_ALL: &[&str] = &["id", "clock", "metrics", "frame", "websocket"];
 
 /// The exceptions, for the value types themselves: they would otherwise be free to import each other in circles. A frame
 /// tells clients until when their credentials count, so it knows what a time is.
@@ -53,6 +54,10 @@ const HOMES: &[(&str, &[&str])] = &[
 /// What a module must not name, whoever else may.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("dialect", &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"]),
+    (
+        "websocket",
+        &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"],
+    ),
     ("event", &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"]),
     ("access", &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"]),
 ];

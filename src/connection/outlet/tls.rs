@@ -62,6 +62,35 @@ impl TlsOutlet {
         self.poll_flush(&mut self.tls.borrow_mut(), cx)
     }
 
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Reads once; ready with `None` when the client is gone.
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Option<usize>> {
+        let mut tls = self.tls.borrow_mut();
+        loop {
+            match tls.reader().read(scratch) {
+                Ok(n) if n > 0 => return Poll::Ready(Some(n)),
+                Err(error) if must_wait(&error) => {}
+                _ => return Poll::Ready(None), // it closed its side, with a word or without
+            }
+            match self.socket.poll_read_ready(cx) {
+                Poll::Pending => return self.answer(&mut tls, cx).map(|()| None),
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(())) => {}
+            }
+            match tls.read_tls(&mut Wire(&self.socket)) {
+                Err(error) if must_wait(&error) => continue,
+                Err(_) => return Poll::Ready(None),
+                Ok(_) => {} // at the end of the socket the reader above says so
+            }
+            if tls.process_new_packets().is_err() {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
     /// What a client says is decrypted, because a key update or its goodbye may be among it, and dropped.
     pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut tls = self.tls.borrow_mut();

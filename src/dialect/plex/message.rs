@@ -6,7 +6,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::types::NoticeType;
-use crate::event::json::{Value, quote};
+use crate::{
+    event::json::{Value, quote},
+    websocket::frame::put_text,
+};
 
 /// How messages travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,24 +74,5 @@ impl Messages {
         for part in parts {
             self.bytes.put_slice(part.as_bytes());
         }
-    }
-}
-
-fn put_text(out: &mut BytesMut, parts: &[&str]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    out.put_u8(0x81);
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(length @ 0..=125), _) => out.put_u8(length),
-        (_, Ok(length)) => {
-            out.put_u8(126);
-            out.put_u16(length);
-        }
-        _ => {
-            out.put_u8(127);
-            out.put_u64(length as u64);
-        }
-    }
-    for part in parts {
-        out.put_slice(part.as_bytes());
     }
 }

@@ -6,6 +6,10 @@
 //!                                                   ◄──────  200 text/event-stream (or octets, by Accept)
 //!                                                   ◄──────  event: ping / data: {}  at once and every 10 s
 //!                                                   ◄──────  event: playing / data: {"PlaySessionStateNotification":{…}}
+//!
+//!   GET /:/websockets/notifications?X-Plex-Token=…  ──────►  no: 401 before the upgrade; full: 101, close 1013
+//!   Upgrade: websocket                              ◄──────  101, and a WebSocket ping every 10 s
+//!                                                   ◄──────  {"NotificationContainer":{"type":"playing","size":1,…:[{…}]}}
 //! ```
 
 mod container;
@@ -22,22 +26,29 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    About, Answer, Dialect, Opening, Query, Refusal, Request,
+    About, Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport,
     endpoint::{self, Call, Endpoint, Reaction},
-    retry,
+    retry, websocket_goodbye,
 };
 use crate::{
     access::Principal,
     clock::Timestamp,
     config,
     frame::{Goodbye, Keepalive, Notices, sse_comment},
+    websocket,
 };
 use message::Form;
 use rest::Identity;
 use sections::{Section, Sections};
 
+/// The path of the event stream; the others are those of the WebSocket: the one every client asks for, and the documented one.
+const EVENT_SOURCE: &str = "/:/eventsource/notifications";
+
 /// What clients that count pings wait for; a comment would not do (wire notes, section 5).
 const SSE_PING: &[u8] = b"event: ping\ndata: {}\n\n";
+
+/// What a ping carries; whatever comes back is life.
+const WEBSOCKET_PING: &[u8] = b"fanfare";
 
 /// The dialect, as the settings have it.
 #[derive(Debug)]
@@ -68,7 +79,7 @@ impl Dialect for Plex {
     }
 
     fn stream_paths(&self) -> &'static [&'static str] {
-        &["/:/eventsource/notifications"]
+        &["/:/eventsource/notifications", "/:/websockets/notifications", "/:/websocket/notifications"]
     }
 
     fn guide(&self) -> &'static str {
@@ -83,21 +94,41 @@ impl Dialect for Plex {
         request::client(request).or_else(|| (request.header)("user-agent").map(str::to_owned))
     }
 
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening {
-        let wanted = request::Wanted::read(Query(request.query));
-        Opening {
-            formats: encode::formats(&self.sections, Form::Sse, wanted.types),
-            filter: wanted.into_filter(principal),
-            headers: refusal::stream_headers(request),
-            keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(SSE_PING) }),
-            // Opens proxies that hold the first bytes back.
-            greeting: Bytes::from_static(SSE_PING),
-            notices: Notices { gap: Some(gap), expiring: None, goodbye: Some(goodbye) },
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
+        // Generated clients ask for the stream with a plain request to a WebSocket's path (wire notes, section 2).
+        if !request.websocket && request.path != EVENT_SOURCE && refusal::named_stream_type(request).is_none() {
+            return Err(refusal::no_websocket());
         }
+        let form = if request.websocket && request.path != EVENT_SOURCE { Form::WebSocket } else { Form::Sse };
+        let wanted = request::Wanted::read(Query(request.query));
+        let (formats, filter) = (encode::formats(&self.sections, form, wanted.types), wanted.into_filter(principal));
+        let interval = self.ping_interval;
+        Ok(match form {
+            Form::Sse => Opening {
+                transport: Transport::EventStream,
+                filter,
+                formats,
+                headers: refusal::stream_headers(request),
+                // Opens proxies that hold the first bytes back.
+                greeting: Bytes::from_static(SSE_PING),
+                keepalive: Some(Keepalive { interval, frame: Bytes::from_static(SSE_PING), silence: None }),
+                notices: Notices { gap: Some(gap), expiring: None, goodbye: Some(goodbye) },
+            },
+            Form::WebSocket => Opening {
+                transport: Transport::WebSocket,
+                filter,
+                formats,
+                headers: Vec::new(),
+                greeting: Bytes::new(),
+                keepalive: Some(Keepalive { interval, frame: websocket::frame::ping(WEBSOCKET_PING), silence: Some(2 * interval) }),
+                // Every message is a notification to these clients, and some stop at one they do not know.
+                notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            },
+        })
     }
 
-    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Answer {
-        refusal::answer(request, refusal)
+    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused {
+        refusal::refused(request, refusal)
     }
 
     fn endpoints(&self) -> &'static [&'static Endpoint] {
@@ -117,7 +148,7 @@ fn gap(n_missed: u64) -> Bytes {
 /// A client that shall come back is told when, so that not all come at once.
 fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
     match goodbye {
-        Goodbye::ComeBack => Some(retry::hint()),
+        Goodbye::Stopping | Goodbye::ComeBack => Some(retry::hint()),
         Goodbye::NotWithThese => None,
     }
 }

@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{Answer, Refusal, Request, super::retry};
+use super::{super::retry, Answer, Refusal, Refused, Request};
+use crate::websocket::CloseCode;
 
 /// The real server's 91 bytes.
 const UNAUTHORISED: &str = "<html><head><title>Unauthorized</title></head><body><h1>401 Unauthorized</h1></body></html>";
+
+const NO_WEBSOCKET: &str = "a WebSocket, or `Accept: text/event-stream`, is needed here\n";
 
 const EVENT_STREAM: &str = "text/event-stream";
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -39,14 +42,27 @@ pub(super) fn unauthorised() -> Answer {
     }
 }
 
+/// A plain request to a WebSocket's path, from somebody who would not understand a stream.
+pub(super) fn no_websocket() -> Answer {
+    Answer { status: 400, headers: vec![("content-type", "text/plain".to_owned())], body: Bytes::from_static(NO_WEBSOCKET.as_bytes()) }
+}
+
 /// A refusal, ready to be sent.
-pub(super) fn answer(request: &Request<'_>, refusal: Refusal) -> Answer {
+///
+/// A handshake is never refused because the server is full or stops: a client in wide use then stays away for good, and
+/// comes back from a close within seconds (wire notes, rule 10).
+pub(super) fn refused(request: &Request<'_>, refusal: Refusal) -> Refused {
     match refusal {
-        Refusal::Unauthorised | Refusal::TooManyAttempts(_) => unauthorised(),
+        Refusal::Unauthorised | Refusal::TooManyAttempts(_) => Refused::Answer(unauthorised()),
+        Refusal::Full if request.websocket => Refused::Close(CloseCode::TRY_AGAIN_LATER),
+        Refusal::Draining if request.websocket => Refused::Close(CloseCode::GOING_AWAY),
         // A native EventSource never comes back from a 503; a stream that ends with a hint it tries again.
-        Refusal::Full | Refusal::Draining => Answer { status: 200, headers: stream_headers(request), body: retry::hint() },
+        Refusal::Full | Refusal::Draining => {
+            Refused::Answer(Answer { status: 200, headers: stream_headers(request), body: retry::hint() })
+        }
     }
 }
+
 
 #[cfg(test)]
 mod tests {
@@ -54,13 +70,24 @@ mod tests {
 
     fn stream_type(accept: Option<&'static str>) -> String {
         let header = move |name: &str| accept.filter(|_| name == "accept");
-        stream_headers(&Request { query: "", header: &header, peer: None, address: None, secure: false }).swap_remove(0).1
+        stream_headers(&Request { path: "", query: "", header: &header, peer: None, address: None, secure: false, websocket: false }).swap_remove(0).1
     }
 
     #[test]
     fn the_refusal_is_the_real_servers_91_bytes() {
         assert_eq!(UNAUTHORISED.len(), 91);
         assert_eq!(unauthorised().status, 401);
+    }
+
+    #[test]
+    fn a_handshake_is_accepted_and_closed_when_the_server_is_full_or_stops() {
+        let none = |_: &str| None;
+        let handshake = Request { path: "", query: "", header: &none, peer: None, address: None, secure: false, websocket: true };
+        assert_eq!(refused(&handshake, Refusal::Full), Refused::Close(CloseCode::TRY_AGAIN_LATER));
+        assert_eq!(refused(&handshake, Refusal::Draining), Refused::Close(CloseCode::GOING_AWAY));
+        for refusal in [Refusal::Unauthorised, Refusal::TooManyAttempts(std::time::Duration::from_secs(9))] {
+            assert_eq!(refused(&handshake, refusal), Refused::Answer(unauthorised()));
+        }
     }
 
     #[test]

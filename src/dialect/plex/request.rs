@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn request<'a>(query: &'a str, header: &'a dyn Fn(&str) -> Option<&'a str>) -> Request<'a> {
-        Request { query, header, peer: None, address: None, secure: false }
+        Request { path: "", query, header, peer: None, address: None, secure: false, websocket: false }
     }
 
     #[test]

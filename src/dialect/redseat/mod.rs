@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use encode::{DEFAULT_KINDS, Spelling, formats};
 
-use super::{Answer, Dialect, Opening, Query, Refusal, Request, retry};
+use super::{Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport, retry};
 use crate::{
     access::Principal,
     clock::Timestamp,
@@ -72,9 +72,10 @@ impl Dialect for RedSeat {
         true
     }
 
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Opening {
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
         let wanted = request::Wanted::read(Query(request.query), self.spelling);
-        Opening {
+        Ok(Opening {
+            transport: Transport::EventStream,
             formats: formats(wanted.spelling, wanted.scan_named),
             notices: Notices {
                 gap: Some(if wanted.gap_event { gap_event } else { gap_comment }),
@@ -84,12 +85,12 @@ impl Dialect for RedSeat {
             filter: wanted.into_filter(principal),
             headers: refusal::stream_headers(),
             greeting: Bytes::new(),
-            keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(b":ping\n") }),
-        }
+            keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(b":ping\n"), silence: None }),
+        })
     }
 
-    fn refuse(&self, _: &Request<'_>, refusal: Refusal) -> Answer {
-        refusal::answer(refusal)
+    fn refuse(&self, _: &Request<'_>, refusal: Refusal) -> Refused {
+        Refused::Answer(refusal::answer(refusal))
     }
 }
 
@@ -111,7 +112,7 @@ fn expiring(left: Duration, ends: Timestamp) -> Bytes {
 /// A client that shall come back is told when, so that not all come at once; with refused credentials it is told nothing.
 fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
     match goodbye {
-        Goodbye::ComeBack => Some(retry::hint()),
+        Goodbye::Stopping | Goodbye::ComeBack => Some(retry::hint()),
         Goodbye::NotWithThese => None,
     }
 }

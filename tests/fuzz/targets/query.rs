@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fanfare::{
     access::{Principal, RawNames},
     config,
-    dialect::{Dialect, Query, Refusal, Request, redseat::RedSeat},
+    dialect::{Dialect, Query, Refusal, Refused, Request, redseat::RedSeat},
 };
 
 /// As many libraries, and events, as a request may name.
@@ -19,10 +19,10 @@ pub(super) fn target(data: &[u8]) {
     }
     let redseat = RedSeat::new(&config::Dialects::default().redseat);
     let header = |name: &str| (name == "authorization" && !header.is_empty()).then_some(header);
-    let request = Request { query, header: &header, peer: None, address: None, secure: false };
+    let request = Request { path: "/sse", websocket: false, query, header: &header, peer: None, address: None, secure: false };
     token_is_as_shown(&redseat, &request);
     let principal = Arc::new(Principal::default());
-    let opening = redseat.open(&request, Arc::clone(&principal));
+    let Ok(opening) = redseat.open(&request, Arc::clone(&principal)) else { panic!("a stream is never refused for its query") };
     assert_eq!(opening.filter.principal, principal, "a request changes nobody's rights");
     if let Some(libraries) = &opening.filter.libraries {
         assert!(libraries.len() <= MAX_NAMED && libraries.is_sorted(), "{libraries:?}");
@@ -33,7 +33,10 @@ pub(super) fn target(data: &[u8]) {
         assert!(names.len() <= MAX_NAMED, "{} names", names.len());
     }
     // Nothing of the request comes back in a head.
-    let answers = [Refusal::Unauthorised, Refusal::Full, Refusal::Draining].map(|refusal| redseat.refuse(&request, refusal).headers);
+    let answers = [Refusal::Unauthorised, Refusal::Full, Refusal::Draining].map(|refusal| match redseat.refuse(&request, refusal) {
+        Refused::Answer(answer) => answer.headers,
+        Refused::Close(code) => panic!("no WebSocket was asked for: {code:?}"),
+    });
     for (name, value) in opening.headers.iter().chain(answers.iter().flatten()) {
         assert!(!value.contains(['\r', '\n', '\0']) && !name.contains(['\r', '\n', ':']), "{name}: {value:?}");
     }

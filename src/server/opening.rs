@@ -1,0 +1,70 @@
+//! How a stream opens, whichever way its client came in: what it is asked, what it is answered, and its session.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix::Actor;
+use bytes::Bytes;
+
+use super::doorkeeper::Admitted;
+use crate::{
+    connection::{Connection, Outlet},
+    dialect::{Answer, Dialect, Transport},
+    hub::{HubHandle, Join},
+    session::{InboundLimits, Session},
+    websocket::handshake::{self, Wanted},
+};
+
+/// What sessions are set up with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SessionSettings {
+    /// Messages a session's mailbox holds.
+    pub(super) mailbox: usize,
+    /// What its client may say.
+    pub(super) inbound: InboundLimits,
+}
+
+/// What a request for a WebSocket is told that is not whole or not of our version, in any dialect.
+pub(super) fn not_a_handshake(wanted: &Wanted) -> Option<Answer> {
+    let (status, headers) = match wanted {
+        Wanted::OtherVersion => (426, vec![("upgrade", "websocket".to_owned()), ("sec-websocket-version", handshake::VERSION.to_owned())]),
+        Wanted::Malformed => (400, Vec::new()),
+        Wanted::Nothing | Wanted::WebSocket { .. } => return None,
+    };
+    Some(Answer { status, headers, body: Bytes::new() })
+}
+
+/// The client joins its hub and gets a session; `None`: its rights have ended meanwhile.
+pub(super) fn begin(
+    admitted: Admitted,
+    (outlet, head): (Outlet, Bytes),
+    dialect: &Arc<dyn Dialect>,
+    hub: &HubHandle,
+    settings: SessionSettings,
+) -> Option<Rc<Connection>> {
+    let transport = admitted.opening.transport;
+    let connection = hub.join(join(admitted, outlet, head))?;
+    let (own, hub) = (Rc::clone(&connection), hub.clone());
+    match transport {
+        Transport::EventStream => Session::new(own, hub, settings.mailbox).start(),
+        Transport::WebSocket => Session::websocket(own, hub, settings.mailbox, Arc::clone(dialect), settings.inbound).start(),
+    };
+    Some(connection)
+}
+
+/// `head` is what the outlet is sent before the dialect's own greeting.
+fn join(admitted: Admitted, outlet: Outlet, head: Bytes) -> Join {
+    let Admitted { dialect, opening: wanted, credential, guard, details } = admitted;
+    let opening = if wanted.greeting.is_empty() { head } else { [head, wanted.greeting].concat().into() };
+    Join {
+        outlet,
+        details,
+        dialect,
+        filter: wanted.filter,
+        formats: wanted.formats,
+        opening,
+        keepalive: wanted.keepalive,
+        notices: wanted.notices,
+        credential,
+        admission: guard,
+    }
+}

@@ -1,0 +1,52 @@
+//! How a request's path finds the endpoint it means.
+//!
+//! Some servers' paths hold a colon, which clients write as it is or escaped, and stand behind a prefix where a proxy hands
+//! them on with one.
+
+use std::borrow::Cow;
+
+/// What a path begins with that is found behind any prefix.
+const ANYWHERE: &str = "/:/";
+
+/// The path with its escaped colons as they are.
+pub(super) fn with_colons(path: &str) -> Cow<'_, str> {
+    if path.contains("%3A") || path.contains("%3a") { path.replace("%3A", ":").replace("%3a", ":").into() } else { path.into() }
+}
+
+/// Whether a path, its colons as they are, leads to that endpoint.
+pub(super) fn leads_to(path: &str, endpoint: &str) -> bool {
+    path == endpoint || endpoint.starts_with(ANYWHERE) && path.starts_with('/') && path.ends_with(endpoint)
+}
+
+/// Whether an endpoint is also found behind a prefix.
+pub(super) fn is_anywhere(endpoint: &str) -> bool {
+    endpoint.starts_with(ANYWHERE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colon_may_be_escaped_and_a_prefix_may_stand_before_it() {
+        let leads = |path: &str| leads_to(&with_colons(path), "/:/websockets/notifications");
+        for path in ["/:/websockets/notifications", "/%3A/websockets/notifications", "/%3a/websockets/notifications"] {
+            assert!(leads(path) && leads(&format!("/plex{path}")) && leads(&format!("/a/b{path}")), "{path}");
+        }
+        for path in [
+            "/websockets/notifications",
+            "/:/websockets/notifications/",
+            "/:/websockets",
+            "x/:/websockets/notifications",
+            "/x:/websockets/notifications",
+        ] {
+            assert!(!leads(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn any_other_endpoint_is_exactly_its_path() {
+        assert!(leads_to("/sse", "/sse"));
+        assert!(!leads_to("/a/sse", "/sse"));
+    }
+}
