@@ -22,13 +22,15 @@ use std::{
 
 use tokio::sync::mpsc;
 
-pub use embed::{Handle, spawn};
+pub use embed::{Handle, spawn, spawn_speaking};
 pub use engine::{Engine, Publish};
 
 use crate::{
     access::{Directory, OpenError, PrincipalStore, Secret},
     config::Settings,
+    dialect::{self, About, Dialect},
     id::UserId,
+    metrics::MAX_DIALECTS,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
 };
@@ -74,6 +76,9 @@ pub enum StartError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Randomness,
+    /// More dialects than are counted apart.
+    #[error("at most {MAX_DIALECTS} dialects can be spoken")]
+    TooManyDialects,
 }
 
 /// A server that has bound its addresses and not started yet.
@@ -84,8 +89,8 @@ pub struct App {
     tls: Option<Arc<Tls>>,
     directory: Arc<Directory>,
     run_token: Secret,
-    server_id: String,
     store: Option<Arc<Store>>,
+    dialects: Vec<Arc<dyn Dialect>>,
 }
 
 impl App {
@@ -103,7 +108,18 @@ impl App {
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
-        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, server_id, store })
+        let about = About { name: &settings.server.name, id: &server_id, libraries: &settings.libraries };
+        let dialects = dialect::all(&settings.dialects, &about);
+        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store, dialects })
+    }
+
+    /// Speaks further dialects beside those of the settings.
+    ///
+    /// # Errors
+    /// [`StartError::TooManyDialects`]: each is counted apart, and there is room for [`MAX_DIALECTS`].
+    pub fn speak(&mut self, further: impl IntoIterator<Item = Arc<dyn Dialect>>) -> Result<(), StartError> {
+        self.dialects.extend(further);
+        if self.dialects.len() > MAX_DIALECTS { Err(StartError::TooManyDialects) } else { Ok(()) }
     }
 
     /// The address clients connect to; the port is the real one where the settings say 0.
@@ -133,12 +149,12 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, server_id, store, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
         let parts = Parts::new(&settings, directory, roll_call);
-        let shared = parts.shared(&settings, &server_id, store.clone());
+        let shared = parts.shared(&settings, dialects, store.clone());
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
         let metrics = server::start_metrics(metrics_listener, &shared)?;
         let handles = [workers.handle(), metrics.handle()];

@@ -4,14 +4,14 @@
 
 use std::{
     net::SocketAddr,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
 
 use tokio::sync::oneshot;
 
 use super::{App, Engine, StartError};
-use crate::{access::Secret, config::Settings};
+use crate::{access::Secret, config::Settings, dialect::Dialect};
 
 /// A running server inside another program. Dropped, it stops without being waited for.
 pub struct Handle {
@@ -32,7 +32,16 @@ pub struct Handle {
 /// # Errors
 /// [`StartError`] names the address, file or directory that cannot be used.
 pub fn spawn(settings: Settings) -> Result<Handle, StartError> {
-    let app = App::build(settings)?;
+    spawn_speaking(settings, Vec::new())
+}
+
+/// As [`spawn`], with further dialects beside those of the settings: a program's own protocol.
+///
+/// # Errors
+/// [`StartError`] names the address, file or directory that cannot be used.
+pub fn spawn_speaking(settings: Settings, further: Vec<Arc<dyn Dialect>>) -> Result<Handle, StartError> {
+    let mut app = App::build(settings)?;
+    app.speak(further)?;
     let (address, metrics_address, run_token) = (app.address()?, app.metrics_address()?, app.run_token().clone());
     let (started, answer) = mpsc::sync_channel(1);
     let (stop, stopped) = oneshot::channel();

@@ -17,7 +17,7 @@ use crate::{
     access::Directory,
     config::{self, Settings},
     connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
-    dialect::{self, About},
+    dialect::Dialect,
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
     metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
@@ -155,10 +155,8 @@ impl Parts {
     }
 
     /// What the routes share.
-    pub(super) fn shared(&self, settings: &Settings, server_id: &str, store: Option<Arc<Store>>) -> Arc<Shared> {
+    pub(super) fn shared(&self, settings: &Settings, dialects: Vec<Arc<dyn Dialect>>, store: Option<Arc<Store>>) -> Arc<Shared> {
         let limits = &settings.limits;
-        let about = About { name: &settings.server.name, id: server_id, libraries: &settings.libraries };
-        let dialects = dialect::all(&settings.dialects, &about);
         let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
         let doorkeeper = Doorkeeper::new(
             door_rules(settings),
