@@ -168,6 +168,7 @@ impl App {
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
+        shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         shared.ready.store(true, Ordering::Relaxed);
         Ok(Running { shared, folders, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
     }

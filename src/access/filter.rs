@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     access::Principal,
-    event::{Audience, Envelope, Event, EventKind, KindSet, Level, Rule, Who},
+    event::{Audience, Envelope, Event, EventKind, KindSet, Level, Rule},
     id::{ConnectionId, LibraryId},
 };
 
@@ -51,15 +51,7 @@ impl Filter {
     /// Whether this group satisfies a rule: who may see all of an event is asked with it. `known` as for [`Filter::admits`].
     #[must_use]
     pub fn meets(&self, rule: &Rule, known: Option<Level>) -> bool {
-        let principal = &self.principal;
-        match rule {
-            Rule::Everyone => principal.member,
-            Rule::Admins => principal.admin,
-            Rule::Library(library, needed) => known.map_or_else(|| principal.has(library, *needed), |level| level >= *needed),
-            Rule::User(user) => principal.reads_as(user),
-            Rule::UserOrAdmins(user) => principal.admin || principal.reads_as(user),
-            Rule::Publishers(library) => principal.publish.covers(library.as_ref()),
-        }
+        self.principal.meets(rule, known)
     }
 
     fn wants(&self, envelope: &Envelope) -> bool {
@@ -87,19 +79,7 @@ impl Filter {
     }
 
     fn in_audience(&self, audience: &Audience, level: Option<Level>) -> bool {
-        self.meets(&audience.rule, level) && (audience.only.is_empty() || audience.only.iter().any(|who| self.is(who)))
-    }
-
-    fn is(&self, who: &Who) -> bool {
-        let principal = &self.principal;
-        match who {
-            Who::All => true,
-            Who::Admin => principal.admin,
-            Who::Library(library) => principal.has(library, Level::Read),
-            Who::LibraryAdmin(library) => principal.has(library, Level::Admin),
-            Who::User(user) => principal.reads_as(user),
-            Who::Session(connection) => self.connection == Some(*connection),
-        }
+        self.principal.is_in(audience, level, self.connection)
     }
 }
 
@@ -108,6 +88,7 @@ mod tests {
     use super::*;
     use crate::{
         access::{LibraryRights, PublishRights},
+        event::Who,
         id::UserId,
     };
 

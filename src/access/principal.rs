@@ -2,8 +2,8 @@
 
 use crate::{
     config::{LibraryRights, PublishRights},
-    event::Level,
-    id::{LibraryId, UserId},
+    event::{Audience, Level, Rule, Who},
+    id::{ConnectionId, LibraryId, UserId},
 };
 
 /// Who is behind a connection or a call.
@@ -45,6 +45,36 @@ impl Principal {
     #[must_use]
     pub fn reads_as(&self, user: &UserId) -> bool {
         !self.only_publishes && self.user.as_ref() == Some(user)
+    }
+
+    /// Whether it satisfies a rule. `known` is its level in the rule's library where the caller knows it.
+    #[must_use]
+    pub fn meets(&self, rule: &Rule, known: Option<Level>) -> bool {
+        match rule {
+            Rule::Everyone => self.member,
+            Rule::Admins => self.admin,
+            Rule::Library(library, needed) => known.map_or_else(|| self.has(library, *needed), |level| level >= *needed),
+            Rule::User(user) => self.reads_as(user),
+            Rule::UserOrAdmins(user) => self.admin || self.reads_as(user),
+            Rule::Publishers(library) => self.publish.covers(library.as_ref()),
+        }
+    }
+
+    /// Whether it belongs to an audience. Events for one session are for that `connection` only; a call has none.
+    #[must_use]
+    pub fn is_in(&self, audience: &Audience, known: Option<Level>, connection: Option<ConnectionId>) -> bool {
+        self.meets(&audience.rule, known) && (audience.only.is_empty() || audience.only.iter().any(|who| self.is(who, connection)))
+    }
+
+    fn is(&self, who: &Who, connection: Option<ConnectionId>) -> bool {
+        match who {
+            Who::All => true,
+            Who::Admin => self.admin,
+            Who::Library(library) => self.has(library, Level::Read),
+            Who::LibraryAdmin(library) => self.has(library, Level::Admin),
+            Who::User(user) => self.reads_as(user),
+            Who::Session(session) => connection == Some(*session),
+        }
     }
 
     /// Whether it may hold a stream open; a token for metrics may not.

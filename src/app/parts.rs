@@ -25,7 +25,7 @@ use crate::{
     session::InboundLimits,
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
-        Publisher,
+        Publisher, Requests,
         folder::{Catalogue, Store},
     },
     state::State,
@@ -165,9 +165,11 @@ impl Parts {
             Arc::clone(&self.admission),
             Arc::clone(&self.draining),
         );
+        let publisher = Publisher::new(self.shards.clone(), Arc::clone(&self.publish_metrics));
         Arc::new(Shared {
             doorkeeper: Arc::new(doorkeeper),
-            publisher: Publisher::new(self.shards.clone(), Arc::clone(&self.publish_metrics)),
+            requests: Requests::new(Arc::clone(&self.crew.state), publisher.clone()),
+            publisher,
             publish_metrics: Arc::clone(&self.publish_metrics),
             event_limits: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: limits.event_depth },
             batch_events: limits.batch_events,

@@ -1,10 +1,13 @@
 //! Something the media server does for a while: it starts, is told of, and ends.
 
+use std::borrow::Cow;
+
 use super::{
-    Conflation, EventKind, Rule,
+    Conflation, Event, EventKind, Rule,
     body::{Abridgement, Body},
     conflation_key,
     field::{FieldError, Source, flag, one_of, optional_library, optional_number, pick},
+    ids::IdForm,
     json::{Text, Value},
     user::Person,
 };
@@ -97,6 +100,27 @@ impl Activity {
             ActivityState::Ended => true,
         };
         Some(Conflation { key: conflation_key(EventKind::Activity, &[&self.id]), phase: String::new(), terminal })
+    }
+}
+
+impl Event {
+    /// The id of the activity the event tells of, for clients that see scans and uploads as activities too; `None` when it
+    /// tells of none. A run without an id of its own gets one derived from what it is about.
+    #[must_use]
+    pub fn activity_id(&self) -> Option<Cow<'_, str>> {
+        let derived = |kind: EventKind, parts: &[&str]| {
+            let subject = parts.join("\0");
+            Cow::Owned(IdForm::Uuid.derive(&format!("{kind}\0{subject}")))
+        };
+        match self {
+            Self::Activity(event) => Some(Cow::Borrowed(&event.id)),
+            Self::Scan(event) => Some(match &event.id {
+                Some(id) => Cow::Borrowed(id),
+                None => derived(EventKind::Scan, &[event.library.as_str()]),
+            }),
+            Self::UploadProgress(event) => Some(derived(EventKind::UploadProgress, &[event.library.as_str(), &event.media])),
+            _ => None,
+        }
     }
 }
 

@@ -46,14 +46,16 @@ impl ScanState {
     }
 }
 
-/// `scan`: `{library, name?, state, progress?, results?, error?}`.
+/// `scan`: `{library, id?, name?, state, progress?, results?, error?}`.
 ///
-/// Readers of the library see that it starts and ends, `library`, `name` and `state` only; progress, counts and errors
+/// Readers of the library see that it starts and ends, `library`, `id`, `name` and `state` only; progress, counts and errors
 /// are for its admins (event map, section 3).
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// The library that is scanned.
     pub library: LibraryId,
+    /// The run, the same from its start to its end; a library has one at a time.
+    pub id: Option<Text>,
     /// The library's name, for people to read.
     pub name: Option<Text>,
     /// How far it is.
@@ -69,15 +71,17 @@ pub struct Scan {
 
 impl Scan {
     pub(super) fn read(source: Source<'_>, value: Value<'_>) -> Result<Self, FieldError> {
-        let [own, name, state, progress, results, error] = pick(value, ["library", "name", "state", "progress", "results", "error"])?;
+        let [own, id, name, state] = pick(value, ["library", "id", "name", "state"])?;
+        let [progress, results, error] = pick(value, ["progress", "results", "error"])?;
         Ok(Self {
             library: library(own, "library")?,
+            id: source.optional_id(id, "id")?,
             name: source.optional_string(name, "name")?,
             state: one_of(state, "state", &ScanState::WORDS)?,
             progress: optional_number(progress, "progress", 0.0, 100.0)?,
             results: results.map(|results| source.piece(results)),
             error: source.optional_string(error, "error")?,
-            body: Body::read(source, value, Abridgement::Only(&["library", "name", "state"]))?,
+            body: Body::read(source, value, Abridgement::Only(&["library", "id", "name", "state"]))?,
         })
     }
 

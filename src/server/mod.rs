@@ -54,7 +54,7 @@ use crate::{
     id::LibraryId,
     metrics::PublishMetrics,
     session::InboundLimits,
-    source::{Publisher, folder::Catalogue},
+    source::{Publisher, Requests, folder::Catalogue},
     state::State,
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
@@ -73,6 +73,8 @@ pub struct Shared {
     pub doorkeeper: Arc<Doorkeeper>,
     /// The way into the engine.
     pub publisher: Publisher,
+    /// What clients ask the media server to do.
+    pub requests: Requests,
     /// What is refused on the way in.
     pub publish_metrics: Arc<PublishMetrics>,
     /// How large an event may be.

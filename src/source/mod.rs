@@ -7,7 +7,9 @@ mod gate;
 mod http;
 mod lines;
 mod publisher;
+mod requests;
 
 pub use http::{Answer, Publishing};
 pub use lines::DraftLines;
 pub use publisher::{Answers, PublishError, Publisher};
+pub use requests::{RequestError, Requests, Taken};

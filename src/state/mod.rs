@@ -4,8 +4,10 @@
 //! for ever. Nobody but the shards writes here. Everything is bounded in number and bytes, and every envelope carries
 //! its shard and order, so that a reader can tell what it has already had. Knows no session and no dialect.
 
+mod activities;
 mod derived_ids;
 mod log_tail;
+mod playing;
 mod progress;
 mod runs;
 mod scans;
@@ -13,8 +15,10 @@ mod scans;
 use std::{sync::Arc, time::Instant};
 
 use crate::event::{Envelope, EventKind};
+use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
 use log_tail::LogTail;
+use playing::{Playing, Transcodes};
 use progress::Progress;
 use scans::Scans;
 
@@ -23,6 +27,9 @@ use scans::Scans;
 pub struct State {
     scans: Scans,
     progress: Progress,
+    activities: Activities,
+    playing: Playing,
+    transcodes: Transcodes,
     log_tail: LogTail,
 }
 
@@ -32,6 +39,9 @@ impl State {
         match envelope.kind() {
             EventKind::Scan => self.scans.fold(envelope),
             EventKind::UploadProgress | EventKind::ConvertProgress => self.progress.fold(envelope),
+            EventKind::Activity => self.activities.fold(envelope),
+            EventKind::Playback => self.playing.fold(envelope),
+            EventKind::Transcode => self.transcodes.fold(envelope),
             EventKind::Log => self.log_tail.fold(envelope),
             // Nothing that lasts: who missed one of these learns it by asking the media server. All named, so that a new
             // kind has to be thought about.
@@ -49,9 +59,6 @@ impl State {
             | EventKind::BackupsFiles
             | EventKind::MediaProgress
             | EventKind::MediaRating
-            | EventKind::Playback
-            | EventKind::Transcode
-            | EventKind::Activity
             | EventKind::Preference
             | EventKind::Reachability
             | EventKind::BackgroundQueue
@@ -64,12 +71,35 @@ impl State {
         }
     }
 
-    /// The latest envelopes of everything under way, and of what ended within the last minute; by shard and order.
+    /// The latest envelopes of everything under way, and of what ended within the last minute, as far as they are wanted;
+    /// by shard and order.
     ///
     /// Says nothing about who may see them: every envelope has its audience.
     #[must_use]
-    pub fn present(&self) -> Vec<Arc<Envelope>> {
-        self.present_at(Instant::now())
+    pub fn present(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.present_at(Instant::now(), &wanted)
+    }
+
+    /// What the media server is doing: of each running activity, scan and upload the latest envelope that is wanted, oldest
+    /// first. [`Event::activity_id`](crate::event::Event::activity_id) names them; who may see one, its audience says.
+    #[must_use]
+    pub fn activities(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.activities_at(Instant::now(), &wanted)
+    }
+
+    /// What is being played: the latest envelope of each session, if it is wanted, oldest first. A session nobody speaks of
+    /// for five minutes is over.
+    #[must_use]
+    pub fn playing(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.playing_at(Instant::now(), &wanted)
+    }
+
+    /// What is being transcoded: as [`State::playing`].
+    #[must_use]
+    pub fn transcodes(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let mut running = Vec::new();
+        self.transcodes.running(Instant::now(), &wanted, &mut running);
+        by_age(running)
     }
 
     /// The latest log lines, oldest first.
@@ -78,13 +108,36 @@ impl State {
         self.log_tail.lines()
     }
 
-    fn present_at(&self, now: Instant) -> Vec<Arc<Envelope>> {
+    fn present_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
         let mut present = Vec::new();
-        self.scans.present(now, &mut present);
-        self.progress.present(now, &mut present);
+        self.scans.present(now, wanted, &mut present);
+        self.progress.present(now, wanted, &mut present);
+        self.activities.present(now, wanted, &mut present);
+        self.playing.present(now, wanted, &mut present);
+        self.transcodes.present(now, wanted, &mut present);
         present.sort_by_key(|envelope| (envelope.shard, envelope.order));
         present
     }
+
+    fn activities_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let mut running = Vec::new();
+        self.scans.running(now, wanted, &mut running);
+        // A conversion is a transcode to those who see activities (event map, section 3).
+        self.progress.running(now, &|envelope| envelope.kind() == EventKind::UploadProgress && wanted(envelope), &mut running);
+        self.activities.running(now, wanted, &mut running);
+        by_age(running)
+    }
+
+    fn playing_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let mut running = Vec::new();
+        self.playing.running(now, wanted, &mut running);
+        by_age(running)
+    }
+}
+
+fn by_age(mut envelopes: Vec<Arc<Envelope>>) -> Vec<Arc<Envelope>> {
+    envelopes.sort_by_key(|envelope| (envelope.stamped, envelope.shard, envelope.order));
+    envelopes
 }
 
 #[cfg(test)]

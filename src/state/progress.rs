@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::runs::{Bounds, Runs, Step};
+use super::runs::{Bounds, Runs, SILENCE, Step};
 use crate::event::{Conflation, Envelope, EventKind};
 
 /// Uploads and conversions remembered, and bytes of their messages.
-const BOUNDS: Bounds = Bounds { runs: 1024, bytes: 1 << 20 };
+const BOUNDS: Bounds = Bounds { runs: 1024, bytes: 1 << 20, silence: SILENCE };
 
 /// The uploads and conversions by kind, library and media: what conflates is what is one run, and its end is the run's.
 #[derive(Debug)]
@@ -24,7 +24,11 @@ impl Progress {
         self.0.fold(key, if terminal { Step::End } else { Step::GoOn }, envelope);
     }
 
-    pub(super) fn present(&self, now: Instant, into: &mut Vec<Arc<Envelope>>) {
-        self.0.present(now, into);
+    pub(super) fn present(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
+        self.0.present(now, wanted, into);
+    }
+
+    pub(super) fn running(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
+        self.0.running(now, wanted, into);
     }
 }

@@ -1,6 +1,6 @@
 //! Things that begin, go on and end: the latest envelopes of each, while it lasts and a little longer.
 //!
-//! An end is kept for a minute, so that a session that fell behind learns of it. What nobody speaks of for an hour is
+//! An end is kept for a minute, so that a session that fell behind learns of it. What nobody speaks of for long enough is
 //! taken for dead. Time is the envelopes' own.
 
 use std::{
@@ -19,7 +19,7 @@ use crate::event::Envelope;
 
 /// How long an end is remembered: feeds hold events for less than that, unless the settings say otherwise.
 pub(super) const AFTER_THE_END: Duration = Duration::from_secs(60);
-/// How long something may go on without a word.
+/// How long something may go on without a word, unless its kind says otherwise.
 pub(super) const SILENCE: Duration = Duration::from_secs(3600);
 /// Readers and admins see different events of one run, and a publisher may narrow further: so many audiences are kept apart.
 const AUDIENCES: usize = 4;
@@ -42,6 +42,8 @@ pub(super) struct Bounds {
     pub(super) runs: usize,
     /// Bytes of all their messages together; what envelopes hold beside them, the frames above all, comes on top.
     pub(super) bytes: usize,
+    /// How long one may go on without a word.
+    pub(super) silence: Duration,
 }
 
 /// All runs of one kind.
@@ -90,15 +92,28 @@ impl<K: Eq + Hash + Clone> Runs<K> {
         self.n_runs.store(table.runs.len(), Ordering::Release);
     }
 
-    /// Adds the latest envelopes of every run.
-    pub(super) fn present(&self, now: Instant, into: &mut Vec<Arc<Envelope>>) {
+    /// Adds the latest envelopes of every run that are wanted.
+    pub(super) fn present(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
+        self.look(now, |run| into.extend(run.latest.iter().filter(|envelope| wanted(envelope)).map(Arc::clone)));
+    }
+
+    /// Adds the latest wanted envelope of every run that goes on.
+    pub(super) fn running(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
+        self.look(now, |run| {
+            if !run.over {
+                into.extend(run.latest.iter().rfind(|envelope| wanted(envelope)).map(Arc::clone));
+            }
+        });
+    }
+
+    fn look(&self, now: Instant, see: impl FnMut(&Run)) {
         if self.n_runs.load(Ordering::Acquire) == 0 {
             return;
         }
         let mut table = self.table.lock();
-        table.forget_the_old(now);
+        table.forget_the_old(self.bounds, now);
         self.n_runs.store(table.runs.len(), Ordering::Release);
-        into.extend(table.runs.values().flat_map(|run| run.latest.iter().map(Arc::clone)));
+        table.runs.values().for_each(see);
     }
 }
 
@@ -118,7 +133,7 @@ impl<K: Eq + Hash + Clone> Table<K> {
     fn make_room(&mut self, bounds: Bounds, n_bytes: usize, now: Instant) {
         let full = |table: &Self| table.runs.len() >= bounds.runs || table.n_bytes + n_bytes > bounds.bytes;
         if full(self) {
-            self.forget_the_old(now);
+            self.forget_the_old(bounds, now);
         }
         while full(self) {
             let Some(victim) = self.runs.iter().min_by_key(|(_, run)| (!run.over, run.touched)).map(|(key, _)| key.clone()) else { return };
@@ -126,10 +141,10 @@ impl<K: Eq + Hash + Clone> Table<K> {
         }
     }
 
-    fn forget_the_old(&mut self, now: Instant) {
+    fn forget_the_old(&mut self, bounds: Bounds, now: Instant) {
         let n_bytes = &mut self.n_bytes;
         self.runs.retain(|_, run| {
-            let stays = now.saturating_duration_since(run.touched) < if run.over { AFTER_THE_END } else { SILENCE };
+            let stays = now.saturating_duration_since(run.touched) < if run.over { AFTER_THE_END } else { bounds.silence };
             if !stays {
                 *n_bytes -= run.n_bytes();
             }

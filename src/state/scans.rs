@@ -5,14 +5,14 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::runs::{Bounds, Runs, Step};
+use super::runs::{Bounds, Runs, SILENCE, Step};
 use crate::{
     event::{Envelope, Event, ScanState},
     id::LibraryId,
 };
 
 /// Libraries whose scans are remembered, and bytes of their messages.
-const BOUNDS: Bounds = Bounds { runs: 1024, bytes: 1 << 20 };
+const BOUNDS: Bounds = Bounds { runs: 1024, bytes: 1 << 20, silence: SILENCE };
 
 /// The scans by library.
 #[derive(Debug)]
@@ -35,7 +35,11 @@ impl Scans {
         self.0.fold(scan.library.clone(), step, envelope);
     }
 
-    pub(super) fn present(&self, now: Instant, into: &mut Vec<Arc<Envelope>>) {
-        self.0.present(now, into);
+    pub(super) fn present(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
+        self.0.present(now, wanted, into);
+    }
+
+    pub(super) fn running(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
+        self.0.running(now, wanted, into);
     }
 }

@@ -22,7 +22,7 @@ fn upload(media: &str, progress: u8, order: u64, at: (Instant, u64)) -> Arc<Enve
 }
 
 fn ids(state: &State, start: Instant, secs: u64) -> Vec<String> {
-    state.present_at(start + Duration::from_secs(secs)).iter().map(|envelope| envelope.id.to_string()).collect()
+    state.present_at(start + Duration::from_secs(secs), &|_| true).iter().map(|envelope| envelope.id.to_string()).collect()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn runs_are_bounded_in_bytes() {
         let data = format!(r#"{{"library":"l{n}","state":"failed","error":"{text}"}}"#);
         state.fold(&envelope(EventKind::Scan, &data, 0, n, (start, n)));
     }
-    let present = state.present_at(start + Duration::from_secs(99));
+    let present = state.present_at(start + Duration::from_secs(99), &|_| true);
     let n_bytes: usize = present.iter().map(|envelope| envelope.event.message().len()).sum();
     assert!(n_bytes <= 1 << 20 && present.len() == 10, "{} of {n_bytes} bytes", present.len());
     assert_eq!(present.last().unwrap().order, 99);
@@ -153,5 +153,5 @@ fn other_events_leave_no_trace() {
             state.fold(&Arc::new(Envelope::new(event, audience, "x".into(), 0, 1)));
         }
     }
-    assert!(state.present().is_empty() && state.log_tail().is_empty(), "{state:?}");
+    assert!(state.present(|_| true).is_empty() && state.log_tail().is_empty(), "{state:?}");
 }

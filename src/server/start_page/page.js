@@ -2,7 +2,8 @@
 // The start page. Everything that is published is other people's text: it becomes text nodes here and never markup.
 const TYPES = [
   "library", "library-status", "medias", "upload_progress", "convert_progress", "episodes", "series", "movies", "people", "tags",
-  "backups", "backups-files", "media_progress", "media_rating", "scan", "log", "server", "message", "user", "presence", "request",
+  "collections", "playlists", "backups", "backups-files", "media_progress", "media_rating", "playback", "transcode", "scan", "activity",
+  "preference", "reachability", "background-queue", "log", "server", "message", "user", "presence", "request",
 ];
 const NOTICES = ["gap", "expiring"];
 const MAX_SHOWN = 200;

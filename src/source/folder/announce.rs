@@ -92,6 +92,8 @@ pub(super) struct Results {
 #[derive(Debug, Serialize)]
 pub(super) struct ScanMessage<'a> {
     pub(super) library: &'a LibraryId,
+    /// The run: the same from its start to its end.
+    pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) state: ScanState,
     pub(super) progress: u8,

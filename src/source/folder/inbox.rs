@@ -10,6 +10,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::clock::Timestamp;
+
 /// More changed paths than this at once are not kept singly.
 const MAX_PATHS: usize = 10_000;
 
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     stopped: AtomicBool,
     scanning: AtomicBool,
     cancelled: AtomicBool,
+    /// The id of the scan under way, or of the latest one: the same from its start to its end.
+    run: Mutex<String>,
 }
 
 impl Shared {
@@ -87,6 +91,9 @@ impl Shared {
     }
 
     pub(super) fn begin_scan(&self) {
+        // Held, so that who cancels a run by its id cannot meet the next one.
+        let mut run = self.run.lock();
+        *run = run_id();
         // A request that came too late for the scan before does not concern this one.
         self.cancelled.store(false, Ordering::Release);
         self.scanning.store(true, Ordering::Release);
@@ -107,15 +114,54 @@ impl Shared {
         scanning
     }
 
+    /// The same for the scan of that id only.
+    pub(super) fn cancel_run(&self, id: &str) -> bool {
+        let run = self.run.lock();
+        *run == id && self.cancel()
+    }
+
+    /// The id of the scan under way, or of the latest one; a new one before the first.
+    pub(super) fn run(&self) -> String {
+        let mut run = self.run.lock();
+        if run.is_empty() {
+            *run = run_id();
+        }
+        run.clone()
+    }
+
     /// Whether a scan was to be cancelled; asking takes the request away.
     pub(super) fn take_cancel(&self) -> bool {
         self.cancelled.swap(false, Ordering::AcqRel)
     }
 }
 
+/// A random UUID (version 4); on a system without random bytes one made of the time.
+fn run_id() -> String {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&Timestamp::now().0.to_be_bytes());
+    let _ = getrandom::fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scan_is_cancelled_by_its_own_id_only() {
+        let shared = Shared::default();
+        shared.begin_scan();
+        let first = shared.run();
+        assert!(!shared.cancel_run("another") && shared.cancel_run(&first));
+        shared.end_scan();
+        assert!(!shared.cancel_run(&first), "it is over");
+        shared.begin_scan();
+        assert!(!shared.cancel_run(&first) && shared.cancel_run(&shared.run()), "the next one is another");
+        assert_eq!((first.len(), first.as_bytes()[14]), (36, b'4'));
+    }
 
     #[test]
     fn too_many_changed_paths_become_one_rescan() {

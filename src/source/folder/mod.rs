@@ -130,6 +130,12 @@ impl FolderHandle {
         self.shared.cancel()
     }
 
+    /// A way to cancel its scans that can be given away.
+    #[must_use]
+    pub fn scan_control(&self) -> ScanControl {
+        ScanControl(Arc::clone(&self.shared))
+    }
+
     /// Asks for another scan.
     pub fn rescan(&self) {
         self.shared.leave(|inbox| inbox.rescan = true);
@@ -147,6 +153,18 @@ impl FolderHandle {
         if thread.join().is_err() {
             tracing::error!("the thread of a watched folder has panicked");
         }
+    }
+}
+
+/// Cancels the scans of one folder, as long as the folder is there.
+#[derive(Debug, Clone)]
+pub struct ScanControl(Arc<Shared>);
+
+impl ScanControl {
+    /// Cancels the scan of that id, which ends as `cancelled`; watching goes on. False when it is not under way.
+    #[must_use]
+    pub fn cancel(&self, run: &str) -> bool {
+        self.0.cancel_run(run)
     }
 }
 

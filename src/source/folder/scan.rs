@@ -164,7 +164,8 @@ impl Folder {
             return Ok(());
         }
         let FolderSettings { library, name, .. } = &*self.settings;
-        self.tell(ScanMessage { library, name, state, progress: percent, results: self.results, error }.announcement())
+        let id = &self.shared.run();
+        self.tell(ScanMessage { library, id, name, state, progress: percent, results: self.results, error }.announcement())
     }
 }
 

@@ -184,7 +184,9 @@ fn the_first_scan_announces_every_file_and_counts_them() {
     let finished = bench.start();
     assert_eq!(finished["results"]["added"], 2);
     assert_eq!((&finished["progress"], &finished["library"]), (&100.into(), &"films".into()));
-    assert_eq!(bench.recorder.messages("scan")[0]["state"], "started");
+    let scans = bench.recorder.messages("scan");
+    assert_eq!(scans[0]["state"], "started");
+    assert!(scans.iter().all(|scan| scan["id"] == finished["id"]), "one run, one id: {scans:?}");
     assert_eq!(sorted(bench.recorder.story()), ["Added a.jpg", "Added deep/er/b.mkv"]);
     let pages = bench.pages(1);
     assert_eq!((&pages["a.jpg"]["type"], &pages["a.jpg"]["mimetype"]), (&"photo".into(), &"image/jpeg".into()));
@@ -339,13 +341,15 @@ fn a_cancelled_scan_ends_at_once_and_the_next_one_goes_on_from_there() {
     bench.begin();
     bench.recorder.wait_for("five messages", |recorder| recorder.messages("medias").len() == 5);
     let source = bench.source.take().unwrap();
-    assert!(source.cancel_scan());
+    let run = bench.recorder.messages("scan")[0]["id"].as_str().unwrap().to_owned();
+    assert!(!source.scan_control().cancel("another run") && source.scan_control().cancel(&run));
     *bench.recorder.room.lock() = None;
     let cancelled = bench.recorder.wait_for_scan("cancelled");
     assert!(cancelled["results"]["added"].as_u64().unwrap() < 300, "{cancelled}");
     assert!(!source.is_scanning() && !source.cancel_scan());
+    assert_eq!(cancelled["id"].as_str(), Some(&*run));
     source.rescan();
-    bench.recorder.wait_for_scan("finished");
+    assert_ne!(bench.recorder.wait_for_scan("finished")["id"].as_str(), Some(&*run));
     let story = bench.recorder.story();
     assert_eq!((story.len(), story.into_iter().collect::<BTreeSet<_>>().len()), (300, 300));
 }

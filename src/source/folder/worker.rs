@@ -119,8 +119,8 @@ impl Worker {
 
     fn say_failed(&self, error: &str) -> Result<(), Halt> {
         let FolderSettings { library, name, .. } = &*self.settings;
-        let results = Results::default();
-        let message = ScanMessage { library, name, state: ScanState::Failed, progress: 0, results, error: Some(error) };
+        let (id, results) = (&self.shared.run(), Results::default());
+        let message = ScanMessage { library, id, name, state: ScanState::Failed, progress: 0, results, error: Some(error) };
         match reconcile::tell(&*self.announce, &self.shared, message.announcement()) {
             // An engine that rejects this, too, is told nothing more.
             Ok(()) | Err(Halt::Failed(_)) => Ok(()),
