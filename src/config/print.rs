@@ -8,8 +8,8 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use toml_edit::{Array, InlineTable, Key, Value};
 
 use super::{
-    Auth, Dialects, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, Plex, PublishRights, RedSeat, Server, Settings, Spelling, Tls,
-    Token, User,
+    Auth, Dialects, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, Plex, PublishRights, RedSeat, Server, Settings, Spelling,
+    Tls, Token, User,
 };
 use crate::event::{EventKind, Level};
 

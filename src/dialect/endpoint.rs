@@ -2,10 +2,8 @@
 //!
 //! The server mounts them and says who calls; a dialect answers from the picture of the present.
 
-use std::sync::Arc;
-
 use super::{Answer, Request};
-use crate::{access::Principal, id::LibraryId, state::State};
+use crate::{access::Principal, state::State};
 
 /// A plain endpoint of a dialect.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,25 +34,32 @@ pub struct Call<'a> {
     /// What stands in the place of `{id}`.
     pub id: &'a str,
     /// Who calls; `None` where the endpoint is open.
-    pub caller: Option<Arc<Principal>>,
+    pub caller: Option<&'a Principal>,
     /// What is going on.
     pub state: &'a State,
 }
 
 /// What comes of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Reaction {
     /// Only the answer.
     Answer(Answer),
-    /// Something under way is to be stopped; the answer says that this was asked for, not that it has happened.
-    Cancel(Cancel, Answer),
+    /// The activity of that id ([`Event::activity_id`](crate::event::Event::activity_id)) is to be cancelled for the caller;
+    /// what came of that decides the answer.
+    Cancel(String, fn(Cancelled) -> Answer),
 }
 
-/// What is to be stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cancel {
-    /// The scan of that library.
-    Scan(LibraryId),
-    /// The activity of that id, the publisher's; and the library it is about.
-    Activity(String, Option<LibraryId>),
+/// What came of a wish to cancel something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cancelled {
+    /// It ends, or those who can end it were told.
+    Taken,
+    /// Nothing of that id goes on, as far as the caller may see.
+    Unknown,
+    /// The caller may not end it.
+    NotAllowed,
+    /// It cannot be cancelled.
+    NotCancellable,
+    /// Nobody could be told now.
+    Busy,
 }

@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub use endpoint::{Call, Cancel, Endpoint, Method, Reaction};
+pub use endpoint::{Call, Cancelled, Endpoint, Method, Reaction};
 pub use query::Query;
 
 use crate::{

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     access::Principal,
-    dialect::{Call, Endpoint, Method, Reaction, Refusal, Refused, Request},
+    dialect::{Call, Cancelled, Endpoint, Method, Reaction, Refusal, Refused, Request},
+    source::{RequestError, Taken},
 };
 
 /// Every endpoint of every dialect; those of one path are methods of one resource.
@@ -61,9 +62,20 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
         }
     };
     let id = http.match_info().get("id").unwrap_or_default();
-    match dialect.answer(&Call { endpoint, request: &request, id, caller, state: &shared.state }) {
-        Reaction::Answer(answer) => plain(answer),
-        Reaction::Cancel(_, answer) => plain(answer),
+    match (dialect.answer(&Call { endpoint, request: &request, id, caller: caller.as_deref(), state: &shared.state }), &caller) {
+        (Reaction::Answer(answer), _) => plain(answer),
+        (Reaction::Cancel(activity, says), Some(caller)) => plain(says(cancel(shared, &activity, caller).await)),
+        (Reaction::Cancel(..), None) => HttpResponse::Unauthorized().finish(), // nobody is no reason to stop anything
+    }
+}
+
+async fn cancel(shared: &Shared, activity: &str, caller: &Principal) -> Cancelled {
+    match shared.requests.cancel_activity(activity, caller).await {
+        Ok(Taken::Obeyed | Taken::PassedOn) => Cancelled::Taken,
+        Err(RequestError::Unknown) => Cancelled::Unknown,
+        Err(RequestError::NotAllowed) => Cancelled::NotAllowed,
+        Err(RequestError::NotCancellable) => Cancelled::NotCancellable,
+        Err(RequestError::Publish(_) | RequestError::Field(_)) => Cancelled::Busy,
     }
 }
 

@@ -16,15 +16,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    endpoint::Cancel,
     message::{Form, Messages},
     sections::Sections,
     types::{NoticeType, SHARING, TypeSet, kinds_of, types_in},
 };
-use crate::event::{
-    ActivityState, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ScanState, json::Value,
-};
-pub(super) use transcode::notice as transcode_notice;
+use crate::event::{Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ScanState, json::Value};
+pub(super) use activity::shown_uuid;
+pub(super) use playing::item as playing_item;
+pub(super) use transcode::{item as transcode_item, notice as transcode_notice};
 
 /// The dialect's name in `dialects.NAME` and in raw events.
 pub(super) const DIALECT: &str = "plex";
@@ -152,14 +151,14 @@ impl Format {
             Event::Playlists(playlists) => timeline::write_playlists(envelope, playlists, out),
             Event::Playback(playback) => out.push(NoticeType::Playing, &overlaid(playing::item(playback))),
             Event::Transcode(transcode) => out.push(transcode_notice(transcode.state), &overlaid(transcode::item(transcode))),
-            Event::Activity(activity) => out.push(NoticeType::Activity, &overlaid(activity::of_published(activity))),
+            Event::Activity(activity) => out.push(NoticeType::Activity, &overlaid(activity::of_published(activity, event))),
             Event::Preference(preference) => out.push(NoticeType::Preference, &overlaid(server::preference(preference))),
             Event::Reachability(state) => out.push(NoticeType::Reachability, &overlaid(server::reachability(state))),
             Event::BackgroundQueue(queue) => out.push(NoticeType::BackgroundProcessingQueue, &overlaid(server::background_queue(queue))),
             Event::Scan(scan) => {
                 let told = self.told(event);
                 if told.contains(NoticeType::Activity) {
-                    out.push(NoticeType::Activity, &overlaid(activity::of_scan(scan, sections)));
+                    out.push(NoticeType::Activity, &overlaid(activity::of_scan(scan, event, sections)));
                 }
                 if told.contains(NoticeType::Status) {
                     out.push(NoticeType::Status, &server::status(scan.state == ScanState::Started, scan, sections));
@@ -191,39 +190,21 @@ impl Format {
     }
 }
 
-/// Something that runs, or has just ended.
-pub(super) struct Running {
-    pub(super) uuid: String,
-    /// The object of `GET /activities`, as JSON text.
-    pub(super) activity: String,
-    pub(super) over: bool,
-    /// How it is stopped, if it can be.
-    pub(super) cancel: Option<Cancel>,
-}
-
-/// The activity an event tells of, to an administrator or somebody else who may see it.
-pub(super) fn running(event: &Event, admin: bool, sections: &Sections) -> Option<Running> {
+/// The activity an event tells of, as `GET /activities` shows it to an administrator or somebody else who may see it: an
+/// object, as JSON text.
+pub(super) fn activity_object(event: &Event, admin: bool, sections: &Sections) -> Option<String> {
     if !types_in(event, admin).contains(NoticeType::Activity) {
         return None;
     }
-    let of = |activity: activity::Activity<'_>, over, cancel| {
-        let mut text = String::new();
-        activity.write(&mut text);
-        Some(Running { uuid: activity.uuid.to_owned(), activity: text, over, cancel })
-    };
+    let mut text = String::new();
     match event {
-        Event::Scan(scan) => {
-            let over = !matches!(scan.state, ScanState::Started | ScanState::Progress);
-            activity::with_scan(scan, sections, |activity| of(activity, over, Some(Cancel::Scan(scan.library.clone()))))
-        }
-        Event::UploadProgress(upload) => activity::with_upload(upload, event, sections, |activity| of(activity, upload.is_over(), None)),
-        Event::Activity(published) => {
-            let cancel = published.cancellable.then(|| Cancel::Activity(published.id.to_string(), published.library.clone()));
-            activity::with_published(published, |activity| of(activity, published.state == ActivityState::Ended, cancel))
-        }
+        Event::Scan(scan) => activity::with_scan(scan, event, sections, |activity| activity.write(&mut text)),
+        Event::UploadProgress(upload) => activity::with_upload(upload, event, sections, |activity| activity.write(&mut text)),
+        Event::Activity(published) => activity::with_published(published, event, |activity| activity.write(&mut text)),
         // `types_in` says that nothing else is an activity.
-        _ => None,
+        _ => return None,
     }
+    Some(text)
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ const OCTET_STREAM: &str = "application/octet-stream";
 /// `EventSource` takes nothing but its own type: who asks for octets and not for events gets octets (wire notes, rule 8).
 pub(super) fn named_stream_type(request: &Request<'_>) -> Option<&'static str> {
     let accept = (request.header)("accept")?;
-    let names = |kind: &str| accept.split(',').any(|range| range.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(kind)));
+    let names =
+        |kind: &str| accept.split(',').any(|range| range.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(kind)));
     match (names(EVENT_STREAM), names(OCTET_STREAM)) {
         (true, _) => Some(EVENT_STREAM),
         (false, true) => Some(OCTET_STREAM),
@@ -35,11 +36,7 @@ pub(super) fn stream_headers(request: &Request<'_>) -> Vec<(&'static str, String
 
 /// The same words whatever was wrong with the credentials, also for an address that tries too many.
 pub(super) fn unauthorised() -> Answer {
-    Answer {
-        status: 401,
-        headers: vec![("content-type", "text/html".to_owned())],
-        body: Bytes::from_static(UNAUTHORISED.as_bytes()),
-    }
+    Answer { status: 401, headers: vec![("content-type", "text/html".to_owned())], body: Bytes::from_static(UNAUTHORISED.as_bytes()) }
 }
 
 /// A plain request to a WebSocket's path, from somebody who would not understand a stream.
@@ -57,12 +54,9 @@ pub(super) fn refused(request: &Request<'_>, refusal: Refusal) -> Refused {
         Refusal::Full if request.websocket => Refused::Close(CloseCode::TRY_AGAIN_LATER),
         Refusal::Draining if request.websocket => Refused::Close(CloseCode::GOING_AWAY),
         // A native EventSource never comes back from a 503; a stream that ends with a hint it tries again.
-        Refusal::Full | Refusal::Draining => {
-            Refused::Answer(Answer { status: 200, headers: stream_headers(request), body: retry::hint() })
-        }
+        Refusal::Full | Refusal::Draining => Refused::Answer(Answer { status: 200, headers: stream_headers(request), body: retry::hint() }),
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +64,9 @@ mod tests {
 
     fn stream_type(accept: Option<&'static str>) -> String {
         let header = move |name: &str| accept.filter(|_| name == "accept");
-        stream_headers(&Request { path: "", query: "", header: &header, peer: None, address: None, secure: false, websocket: false }).swap_remove(0).1
+        stream_headers(&Request { path: "", query: "", header: &header, peer: None, address: None, secure: false, websocket: false })
+            .swap_remove(0)
+            .1
     }
 
     #[test]

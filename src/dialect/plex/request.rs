@@ -84,7 +84,9 @@ pub(super) fn token(request: &Request<'_>) -> Option<String> {
 /// What the client says of itself, from headers or query: `Product 1.2 (Platform 3, Device name)`. `None`: it says nothing.
 pub(super) fn client(request: &Request<'_>) -> Option<String> {
     let said = |name: &str| field(request, name).map(|value| shown(&value)).filter(|value| !value.is_empty());
-    let pair = |name: &str, version: &str| said(name).map(|name| said(version).map_or_else(|| name.clone(), |version| format!("{name} {version}")));
+    let pair = |name: &str, version: &str| {
+        said(name).map(|name| said(version).map_or_else(|| name.clone(), |version| format!("{name} {version}")))
+    };
     let product = pair("X-Plex-Product", "X-Plex-Version");
     let place: Vec<String> = [
         pair("X-Plex-Platform", "X-Plex-Platform-Version"),

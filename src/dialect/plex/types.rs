@@ -119,20 +119,19 @@ impl TypeSet {
 const TRANSCODE: TypeSet = TypeSet::of(&[NoticeType::TranscodeStart, NoticeType::TranscodeUpdate, NoticeType::TranscodeEnd]);
 
 /// The types whose events share a kind with another type's: which of them a client wants is not said by the kinds it wants.
-pub(super) const SHARING: [NoticeType; 5] = [
-    NoticeType::Activity,
-    NoticeType::Status,
-    NoticeType::TranscodeStart,
-    NoticeType::TranscodeUpdate,
-    NoticeType::TranscodeEnd,
-];
+pub(super) const SHARING: [NoticeType; 5] =
+    [NoticeType::Activity, NoticeType::Status, NoticeType::TranscodeStart, NoticeType::TranscodeUpdate, NoticeType::TranscodeEnd];
 
 /// What events of this kind may be told as; nothing: Plex has no notification for it (event map, section 3).
 const fn types_of(kind: EventKind) -> TypeSet {
     match kind {
-        EventKind::Medias | EventKind::Episodes | EventKind::Series | EventKind::Movies | EventKind::People | EventKind::Collections | EventKind::Playlists => {
-            TypeSet::of(&[NoticeType::Timeline])
-        }
+        EventKind::Medias
+        | EventKind::Episodes
+        | EventKind::Series
+        | EventKind::Movies
+        | EventKind::People
+        | EventKind::Collections
+        | EventKind::Playlists => TypeSet::of(&[NoticeType::Timeline]),
         EventKind::Playback => TypeSet::of(&[NoticeType::Playing]),
         EventKind::Activity => TypeSet::of(&[NoticeType::Activity]),
         EventKind::Preference => TypeSet::of(&[NoticeType::Preference]),

@@ -2,14 +2,11 @@
 
 use super::{
     super::sections::Sections,
-    item::{integer, metadata_key, uuid},
+    item::{integer, metadata_key},
 };
-use crate::{
-    event::{
-        Activity as Published, Event, IdForm, Scan, ScanState, UploadProgress,
-        json::{ObjectWriter, Value, quote},
-    },
-    id::LibraryId,
+use crate::event::{
+    Activity as Published, Event, IdForm, Scan, ScanState, UploadProgress,
+    json::{ObjectWriter, Value, quote},
 };
 
 /// The owner, in whose name the server does what nobody asked for (wire notes, section 6.3).
@@ -62,23 +59,24 @@ impl Activity<'_> {
     }
 }
 
-/// The id of a library's scan. A library has one scan at a time, and its scans have one id.
-pub(in super::super) fn scan_uuid(library: &LibraryId) -> String {
-    uuid("scan", &[library.as_str()])
+/// The id its clients know an activity by, from the engine's.
+pub(in super::super) fn shown_uuid(event: &Event) -> String {
+    let id = event.activity_id().unwrap_or_default();
+    IdForm::Uuid.show(None, &id).text.into_owned()
 }
 
 /// A scan, as its item of a notification.
-pub(super) fn of_scan(scan: &Scan, sections: &Sections) -> String {
-    let event = match scan.state {
+pub(super) fn of_scan(scan: &Scan, event: &Event, sections: &Sections) -> String {
+    let state = match scan.state {
         ScanState::Started => "started",
         ScanState::Progress => "updated",
         ScanState::Finished | ScanState::Cancelled | ScanState::Failed => "ended",
     };
-    with_scan(scan, sections, |activity| activity.item(event))
+    with_scan(scan, event, sections, |activity| activity.item(state))
 }
 
 /// A scan as an activity.
-pub(in super::super) fn with_scan<T>(scan: &Scan, sections: &Sections, then: impl FnOnce(Activity<'_>) -> T) -> T {
+pub(in super::super) fn with_scan<T>(scan: &Scan, event: &Event, sections: &Sections, then: impl FnOnce(Activity<'_>) -> T) -> T {
     let name = scan.name.as_deref().unwrap_or_else(|| sections.name(&scan.library));
     let progress = match (scan.state, scan.progress) {
         (_, Some(progress)) => integer(progress),
@@ -88,7 +86,7 @@ pub(in super::super) fn with_scan<T>(scan: &Scan, sections: &Sections, then: imp
     };
     let context = format!("{{\"librarySectionID\":{}}}", quote(&sections.key(&scan.library)));
     then(Activity {
-        uuid: &scan_uuid(&scan.library),
+        uuid: &shown_uuid(event),
         kind: "library.update.section",
         cancellable: true,
         user: OWNER,
@@ -122,9 +120,9 @@ pub(in super::super) fn with_upload<T>(
     let section = quote(&sections.key(&upload.library));
     let context = format!("{{\"key\":{},\"librarySectionID\":{section}}}", metadata_key(&upload.media));
     then(Activity {
-        uuid: &uuid("upload", &[upload.library.as_str(), &upload.media]),
+        uuid: &shown_uuid(event),
         kind: "media.upload",
-        cancellable: false,
+        cancellable: true,
         user: OWNER,
         title: "Uploading",
         subtitle: name.as_deref().unwrap_or(&upload.media),
@@ -135,15 +133,15 @@ pub(in super::super) fn with_upload<T>(
 }
 
 /// A published activity, as its item of a notification.
-pub(super) fn of_published(published: &Published) -> String {
-    with_published(published, |activity| activity.item(published.state.name()))
+pub(super) fn of_published(published: &Published, event: &Event) -> String {
+    with_published(published, event, |activity| activity.item(published.state.name()))
 }
 
 /// A published activity as one of Plex's.
-pub(in super::super) fn with_published<T>(published: &Published, then: impl FnOnce(Activity<'_>) -> T) -> T {
+pub(in super::super) fn with_published<T>(published: &Published, event: &Event, then: impl FnOnce(Activity<'_>) -> T) -> T {
     let user = published.user.as_ref().map(|user| user.shown_id(super::DIALECT).text);
     then(Activity {
-        uuid: &IdForm::Uuid.show(None, &published.id).text,
+        uuid: &shown_uuid(event),
         kind: &published.kind,
         cancellable: published.cancellable,
         user: user.as_deref().filter(|user| IdForm::Integer.fits(user)).unwrap_or(OWNER),

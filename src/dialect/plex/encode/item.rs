@@ -28,12 +28,6 @@ pub(super) fn path_part(id: &str) -> Cow<'_, str> {
     if plain { Cow::Borrowed(id) } else { Cow::Owned(IdForm::Hex32.derive(id)) }
 }
 
-/// A UUID that stands for this thing of ours: the same for every event about it.
-pub(super) fn uuid(kind: &str, parts: &[&str]) -> String {
-    // Ids hold no control characters, so the text of several is unambiguous.
-    IdForm::Uuid.derive(&format!("{kind}\0{}", parts.join("\0")))
-}
-
 /// A number that JSON readers with types take for a float.
 pub(super) fn float(number: f64) -> String {
     format!("{number:?}")

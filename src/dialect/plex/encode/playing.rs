@@ -7,7 +7,7 @@ use crate::event::{
 };
 
 /// The fields in a real server's order, each of its type: some clients stop for good at another one.
-pub(super) fn item(playback: &Playback) -> String {
+pub(in super::super) fn item(playback: &Playback) -> String {
     let mut out = String::with_capacity(256);
     let mut item = ObjectWriter::open(&mut out);
     let shown = playback.item.shown_id(super::DIALECT).text;

@@ -23,8 +23,9 @@ fn sections() -> Sections {
 
 fn envelope(event: Event) -> Envelope {
     let audience = event.audience();
-    let envelope = Envelope::new(event, audience, "e1".into(), 0, 1);
-    Envelope { accepted: Timestamp(1_768_600_000_000), ..envelope }
+    let mut envelope = Envelope::new(event, audience, "e1".into(), 0, 1);
+    envelope.accepted = Timestamp(1_768_600_000_000);
+    envelope
 }
 
 fn event(kind: EventKind, data: &str) -> Event {

@@ -19,7 +19,7 @@ pub(in super::super) const fn notice(state: TranscodeState) -> NoticeType {
 }
 
 /// The fields in a real server's order; what the publisher does not say is left out.
-pub(super) fn item(transcode: &Transcode) -> String {
+pub(in super::super) fn item(transcode: &Transcode) -> String {
     let (course, streams) = (&transcode.course, &transcode.streams);
     let mut out = String::with_capacity(640);
     let mut session = Fields(ObjectWriter::open(&mut out));
