@@ -242,3 +242,7 @@ fn raise_descriptor_limit(settings: &Settings, directory: &Directory) {
     tracing::info!(descriptors, connections = limit, "limits");
     directory.limit_connections(limit);
 }
+
+#[cfg(test)]
+#[path = "app/requests_tests.rs"]
+mod requests_tests;

@@ -179,3 +179,21 @@ async fn progress_is_marked_when_later_progress_of_its_key_and_audience_is_accep
     });
     assert_eq!(marks.collect::<Vec<_>>(), [true, true, false, false], "an end is never replaced");
 }
+
+#[actix::test]
+async fn a_playbacks_change_of_state_is_never_marked() {
+    let playback = |state: &str, position: u64| {
+        let data = format!(r#"{{"session":"s","user":"bob","item":{{"id":"m"}},"state":"{state}","position":{position}}}"#);
+        Event::parse(EventKind::Playback, &data).expect("valid")
+    };
+    let mut bench = Bench::new(1, 10, Duration::from_secs(60));
+    let events = [("playing", 1), ("playing", 2), ("paused", 3), ("playing", 4), ("playing", 5), ("stopped", 6)];
+    bench.accept(events.map(|(state, position)| playback(state, position)).into()).expect("room");
+    settle().await;
+    let heard = bench.heard[0].lock();
+    let marks = heard.iter().flat_map(|message| match message {
+        FromShard::Deliver { envelopes, .. } => envelopes.iter().map(|envelope| envelope.is_superseded()).collect(),
+        FromShard::Missed(_) => Vec::new(),
+    });
+    assert_eq!(marks.collect::<Vec<_>>(), [true, false, false, true, false, false], "only positions of one state replace each other");
+}

@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::event::{Event, samples::sample_event};
+use crate::{
+    access::{LibraryRights, Principal},
+    event::{Event, Level, samples::sample_event},
+    id::{LibraryId, UserId},
+};
 
 /// An envelope as a shard stamps it, `secs` after the beginning of the test.
 fn envelope(kind: EventKind, data: &str, shard: u16, order: u64, (start, secs): (Instant, u64)) -> Arc<Envelope> {
@@ -99,6 +103,79 @@ fn an_upload_is_its_latest_progress_and_its_end_goes_after_a_minute() {
     assert_eq!(ids(&state, start, 3603), ["0-4"], "what nobody speaks of for an hour is taken for dead");
 }
 
+fn playback(session: &str, user: &str, state: &str, order: u64, at: (Instant, u64)) -> Arc<Envelope> {
+    let data = format!(r#"{{"session":"{session}","user":"{user}","item":{{"id":"m1"}},"state":"{state}","position":{order}}}"#);
+    envelope(EventKind::Playback, &data, 0, order, at)
+}
+
+fn activity(id: &str, state: &str, order: u64, at: (Instant, u64)) -> Arc<Envelope> {
+    envelope(EventKind::Activity, &format!(r#"{{"id":"{id}","type":"t","state":"{state}","user":"bob"}}"#), 1, order, at)
+}
+
+fn names(envelopes: &[Arc<Envelope>]) -> Vec<&str> {
+    envelopes.iter().map(|envelope| &*envelope.id).collect()
+}
+
+#[test]
+fn a_session_plays_until_it_stops_or_nobody_speaks_of_it_for_five_minutes() {
+    let (state, start) = (State::default(), Instant::now());
+    state.fold(&playback("s1", "bob", "playing", 1, (start, 1)));
+    state.fold(&playback("s2", "ann", "playing", 2, (start, 2)));
+    state.fold(&playback("s1", "bob", "paused", 3, (start, 3)));
+    let playing = |secs: u64| state.playing_at(start + Duration::from_secs(secs), &|_| true);
+    assert_eq!(names(&playing(4)), ["0-2", "0-3"], "each session once, as it was last told");
+    state.fold(&playback("s2", "ann", "stopped", 4, (start, 4)));
+    assert_eq!(names(&playing(5)), ["0-3"]);
+    assert_eq!(ids(&state, start, 5), ["0-3", "0-4"], "who fell behind is told of the end");
+    assert_eq!(names(&playing(302)), ["0-3"]);
+    assert!(playing(303).is_empty());
+    assert_eq!(ids(&state, start, 303), Vec::<String>::new());
+}
+
+#[test]
+fn a_session_that_passes_to_another_user_leaves_nothing_of_the_first() {
+    let (state, start) = (State::default(), Instant::now());
+    state.fold(&playback("s1", "bob", "playing", 1, (start, 1)));
+    state.fold(&playback("s1", "ann", "playing", 2, (start, 2)));
+    assert_eq!(ids(&state, start, 3), ["0-2"]);
+}
+
+#[test]
+fn activities_are_what_runs_and_each_reader_is_shown_what_he_may_see_of_it() {
+    let (state, start) = (State::default(), Instant::now());
+    state.fold(&activity("a1", "started", 1, (start, 1)));
+    state.fold(&activity("a2", "started", 2, (start, 2)));
+    state.fold(&activity("a2", "ended", 3, (start, 3)));
+    state.fold(&scan("films", "started", 0, 4, (start, 4)));
+    state.fold(&scan("films", "progress", 0, 5, (start, 5)));
+    state.fold(&upload("m1", 10, 6, (start, 6)));
+    state.fold(&envelope(EventKind::ConvertProgress, r#"{"library":"l","mediaId":"m","progress":1,"status":"x"}"#, 0, 7, (start, 7)));
+    let shown = |principal: &Principal| {
+        let sees = |envelope: &Envelope| principal.is_in(&envelope.audience, None, None);
+        state.activities_at(start + Duration::from_secs(8), &sees).iter().map(|envelope| envelope.id.to_string()).collect::<Vec<_>>()
+    };
+    let bob = || UserId::parse("bob").ok();
+    let library = |id: &str, level| LibraryRights::Named([(LibraryId::parse(id).unwrap(), level)].into());
+    assert_eq!(shown(&Principal { admin: true, ..Principal::default() }), ["1-1", "0-5", "0-6"]);
+    assert_eq!(shown(&Principal { user: bob(), libraries: library("films", Level::Read), ..Principal::default() }), ["1-1", "0-4"]);
+    assert_eq!(shown(&Principal { libraries: library("films", Level::Admin), ..Principal::default() }), ["0-5"]);
+    assert_eq!(shown(&Principal { user: UserId::parse("ann").ok(), ..Principal::default() }), Vec::<String>::new());
+}
+
+#[test]
+fn an_activity_has_one_id_from_its_start_to_its_end() {
+    let start = Instant::now();
+    let id = |envelope: &Envelope| envelope.event.activity_id().map(std::borrow::Cow::into_owned);
+    assert_eq!(id(&activity("a1", "started", 1, (start, 1))).as_deref(), Some("a1"));
+    let without = |state: &str| id(&scan("films", state, 0, 1, (start, 1))).unwrap();
+    assert_eq!(without("started"), without("finished"));
+    assert!(crate::event::IdForm::Uuid.fits(&without("started")));
+    assert_ne!(without("started"), id(&upload("films", 1, 1, (start, 1))).unwrap());
+    let with = envelope(EventKind::Scan, r#"{"library":"films","state":"started","id":"run-7"}"#, 0, 1, (start, 1));
+    assert_eq!(id(&with).as_deref(), Some("run-7"));
+    assert_eq!(id(&playback("s", "bob", "playing", 1, (start, 1))), None);
+}
+
 #[test]
 fn runs_are_bounded_in_number_and_what_ended_goes_first() {
     let (state, start) = (State::default(), Instant::now());
@@ -147,7 +224,17 @@ fn the_logs_tail_is_the_latest_lines_within_its_bounds() {
 fn other_events_leave_no_trace() {
     let state = State::default();
     for kind in EventKind::ALL {
-        if !matches!(kind, EventKind::Scan | EventKind::UploadProgress | EventKind::ConvertProgress | EventKind::Log) {
+        let lasts = matches!(
+            kind,
+            EventKind::Scan
+                | EventKind::UploadProgress
+                | EventKind::ConvertProgress
+                | EventKind::Playback
+                | EventKind::Transcode
+                | EventKind::Activity
+                | EventKind::Log
+        );
+        if !lasts {
             let event = sample_event(*kind);
             let audience = event.audience();
             state.fold(&Arc::new(Envelope::new(event, audience, "x".into(), 0, 1)));

@@ -17,6 +17,11 @@ use std::{
 use mutate::Random;
 
 #[test]
+fn a_websocket_says_the_same_wherever_it_is_cut() {
+    drive("frames");
+}
+
+#[test]
 fn the_door_takes_only_a_plain_whole_request() {
     drive("head");
 }

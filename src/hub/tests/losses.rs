@@ -15,7 +15,7 @@ const TOLD: Notices = Notices { gap: None, expiring: None, goodbye: Some(goodbye
 const LAST_WORD: &[u8] = b"event: goodbye\ndata: come back\n\n";
 
 fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
-    (goodbye == Goodbye::ComeBack).then(|| Bytes::from_static(LAST_WORD))
+    (goodbye != Goodbye::NotWithThese).then(|| Bytes::from_static(LAST_WORD))
 }
 
 /// Has the hub of that world panic in a handler; the world goes on with what is left of it.

@@ -3,6 +3,7 @@
 //! The same functions are driven by `cargo test` (see `main.rs`) and, with coverage, by libFuzzer (see `Cargo.toml`).
 
 mod event_stream;
+mod frames;
 mod head;
 mod lines;
 mod publish;
@@ -14,6 +15,7 @@ mod sse;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 pub(crate) const ALL: &[Target] = &[
+    ("frames", frames::target),
     ("head", head::target),
     ("lines", lines::target),
     ("publish", publish::target),
