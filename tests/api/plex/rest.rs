@@ -29,7 +29,7 @@ fn the_root_is_xml_and_json_on_request_and_a_page_for_browsers() {
     assert!(machine.len() == 40 && machine.bytes().all(|byte| byte.is_ascii_hexdigit()), "{machine}");
     let page = Request::new("GET", "/").header("accept", "text/html,*/*;q=0.8").send(&server);
     assert!(page.status == 200 && page.body.starts_with("<!doctype html>"), "the start page needs no token");
-    assert_eq!(get("/", "publisher").send(&server).status, 401);
+    assert_eq!(get("/", "nobody").send(&server).status, 401);
     server.restart();
     let identity = Request::new("GET", "/identity").send(&server);
     let version = env!("CARGO_PKG_VERSION");
