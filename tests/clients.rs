@@ -47,7 +47,9 @@ fn python(requirements: &Path) -> PathBuf {
         return program;
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements));
+    run(Command::new(folder.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(requirements));
     fs::write(done, list).expect("the folder is writable");
     program
 }

@@ -39,7 +39,8 @@ fn routes_in_the_source() -> BTreeSet<String> {
                 let argument = code[at + call.len()..].trim_start();
                 assert!(file.starts_with(root.join("server")), "{} makes a route outside the server: {call}", file.display());
                 // What has no path of its own: the methods of a resource, and the loops over the paths collected below.
-                let of_a_resource = call == ".route(" && (argument.starts_with("web::") || argument.starts_with("route.to("));
+                let of_a_resource =
+                    call == ".route(" && ["web::", "route.to(", "preflighted)"].iter().any(|made| argument.starts_with(made));
                 let of_a_loop = (argument.starts_with("pattern)") && file.ends_with("server/mount.rs"))
                     || (argument.starts_with("path)") && file.ends_with("server/endpoint.rs"));
                 let of_dialects = call == "web::resource(" && of_a_loop;

@@ -63,7 +63,8 @@ fn both_forms_carry_the_same_item() {
     let server = Server::start(&people());
     let (mut sse, mut socket) = (listen(&server, "", "root"), socket(&server, "", "root"));
     publish(&server, &[playback("owner", "12")]);
-    let item = r#"{"sessionKey":"12","guid":"","ratingKey":"900","url":"","key":"/library/metadata/900","viewOffset":61000,"state":"paused"}"#;
+    let item =
+        r#"{"sessionKey":"12","guid":"","ratingKey":"900","url":"","key":"/library/metadata/900","viewOffset":61000,"state":"paused"}"#;
     assert_eq!(sse.expect("playing").data, format!("{{\"PlaySessionStateNotification\":{item}}}"));
     let container = format!("{{\"NotificationContainer\":{{\"type\":\"playing\",\"size\":1,\"PlaySessionStateNotification\":[{item}]}}}}");
     assert_eq!(socket.next_text(), container);
@@ -296,8 +297,11 @@ fn the_list_of_connections_shows_what_a_client_says_of_itself() {
     let (_sse, _socket) = (Sse::ask(&server, &named), socket(&server, "?X-Plex-Client-Identifier=abcd1234", "reader"));
     let clients = eventually("both are listed", PATIENCE, || {
         let listed = server.connections("").json();
-        let mut clients: Vec<String> =
-            listed["connections"].as_array()?.iter().map(|connection| connection["client"].as_str().unwrap_or_default().to_owned()).collect();
+        let mut clients: Vec<String> = listed["connections"]
+            .as_array()?
+            .iter()
+            .map(|connection| connection["client"].as_str().unwrap_or_default().to_owned())
+            .collect();
         clients.sort_unstable();
         (clients.len() == 2).then_some(clients)
     });

@@ -21,7 +21,12 @@ fn container(server: &Server, path: &str, who: &str) -> Value {
 fn the_root_is_xml_and_json_on_request_and_a_page_for_browsers() {
     let mut server = Server::start_on_with("127.0.0.1:0", "name = \"A <b> & \\\"c\\\"\"\n", PEOPLE);
     let text = xml(&server, "/", "guest");
-    assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MediaContainer size=\"0\" friendlyName=\"A &lt;b&gt; &amp; &quot;c&quot;\" "), "{text}");
+    assert!(
+        text.starts_with(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MediaContainer size=\"0\" friendlyName=\"A &lt;b&gt; &amp; &quot;c&quot;\" "
+        ),
+        "{text}"
+    );
     assert!(text.contains(" eventStream=\"1\"") && text.contains(" transcoderActiveVideoSessions=\"0\""), "{text}");
     let root = container(&server, "/", "guest");
     assert_eq!((&root["friendlyName"], &root["eventStream"]), (&json!("A <b> & \"c\""), &json!(true)));
@@ -73,9 +78,7 @@ fn activities_are_those_that_run_and_whom_they_concern() {
 fn a_cancelled_activity_becomes_a_request_to_publishers() {
     let server = Server::start(&people());
     let mut publisher = Sse::open(&server, "/sse?events=request", &token_of("publisher"));
-    let activity = |state: &str, cancellable: bool, id: &str| {
-        json!({"type": "activity", "data": {"id": id, "user": "reader", "type": "t", "state": state, "cancellable": cancellable}})
-    };
+    let activity = |state: &str, cancellable: bool, id: &str| json!({"type": "activity", "data": {"id": id, "user": "reader", "type": "t", "state": state, "cancellable": cancellable}});
     publish(&server, &[activity("started", true, "job one"), activity("started", false, "job two")]);
     let listed = eventually("both run", PATIENCE, || {
         let listed = container(&server, "/activities", "reader");
@@ -116,7 +119,10 @@ fn sessions_are_what_is_played_to_whom_it_concerns() {
     assert_eq!(own["size"], 1);
     let video = &own["Video"][0];
     assert_eq!((&video["sessionKey"], &video["ratingKey"], &video["viewOffset"]), (&json!("12"), &json!("900"), &json!(61_000)));
-    assert_eq!(video["Player"], json!({"machineIdentifier": "abcd", "title": "Den", "product": "Player", "platform": "", "state": "paused"}));
+    assert_eq!(
+        video["Player"],
+        json!({"machineIdentifier": "abcd", "title": "Den", "product": "Player", "platform": "", "state": "paused"})
+    );
     assert_eq!(video["TranscodeSession"]["key"], "/transcode/sessions/t1");
     assert_eq!(container(&server, "/status/sessions", "root")["size"], 2);
     assert_eq!(container(&server, "/status/sessions", "guest")["size"], 0);
