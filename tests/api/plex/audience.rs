@@ -79,7 +79,7 @@ fn everybody_is_told_what_is_theirs_in_both_forms() {
     let mut streams: Vec<Sse> = EVERYBODY.iter().map(|who| listen(&server, "?filters=", who)).collect();
     let mut sockets: Vec<WebSocket> = EVERYBODY.iter().map(|who| socket(&server, "?filters=", who)).collect();
     for Row { event, told } in table() {
-        publish(&server, &[event.clone()]);
+        publish(&server, std::slice::from_ref(&event));
         // What is told of one kind of thing keeps its order; a sentinel may overtake another thing's event, so what is due
         // is read first.
         for ((who, told), (sse, socket)) in EVERYBODY.iter().zip(told).zip(streams.iter_mut().zip(&mut sockets)) {
