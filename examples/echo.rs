@@ -97,6 +97,7 @@ impl Dialect for Echo {
             filter,
             formats: FormatPair { abridged: &Nothing, full: &Nothing },
             headers: Vec::new(),
+            greeting: Bytes::new(),
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(30),
                 frame: frame::ping(b""),

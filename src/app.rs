@@ -10,6 +10,7 @@ mod folders;
 mod ids;
 mod parts;
 mod rights;
+mod server_id;
 mod silent_peers;
 mod stop;
 mod watchdog;
@@ -28,7 +29,7 @@ pub use engine::{Engine, Publish};
 use crate::{
     access::{Directory, OpenError, PrincipalStore, Secret},
     config::Settings,
-    dialect::{self, Dialect},
+    dialect::{self, About, Dialect},
     id::UserId,
     metrics::MAX_DIALECTS,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
@@ -36,6 +37,7 @@ use crate::{
     state::{DerivedIdsError, IdKeeper},
 };
 use parts::Parts;
+use server_id::ServerIdError;
 use silent_peers::SilentPeers;
 use watchdog::Watchdog;
 
@@ -55,6 +57,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What tells this server from others cannot be kept.
+    #[error(transparent)]
+    ServerId(#[from] ServerIdError),
     /// The directory of users cannot be opened.
     #[error(transparent)]
     Directory(#[from] OpenError),
@@ -100,6 +105,7 @@ impl App {
     /// [`StartError`] names the address, file or directory that cannot be used.
     pub fn build(settings: Settings) -> Result<Self, StartError> {
         make_data_dir(&settings)?;
+        let server_id = server_id::read_or_make(&settings.server.data_dir)?;
         let tls = settings.tls.pair().map(|(cert, key)| Tls::load(cert, key)).transpose()?.map(Arc::new);
         let listener = server::listen(settings.server.listen)?;
         let metrics_listener = server::listen(settings.server.metrics_listen)?;
@@ -107,7 +113,8 @@ impl App {
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
-        let dialects = dialect::all(&settings.dialects);
+        let about = About { name: &settings.server.name, id: &server_id, libraries: &settings.libraries };
+        let dialects = dialect::all(&settings.dialects, &about);
         Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store, dialects })
     }
 

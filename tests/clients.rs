@@ -1,4 +1,4 @@
-//! Real clients, unmodified: three SSE packages from npm and the `EventSource` of a headless Chromium; the start page and
+//! Real clients, unmodified: python-plexapi, plexwebsocket and plexjs; three SSE packages from npm and the `EventSource` of a headless Chromium; the start page and
 //! the example page in that Chromium; nginx and Caddy in front, as the examples set them up.
 //!
 //! The tests themselves are in `tests/clients/` and run by node's test runner; this only gives them the binary and
@@ -23,6 +23,7 @@ fn real_clients_receive_every_event_of_document_002() {
         node.env_remove(name);
     }
     let node = node.arg("--test").current_dir(&folder).env("FANFARE_BIN", env!("CARGO_BIN_EXE_fanfare")).env("CHROMIUM", chromium);
+    let node = node.env("PLEX_PYTHON", python(&folder.join("plex/requirements.txt")));
     run(node);
 }
 
@@ -35,6 +36,22 @@ fn install(folder: &Path) {
     }
     run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder));
     fs::write(installed, lock).expect("node_modules is writable");
+}
+
+/// A python with these packages, installed when the list is another one than that of the last installation.
+fn python(requirements: &Path) -> PathBuf {
+    let list = fs::read(requirements).expect("the list is part of the repository");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plex-clients");
+    let (program, done) = (folder.join("bin/python"), folder.join("installed"));
+    if fs::read(&done).is_ok_and(|installed| installed == list) {
+        return program;
+    }
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+    run(Command::new(folder.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(requirements));
+    fs::write(done, list).expect("the folder is writable");
+    program
 }
 
 fn run(command: &mut Command) {

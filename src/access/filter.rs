@@ -17,6 +17,8 @@ pub enum RawNames {
     All,
     /// Only these names.
     Only(Vec<String>),
+    /// Every name but these.
+    Except(Vec<String>),
 }
 
 /// Rights and request together; equal filters (with equal frame formats) form one filter group.
@@ -63,6 +65,7 @@ impl Filter {
         let named = match &self.raw {
             RawNames::All => true,
             RawNames::Only(names) => names.iter().any(|name| raw.name == **name),
+            RawNames::Except(names) => !names.iter().any(|name| raw.name == **name),
         };
         named && raw.dialect == self.dialect
     }

@@ -178,6 +178,7 @@ impl Parts {
             body_bytes: limits.body_bytes,
             body_deadline: limits.body,
             session_mailbox: settings.engine.session_mailbox,
+            state: Arc::clone(&self.crew.state),
             inbound: inbound_limits(limits),
             catalogue: store.map(Catalogue::new),
             watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),

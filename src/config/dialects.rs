@@ -12,6 +12,8 @@ use super::{error::Invalid, range::between, units};
 pub struct Dialects {
     /// `[dialects.redseat]`.
     pub redseat: RedSeat,
+    /// `[dialects.plex]`.
+    pub plex: Plex,
 }
 
 /// `[dialects.redseat]`: server-sent events on `/sse`.
@@ -30,6 +32,27 @@ pub struct RedSeat {
 impl Default for RedSeat {
     fn default() -> Self {
         Self { enabled: true, spelling: Spelling::Document, ping_interval: Duration::from_secs(30) }
+    }
+}
+
+/// `[dialects.plex]`: server-sent events and WebSockets under `/:/`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plex {
+    /// Whether the dialect is spoken. Default true; when off its paths are not found.
+    pub enabled: bool,
+    /// The time between two pings. Default `10s`; a WebSocket on which nothing came in for twice as long is closed. Some
+    /// clients hang up after 15 s of silence.
+    #[serde(deserialize_with = "units::duration")]
+    pub ping_interval: Duration,
+    /// Whether `/`, `/identity`, `/activities` and `/status/sessions` are answered. Default true; false leaves them to a real
+    /// server behind the same proxy.
+    pub rest: bool,
+}
+
+impl Default for Plex {
+    fn default() -> Self {
+        Self { enabled: true, ping_interval: Duration::from_secs(10), rest: true }
     }
 }
 
@@ -55,6 +78,8 @@ impl<'de> Deserialize<'de> for Spelling {
 
 impl Dialects {
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        between("dialects.redseat.ping_interval", self.redseat.ping_interval, Duration::from_secs(1), Duration::from_secs(3600))
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(3600));
+        between("dialects.redseat.ping_interval", self.redseat.ping_interval, least, most)?;
+        between("dialects.plex.ping_interval", self.plex.ping_interval, least, most)
     }
 }

@@ -1,6 +1,7 @@
 //! `[[libraries]]` and `[folder]`: names, kinds and watched folders.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +14,10 @@ use super::{
     range::{between, within},
     units,
 };
-use crate::id::LibraryId;
+use crate::{
+    event::{DIALECTS, IdForm},
+    id::LibraryId,
+};
 
 /// One of `[[libraries]]`. A library need not be declared to be published to: this gives it a name, a kind, a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -28,12 +32,16 @@ pub struct Library {
     pub kind: LibraryKind,
     /// A folder to watch. Default none: the library is only a name. It must be a directory that can be read.
     pub path: Option<PathBuf>,
+    /// Its ids in other protocols, `{ plex = "2" }`: what that protocol's clients and servers call it. Default none: the id
+    /// itself where it has the protocol's form, else one derived from it.
+    #[serde(default)]
+    pub ids: BTreeMap<String, String>,
 }
 
 impl Library {
     /// A library that is known by a folder alone.
     pub(super) fn watched(id: LibraryId, path: PathBuf) -> Self {
-        Self { id, name: None, kind: LibraryKind::default(), path: Some(path) }
+        Self { id, name: None, kind: LibraryKind::default(), path: Some(path), ids: BTreeMap::new() }
     }
 
     /// The name people read: as set, else the id.
@@ -125,6 +133,15 @@ pub(super) fn check_libraries(libraries: &[Library]) -> Result<(), Invalid> {
         }
         if library.name.as_ref().is_some_and(|name| name.is_empty() || name.chars().any(char::is_control)) {
             return Err(Invalid::new(format!("libraries[{index}].name"), "must not be empty or contain control characters"));
+        }
+        for (dialect, id) in &library.ids {
+            let form = DIALECTS.contains(&dialect.as_str()).then(|| IdForm::of(dialect));
+            let key = format!("libraries[{index}].ids.{dialect}");
+            match form {
+                None => return Err(Invalid::new(key, format!("unknown key, allowed are {}", DIALECTS.join(", ")))),
+                Some(form) if !form.fits(id) || id.is_empty() => return Err(Invalid::new(key, format!("must be {}", form.described()))),
+                Some(_) => {}
+            }
         }
         if let Some(Err(reason)) = library.path.as_deref().map(check_folder) {
             return Err(Invalid::new(format!("libraries[{index}].path"), format!("library {:?}: {reason}", library.id)));

@@ -8,8 +8,8 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use toml_edit::{Array, InlineTable, Key, Value};
 
 use super::{
-    Auth, Dialects, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, PublishRights, RedSeat, Server, Settings, Spelling, Tls,
-    Token, User,
+    Auth, Dialects, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, Plex, PublishRights, RedSeat, Server, Settings, Spelling,
+    Tls, Token, User,
 };
 use crate::event::{EventKind, Level};
 
@@ -193,20 +193,26 @@ fn print_folder(page: &mut Page<'_>, folder: &Folder) {
 }
 
 fn print_dialects(page: &mut Page<'_>, dialects: &Dialects) {
-    let Dialects { redseat: RedSeat { enabled, spelling, ping_interval } } = dialects;
+    let Dialects { redseat: RedSeat { enabled, spelling, ping_interval }, plex } = dialects;
     page.table("dialects.redseat");
     page.key("enabled", *enabled);
     page.key("spelling", if *spelling == Spelling::Server { "server" } else { "document" });
     page.key("ping_interval", duration(*ping_interval));
+    let Plex { enabled, ping_interval, rest } = plex;
+    page.table("dialects.plex");
+    page.key("enabled", *enabled);
+    page.key("ping_interval", duration(*ping_interval));
+    page.key("rest", *rest);
 }
 
 fn print_library(page: &mut Page<'_>, library: &Library) {
-    let Library { id, name, kind, path: folder } = library;
+    let Library { id, name, kind, path: folder, ids } = library;
     page.entry("libraries");
     page.key("id", id.as_str());
     page.optional("name", name.as_ref());
     page.key("kind", kind.as_str());
     page.optional("path", folder.as_deref().map(path));
+    page.optional("ids", (!ids.is_empty()).then(|| Value::from(ids.iter().collect::<InlineTable>())));
 }
 
 fn print_user(page: &mut Page<'_>, user: &User) {
@@ -369,6 +375,7 @@ mod tests {
             jwt = { keys = [{ algorithm = "RS256", id = "a", public_key_file = "/k.pem" }], issuer = ["i"], audience = ["x", "y"], leeway = "5s" }
             auth = { callback = "http://127.0.0.1:1/who", cache = "2m", calls = 3 }
             dialects.redseat = { spelling = "server", enabled = false }
+            dialects.plex = { enabled = false, ping_interval = "5s", rest = false }
             [[tokens]]
             token = "for-metrics"
             metrics = true
@@ -377,6 +384,7 @@ mod tests {
             name = "N"
             kind = "movies"
             path = "/"
+            ids = { plex = "2", audiobookshelf = "c30c1edc-8df0-4713-a7f1-f1373f6db8e9" }
             [[users]]
             id = "bob"
             libraries = { "a film" = "read", music = "admin" }

@@ -126,7 +126,14 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[quic]\ncert = \"x\"",
         "FILE: quic: unknown key, allowed are server, tls, engine, limits, folder, dialects, jwt, auth, libraries, users, tokens",
     ),
-    ("[dialects.plex]\nenabled = true", "FILE: dialects.plex: unknown key, allowed are redseat"),
+    ("[dialects.kodi]\nenabled = true", "FILE: dialects.kodi: unknown key, allowed are redseat, plex"),
+    ("[dialects.plex]\nspelling = \"wild\"", "FILE: dialects.plex.spelling: unknown key, allowed are enabled, ping_interval, rest"),
+    ("[dialects.plex]\nping_interval = \"0s\"", "FILE: dialects.plex.ping_interval: must be from 1s to 3600s"),
+    (
+        "[[libraries]]\nid = \"a\"\nids = { kodi = \"1\" }",
+        "FILE: libraries[0].ids.kodi: unknown key, allowed are redseat, plex, audiobookshelf, mediabrowser",
+    ),
+    ("[[libraries]]\nid = \"a\"\nids = { plex = \"x1\" }", "FILE: libraries[0].ids.plex: must be a decimal number below 2^52"),
     ("[dialects.redseat]\nrest = true", "FILE: dialects.redseat.rest: unknown key, allowed are enabled, spelling, ping_interval"),
     (
         "[server]\nlisten = \"127.0.0.1:70000\"",
@@ -314,7 +321,7 @@ fn size(bytes: usize) -> String {
 #[test]
 fn the_readme_has_the_defaults() {
     let (engine, limits, folder) = (Engine::default(), Limits::default(), Folder::default());
-    let (server, redseat) = (Server::default(), RedSeat::default());
+    let (server, redseat, plex) = (Server::default(), RedSeat::default(), Plex::default());
     let (jwt, auth) = (Jwt::default(), Auth::default());
     let rows = [
         format!("`listen` | `{}` |", server.listen),
@@ -343,6 +350,7 @@ fn the_readme_has_the_defaults() {
         format!("`quiet` | `{:?}` |", folder.quiet),
         format!("`batch` | {} |", folder.batch),
         format!("`ping_interval` | `{}`, `document`, `{:?}` |", redseat.enabled, redseat.ping_interval),
+        format!("`enabled`, `ping_interval`, `rest` | `{}`, `{:?}`, `{}` |", plex.enabled, plex.ping_interval, plex.rest),
         format!("`leeway` | `{}s`, at most `60s` |", jwt.leeway.as_secs()),
         format!("`timeout` | `{:?}` |", auth.timeout),
         format!("`cache`, `cache_refusals` | `{:?}`, `{:?}` |", auth.cache, auth.cache_refusals),

@@ -3,8 +3,11 @@
 //! A dialect holds no actor and no socket: it names its endpoints, says how a request opens a stream, how events are
 //! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
+mod endpoint;
+pub mod plex;
 mod query;
 pub mod redseat;
+mod retry;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,11 +17,12 @@ use std::{
 
 use bytes::Bytes;
 
+pub use endpoint::{Call, Cancelled, Endpoint, Method, Reaction};
 pub use query::Query;
 
 use crate::{
     access::{Filter, Principal},
-    config::Dialects,
+    config::{Dialects, Library},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
     websocket::{CloseCode, codec::Message, frame},
@@ -26,12 +30,26 @@ use crate::{
 
 /// Every dialect that is switched on, in a fixed order: a dialect's place is its number in the counters.
 #[must_use]
-pub fn all(settings: &Dialects) -> Vec<Arc<dyn Dialect>> {
+pub fn all(settings: &Dialects, about: &About<'_>) -> Vec<Arc<dyn Dialect>> {
     let mut dialects: Vec<Arc<dyn Dialect>> = Vec::new();
     if settings.redseat.enabled {
         dialects.push(Arc::new(redseat::RedSeat::new(&settings.redseat)));
     }
+    if settings.plex.enabled {
+        dialects.push(Arc::new(plex::Plex::new(&settings.plex, about)));
+    }
     dialects
+}
+
+/// What dialects tell their clients of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The name people read (`server.name`).
+    pub name: &'a str,
+    /// What tells this server from any other: 40 hexadecimal digits, the same for ever.
+    pub id: &'a str,
+    /// The configured libraries.
+    pub libraries: &'a [Library],
 }
 
 /// What a dialect learns of a request.
@@ -117,6 +135,8 @@ pub struct Opening {
     pub formats: FormatPair,
     /// The headers of the response, beside those of a WebSocket's handshake.
     pub headers: Vec<(&'static str, String)>,
+    /// What is sent before anything else.
+    pub greeting: Bytes,
     /// How it is kept alive.
     pub keepalive: Option<Keepalive>,
     /// What it can be told.
@@ -144,6 +164,11 @@ pub trait Dialect: Send + Sync {
         false
     }
 
+    /// What the client calls itself, for lists and logs; the server bounds it.
+    fn client(&self, request: &Request<'_>) -> Option<String> {
+        (request.header)("user-agent").map(str::to_owned)
+    }
+
     /// Opens a stream for a principal. A request can only narrow what he may see.
     ///
     /// # Errors
@@ -157,6 +182,17 @@ pub trait Dialect: Send + Sync {
     fn receive(&self, message: Message<'_>) -> Effect {
         let _ = message; // a dialect whose clients have nothing to say
         Effect::Ignore
+    }
+
+    /// Its plain endpoints.
+    fn endpoints(&self) -> &'static [&'static Endpoint] {
+        &[]
+    }
+
+    /// Answers a call to one of them.
+    fn answer(&self, call: &Call<'_>) -> Reaction {
+        let _ = call; // a dialect without endpoints is never called
+        Reaction::Answer(Answer { status: 404, headers: Vec::new(), body: Bytes::new() })
     }
 }
 

@@ -13,9 +13,24 @@ impl<'a> Query<'a> {
     /// without `=` is empty.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Cow<'a, str>> {
-        self.0.split('&').find_map(|pair| {
+        self.find(move |key| key == name).next()
+    }
+
+    /// The first value of a parameter whose name is written in any case.
+    #[must_use]
+    pub fn get_any_case(self, name: &str) -> Option<Cow<'a, str>> {
+        self.find(move |key| key.eq_ignore_ascii_case(name)).next()
+    }
+
+    /// Every value of a parameter, in order.
+    pub fn all(self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.find(move |key| key == name)
+    }
+
+    fn find(self, is_it: impl Fn(&str) -> bool) -> impl Iterator<Item = Cow<'a, str>> {
+        self.0.split('&').filter_map(move |pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key) == name).then(|| decode(value))
+            is_it(&decode(key)).then(|| decode(value))
         })
     }
 }
@@ -39,6 +54,8 @@ mod tests {
         assert_eq!(query.get("libraries").as_deref(), Some(""));
         assert_eq!(query.get("flag").as_deref(), Some(""));
         assert_eq!(query.get("b"), None);
+        assert_eq!(query.all("a").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(query.get_any_case("TOKEN").as_deref(), Some("x+y z"));
         assert_eq!(Query("t=%ff").get("t").as_deref(), Some("\u{fffd}"));
     }
 }

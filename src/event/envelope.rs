@@ -38,6 +38,18 @@ pub trait FrameFormat: Send + Sync {
     /// The kinds this format can carry at all.
     fn carries(&self) -> KindSet;
 
+    /// The cell for this event; `None`: it is not carried. A format that tells one kind under several names, of which its
+    /// clients want some, has a cell for each choice, and says here which.
+    fn cell(&self, event: &Event) -> Option<FormatSlot> {
+        self.carries().contains(event.kind()).then(|| self.slot())
+    }
+
+    /// Who is sent the full format's frame of this event; `of_event` is [`Event::full_rule`]. `None`: everybody shares the
+    /// abridged one. Can only be narrower than the event's own rule where the event hides something.
+    fn full_rule<'r>(&self, _event: &Event, of_event: Option<&'r Rule>) -> Option<&'r Rule> {
+        of_event
+    }
+
     /// The bytes of one envelope on the wire, transport framing included; `None` when this dialect does not carry it.
     fn encode(&self, envelope: &Envelope) -> Option<Bytes>;
 }
@@ -56,10 +68,15 @@ impl FormatPair {
     /// The format for this event; `meets` says whether the group's principal satisfies a rule.
     ///
     /// Most events hide nothing: for them everybody shares the abridged format's bytes.
-    /// The group is offered the event only when the format returned carries its kind.
+    /// The group is offered the event only when the format returned has a cell for it.
     pub fn pick(&self, event: &Event, meets: impl FnOnce(&Rule) -> bool) -> &'static dyn FrameFormat {
-        match event.full_rule() {
-            Some(rule) if meets(&rule) => self.full,
+        self.pick_by(event, event.full_rule().as_ref(), meets)
+    }
+
+    /// The same for who has asked [`Event::full_rule`] already.
+    pub fn pick_by(&self, event: &Event, of_event: Option<&Rule>, meets: impl FnOnce(&Rule) -> bool) -> &'static dyn FrameFormat {
+        match self.abridged.full_rule(event, of_event) {
+            Some(rule) if meets(rule) => self.full,
             _ => self.abridged,
         }
     }
@@ -128,11 +145,9 @@ impl Envelope {
     /// The bytes in that format. The first caller encodes, everybody else shares; a panic in the encoder is caught.
     pub fn frame(&self, format: &dyn FrameFormat) -> &Encoded {
         static NOT_CARRIED: Encoded = Encoded::NotCarried;
-        // Asked before the cell, which may be shared with a format that carries more.
-        if !format.carries().contains(self.kind()) {
-            return &NOT_CARRIED;
-        }
-        self.cells[usize::from(format.slot().0)].get_or_init(|| {
+        // Asked first: the cell may be shared with a format that carries more.
+        let Some(cell) = format.cell(&self.event) else { return &NOT_CARRIED };
+        self.cells[usize::from(cell.0)].get_or_init(|| {
             // The initialiser must not panic: a `OnceLock` would hand the panic to every later caller too.
             match catch_unwind(AssertUnwindSafe(|| format.encode(self))) {
                 Ok(Some(bytes)) => Encoded::Frame(bytes),

@@ -69,6 +69,17 @@ impl IdForm {
         }
     }
 
+    /// What has this form, in words that follow "must be".
+    #[must_use]
+    pub const fn described(self) -> &'static str {
+        match self {
+            Self::Text => "a text that is not empty",
+            Self::Integer => "a decimal number below 2^52",
+            Self::Hex32 => "32 lower-case hexadecimal digits",
+            Self::Uuid => "a UUID in lower case",
+        }
+    }
+
     /// An id of the form, from the SHA-256 of the publisher's: the same on every run and every node.
     #[must_use]
     pub fn derive(self, id: &str) -> String {

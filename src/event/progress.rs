@@ -85,11 +85,17 @@ impl UploadProgress {
         })
     }
 
+    /// Whether the upload came to its end, well or not.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.progress >= 100.0 || self.status.as_deref().is_some_and(is_terminal)
+    }
+
     pub(super) fn conflation(&self) -> Conflation {
         Conflation {
             key: conflation_key(EventKind::UploadProgress, &[self.library.as_str(), &self.media]),
             phase: String::new(),
-            terminal: self.progress >= 100.0 || self.status.as_deref().is_some_and(is_terminal),
+            terminal: self.is_over(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! From `library` objects: `root`, `settings`, `credentials`, `password` and tokens (event map, section 1); from `user`
 //! objects: `password` and tokens. At every depth inside such an object: a field less is better than a secret too many.
 
+use std::borrow::Cow;
+
 use super::json::{ObjectWriter, Value};
 
 /// What kind of object we are in, which decides what is a secret.
@@ -11,6 +13,12 @@ pub(super) enum Scope {
     Outside,
     Library,
     User,
+}
+
+/// A publisher's JSON without the secrets of `library` and `user` objects in it, for encoders that show everybody the same.
+#[must_use]
+pub fn without_secrets(compact: &str) -> Cow<'_, str> {
+    redact(Value::of_compact(compact), Scope::Outside).map_or(Cow::Borrowed(compact), Cow::Owned)
 }
 
 /// The text without secrets; `None` when it holds none, the common case.

@@ -263,7 +263,7 @@ fn tell_gap(connection: &Connection, group: &Group, look: &Look<'_>) -> bool {
     let present = look.state.present(|envelope| filter.admits(envelope, None)).into_iter().filter_map(|envelope| {
         let format = group.formats.pick(&envelope.event, |rule| filter.meets(rule, None));
         match envelope.frame(format) {
-            Encoded::Frame(frame) if format.carries().contains(envelope.kind()) => Some(frame.clone()),
+            Encoded::Frame(frame) => Some(frame.clone()),
             _ => None,
         }
     });

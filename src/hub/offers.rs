@@ -48,7 +48,7 @@ impl HubCore {
                 let group = &mut groups[group_id as usize];
                 let filter = &group.key.filter;
                 let format = || group.formats.pick(&envelope.event, |rule| filter.meets(rule, level));
-                if filter.admits(envelope, level) && format().carries().contains(envelope.kind()) {
+                if filter.admits(envelope, level) && format().cell(&envelope.event).is_some() {
                     group.lost += n_events;
                     group.mark(group_id, queue);
                 }
@@ -148,14 +148,9 @@ impl<'a> Frames<'a> {
         ledger: &Rc<Cell<usize>>,
         counters: &WorkerCounters,
     ) -> Option<Rc<SharedOffer>> {
-        let format = match &self.full_rule {
-            Some(rule) if meets(rule) => formats.full,
-            _ => formats.abridged,
-        };
-        if !format.carries().contains(self.envelope.kind()) {
-            return None;
-        }
-        let made = &mut self.made[usize::from(format.slot().0)];
+        let event = &self.envelope.event;
+        let format = formats.pick_by(event, self.full_rule.as_ref(), meets);
+        let made = &mut self.made[usize::from(format.cell(event)?.0)];
         if made.is_none() {
             *made = Some(match self.envelope.frame(format) {
                 Encoded::Frame(frame) => {

@@ -21,7 +21,7 @@ use crate::{
     access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
     clock::Timestamp,
     connection::Details,
-    dialect::{Answer, Dialect, Opening, Refusal, Refused, Request},
+    dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Refused, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
 };
 
@@ -149,6 +149,11 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
+    /// Every plain endpoint, with its dialect's number.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = (usize, &'static Endpoint)> + '_ {
+        self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.endpoints().iter().map(move |endpoint| (number, *endpoint)))
+    }
+
     /// The dialects' names, in their order.
     #[must_use]
     pub(crate) fn dialect_names(&self) -> Vec<&'static str> {
@@ -224,7 +229,7 @@ impl Doorkeeper {
             dialect: dialect.name(),
             peer: request.peer,
             address: request.address,
-            client: (request.header)("user-agent").map(client_name),
+            client: dialect.client(request).as_deref().map(client_name),
             opened: Timestamp::now(),
         };
         Ok(Admitted { dialect: number, opening, credential, guard: admitted.guard, details })
@@ -306,6 +311,6 @@ impl Doorkeeper {
 }
 
 /// What a client calls itself, fit for logs and lists.
-fn client_name(user_agent: &str) -> Box<str> {
-    user_agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
+fn client_name(name: &str) -> Box<str> {
+    name.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_NAME).collect::<String>().into()
 }

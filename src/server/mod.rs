@@ -8,6 +8,7 @@ mod attempts;
 mod caller;
 mod doorkeeper;
 mod drain;
+mod endpoint;
 mod front_door;
 pub mod head;
 mod mount;
@@ -55,6 +56,7 @@ use crate::{
     metrics::PublishMetrics,
     session::InboundLimits,
     source::{Publisher, Requests, folder::Catalogue},
+    state::State,
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
 use opening::SessionSettings;
@@ -86,6 +88,8 @@ pub struct Shared {
     pub body_deadline: Duration,
     /// Messages a session's mailbox holds.
     pub session_mailbox: usize,
+    /// What is going on.
+    pub state: Arc<State>,
     /// What clients may say on a WebSocket.
     pub inbound: InboundLimits,
     /// What the watched folders hold.

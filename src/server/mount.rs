@@ -24,6 +24,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Shared, api, caller,
     doorkeeper::{Admitted, Decision},
+    endpoint,
     opening::{self, SessionSettings},
     ops, paths, publish, start_page,
     worker::Worker,
@@ -49,6 +50,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         )
         .configure(api::routes)
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
+        .configure(|config| endpoint::routes(config, &shared.doorkeeper))
         .configure(ops::health_routes)
         .configure(|config| streams(config, shared));
 }
@@ -149,7 +151,7 @@ pub(super) fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str
     Some(if values.next().is_some() { "" } else { value.to_str().unwrap_or_default() })
 }
 
-fn plain(answer: Answer) -> HttpResponse {
+pub(super) fn plain(answer: Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);
     for (name, value) in answer.headers {

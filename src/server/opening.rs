@@ -51,8 +51,10 @@ pub(super) fn begin(
     Some(connection)
 }
 
-fn join(admitted: Admitted, outlet: Outlet, opening: Bytes) -> Join {
+/// `head` is what the outlet is sent before the dialect's own greeting.
+fn join(admitted: Admitted, outlet: Outlet, head: Bytes) -> Join {
     let Admitted { dialect, opening: wanted, credential, guard, details } = admitted;
+    let opening = if wanted.greeting.is_empty() { head } else { [head, wanted.greeting].concat().into() };
     Join {
         outlet,
         details,

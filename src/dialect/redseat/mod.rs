@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use encode::{DEFAULT_KINDS, Spelling, formats};
 
-use super::{Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport};
+use super::{Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport, retry};
 use crate::{
     access::Principal,
     clock::Timestamp,
@@ -84,6 +84,7 @@ impl Dialect for RedSeat {
             },
             filter: wanted.into_filter(principal),
             headers: refusal::stream_headers(),
+            greeting: Bytes::new(),
             keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(b":ping\n"), silence: None }),
         })
     }
@@ -111,7 +112,7 @@ fn expiring(left: Duration, ends: Timestamp) -> Bytes {
 /// A client that shall come back is told when, so that not all come at once; with refused credentials it is told nothing.
 fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
     match goodbye {
-        Goodbye::Stopping | Goodbye::ComeBack => Some(refusal::retry_hint()),
+        Goodbye::Stopping | Goodbye::ComeBack => Some(retry::hint()),
         Goodbye::NotWithThese => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Answer, Refusal};
+use super::{super::retry, Answer, Refusal};
 
 /// The same body whatever was wrong with the credentials, so that nothing can be learnt from it.
 const UNAUTHORISED: &str = r#"{"error":{"value":{"type":"NO_AUTH"}}}"#;
@@ -29,15 +29,6 @@ pub(super) fn answer(refusal: Refusal) -> Answer {
             body: Bytes::from_static(TOO_MANY.as_bytes()),
         },
         // A native EventSource never comes back from a 503; a stream that ends with a hint it tries again.
-        Refusal::Full | Refusal::Draining => Answer { status: 200, headers: stream_headers(), body: retry_hint() },
+        Refusal::Full | Refusal::Draining => Answer { status: 200, headers: stream_headers(), body: retry::hint() },
     }
-}
-
-/// `retry:` with a jittered delay in milliseconds, so that those who are sent away together do not return together.
-pub(super) fn retry_hint() -> Bytes {
-    let mut random = [0; 2];
-    // Without randomness everybody is given the same delay: worse for the server, harmless for the client.
-    let _ = getrandom::fill(&mut random);
-    let millis = 1_000 + u32::from(u16::from_le_bytes(random)) % 9_000;
-    Bytes::from(format!("retry: {millis}\n\n"))
 }

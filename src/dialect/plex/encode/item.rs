@@ -1,0 +1,67 @@
+//! What items have in common: ids, and the publisher's own words over ours.
+
+use std::borrow::Cow;
+
+use super::DIALECT;
+use crate::event::{
+    Event, IdForm, Object,
+    json::{ObjectWriter, Value, quote},
+    without_secrets,
+};
+
+/// `com.plexapp.plugins.library`: what clients look for in a timeline entry.
+pub(super) const LIBRARY: &str = "\"com.plexapp.plugins.library\"";
+
+/// An id as a string of digits: clients read these as integers.
+pub(super) fn number(id: &str) -> String {
+    quote(&IdForm::Integer.show(None, id).text)
+}
+
+/// `/library/metadata/N`.
+pub(super) fn metadata_key(id: &str) -> String {
+    quote(&format!("/library/metadata/{}", IdForm::Integer.show(None, id).text))
+}
+
+/// An id for a place in a path: as it is when it is plain, else derived.
+pub(super) fn path_part(id: &str) -> Cow<'_, str> {
+    let plain = id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if plain { Cow::Borrowed(id) } else { Cow::Owned(IdForm::Hex32.derive(id)) }
+}
+
+/// A number that JSON readers with types take for a float.
+pub(super) fn float(number: f64) -> String {
+    format!("{number:?}")
+}
+
+/// Milliseconds as seconds, a float.
+pub(super) fn seconds(millis: i64) -> String {
+    float(millis as f64 / 1000.0)
+}
+
+/// A whole number.
+pub(super) fn integer(number: f64) -> String {
+    format!("{number:.0}")
+}
+
+/// The item with the publisher's `dialects.plex` over it: the message's, and over that the object's own. Secrets are taken
+/// out of what the publisher gives, for everybody: there is no place for one in an item of Plex's.
+pub(super) fn overlaid(item: String, event: &Event, object: Option<&Object>) -> String {
+    let overlays = [event.overlay(DIALECT), object.and_then(|object| object.overlay(DIALECT))];
+    overlays.into_iter().flatten().fold(item, |item, over| merge(Value::of_compact(&item), Value::of_compact(&without_secrets(over))))
+}
+
+fn merge(item: Value<'_>, over: Value<'_>) -> String {
+    let mut out = String::with_capacity(item.text().len() + over.text().len());
+    let mut object = ObjectWriter::open(&mut out);
+    for field in item.fields() {
+        let own = over.fields().find(|own| own.name == field.name);
+        object.lexeme(field.lexeme).push_str(own.map_or(field.value, |own| own.value).text());
+    }
+    for own in over.fields() {
+        if item.fields().all(|field| field.name != own.name) {
+            object.lexeme(own.lexeme).push_str(own.value.text());
+        }
+    }
+    object.close();
+    out
+}

@@ -1,0 +1,154 @@
+//! Plex: server-sent events and WebSockets under `/:/` (documents 000 and 001, and the wire notes on Plex).
+//!
+//! ```text
+//! client                                                    Fanfare
+//!   GET /:/eventsource/notifications  X-Plex-Token  ──────►  who is it?  no: 401, 91 bytes
+//!                                                   ◄──────  200 text/event-stream (or octets, by Accept)
+//!                                                   ◄──────  event: ping / data: {}  at once and every 10 s
+//!                                                   ◄──────  event: playing / data: {"PlaySessionStateNotification":{…}}
+//!
+//!   GET /:/websockets/notifications?X-Plex-Token=…  ──────►  no: 401 before the upgrade; full: 101, close 1013
+//!   Upgrade: websocket                              ◄──────  101, and a WebSocket ping every 10 s
+//!                                                   ◄──────  {"NotificationContainer":{"type":"playing","size":1,…:[{…}]}}
+//! ```
+
+mod container;
+mod encode;
+mod message;
+mod refusal;
+mod request;
+mod rest;
+mod sections;
+mod types;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    About, Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport,
+    endpoint::{self, Call, Endpoint, Reaction},
+    retry, websocket_goodbye,
+};
+use crate::{
+    access::Principal,
+    clock::Timestamp,
+    config,
+    frame::{Goodbye, Keepalive, Notices, sse_comment},
+    websocket,
+};
+use message::Form;
+use rest::Identity;
+use sections::{Section, Sections};
+
+/// The path of the event stream; the others are those of the WebSocket: the one every client asks for, and the documented one.
+const EVENT_SOURCE: &str = "/:/eventsource/notifications";
+
+/// What clients that count pings wait for; a comment would not do (wire notes, section 5).
+const SSE_PING: &[u8] = b"event: ping\ndata: {}\n\n";
+
+/// What a ping carries; whatever comes back is life.
+const WEBSOCKET_PING: &[u8] = b"fanfare";
+
+/// The dialect, as the settings have it.
+#[derive(Debug)]
+pub struct Plex {
+    ping_interval: Duration,
+    rest: bool,
+    identity: Identity,
+    sections: Sections,
+}
+
+impl Plex {
+    /// The dialect of these settings.
+    #[must_use]
+    pub fn new(settings: &config::Plex, about: &About<'_>) -> Self {
+        let sections = about.libraries.iter().map(Section::of).collect();
+        Self {
+            ping_interval: settings.ping_interval,
+            rest: settings.rest,
+            identity: Identity { name: about.name.to_owned(), machine: about.id.to_owned(), started: Timestamp::now().0 / 1000 },
+            sections: Sections(sections),
+        }
+    }
+}
+
+impl Dialect for Plex {
+    fn name(&self) -> &'static str {
+        encode::DIALECT
+    }
+
+    fn stream_paths(&self) -> &'static [&'static str] {
+        &["/:/eventsource/notifications", "/:/websockets/notifications", "/:/websocket/notifications"]
+    }
+
+    fn guide(&self) -> &'static str {
+        include_str!("guide.html")
+    }
+
+    fn token(&self, request: &Request<'_>) -> Option<String> {
+        request::token(request)
+    }
+
+    fn client(&self, request: &Request<'_>) -> Option<String> {
+        request::client(request).or_else(|| (request.header)("user-agent").map(str::to_owned))
+    }
+
+    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
+        // Generated clients ask for the stream with a plain request to a WebSocket's path (wire notes, section 2).
+        if !request.websocket && request.path != EVENT_SOURCE && refusal::named_stream_type(request).is_none() {
+            return Err(refusal::no_websocket());
+        }
+        let form = if request.websocket && request.path != EVENT_SOURCE { Form::WebSocket } else { Form::Sse };
+        let wanted = request::Wanted::read(Query(request.query));
+        let (formats, filter) = (encode::formats(&self.sections, form, wanted.types), wanted.into_filter(principal));
+        let interval = self.ping_interval;
+        Ok(match form {
+            Form::Sse => Opening {
+                transport: Transport::EventStream,
+                filter,
+                formats,
+                headers: refusal::stream_headers(request),
+                // Opens proxies that hold the first bytes back.
+                greeting: Bytes::from_static(SSE_PING),
+                keepalive: Some(Keepalive { interval, frame: Bytes::from_static(SSE_PING), silence: None }),
+                notices: Notices { gap: Some(gap), expiring: None, goodbye: Some(goodbye) },
+            },
+            Form::WebSocket => Opening {
+                transport: Transport::WebSocket,
+                filter,
+                formats,
+                headers: Vec::new(),
+                greeting: Bytes::new(),
+                keepalive: Some(Keepalive { interval, frame: websocket::frame::ping(WEBSOCKET_PING), silence: Some(2 * interval) }),
+                // Every message is a notification to these clients, and some stop at one they do not know.
+                notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            },
+        })
+    }
+
+    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused {
+        refusal::refused(request, refusal)
+    }
+
+    fn endpoints(&self) -> &'static [&'static Endpoint] {
+        if self.rest { &rest::ENDPOINTS } else { &[] }
+    }
+
+    fn answer(&self, call: &Call<'_>) -> Reaction {
+        rest::answer(call, &self.identity, &self.sections)
+    }
+}
+
+/// The protocol has no word for it; a comment is ignored by every reader and seen by people.
+fn gap(n_missed: u64) -> Bytes {
+    sse_comment(&format!(" gap {n_missed}"))
+}
+
+/// A client that shall come back is told when, so that not all come at once.
+fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
+    match goodbye {
+        Goodbye::Stopping | Goodbye::ComeBack => Some(retry::hint()),
+        Goodbye::NotWithThese => None,
+    }
+}
