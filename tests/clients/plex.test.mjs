@@ -1,0 +1,135 @@
+// Real, unmodified Plex clients against a running server: python-plexapi, plexwebsocket, and the reader of Tautulli.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { until } from './patience.mjs';
+import { plexClient, streams } from './plex_client.mjs';
+import { ALL, LOG, TABLES, compare, playback, playing, tell, unpacked } from './plex_events.mjs';
+import { startServer } from './server.mjs';
+
+// How long nothing is told to clients that must stay; long enough for two pings. They are known to leave after 15 s of silence.
+const IDLE_SECONDS = Number(process.env.CLIENT_IDLE_SECONDS ?? 23);
+
+// Each test has a server and clients of its own, and all of them run at once: what takes long here is waiting.
+const together = { concurrency: true };
+
+async function withServer(further, check) {
+  const server = await startServer({ tables: TABLES, ...further });
+  const clients = [];
+  const open = (client, token = server.admin, ...more) => {
+    const opened = plexClient(client, { url: server.url, token }, ...more);
+    clients.push(opened);
+    return opened;
+  };
+  try {
+    await check(server, open);
+  } finally {
+    await Promise.all(clients.map((client) => client.stop()));
+    await server.stop();
+  }
+}
+
+async function assertTold(client, expected) {
+  try {
+    await until('all of it', () => client.containers().length >= expected.length);
+  } catch {
+    // The comparison below says what is missing.
+  }
+  await wait(100); // for one too many
+  assert.deepEqual(...compare(client.containers().map(unpacked), expected));
+}
+
+describe('Plex clients', together, () => {
+  describe('python-plexapi', together, () => {
+    test('AlertListener reads GET / and is told every type of notification, each in a container of one', () => withServer({}, async (server, open) => {
+      const [listener, all] = [open('alert-listener'), open('alert-listener', server.admin, '/:/websockets/notifications?filters=')];
+      await streams(server, 2);
+      const [welcome] = listener.said;
+      assert.ok(welcome.server && welcome.machine && welcome.version, JSON.stringify(welcome));
+      await tell(server, ...[...ALL, LOG].map(([event]) => event));
+      await assertTold(listener, ALL.flatMap(([, notices]) => notices));
+      await assertTold(all, [...ALL, LOG].flatMap(([, notices]) => notices));
+    }));
+
+    test('a shared user is told of his own sessions and libraries', () => withServer({}, async (server, open) => {
+      const [owner, stranger] = [open('alert-listener', server.user), open('alert-listener', server.reader)];
+      await streams(server, 2);
+      await tell(server, playback('playing'), { type: 'message', data: { text: 'nothing to Plex' } }, playback('stopped'));
+      await tell(server, { ...playback('playing', '77'), data: { ...playback('playing', '77').data, user: 'reader' } });
+      await assertTold(owner, [playing('playing'), playing('stopped')]);
+      await assertTold(stranger, [playing('playing', '77')]);
+    }));
+
+    test('a wrong token is refused before anything else', () => withServer({}, async (server, open) => {
+      await open('alert-listener', 'wrong').says('unauthorised', ({ failed }) => failed === 'Unauthorized');
+    }));
+
+    test('AlertListener ends when the server stops, and says why', () => withServer({}, async (server, open) => {
+      const listener = open('alert-listener');
+      await streams(server, 1);
+      await server.end('SIGTERM');
+      await listener.says('the end', ({ ended }) => ended);
+      const [{ text }] = listener.said.slice(1);
+      assert.match(text, /closed \(code 1001\)/);
+    }));
+  });
+
+  describe('plexwebsocket', together, () => {
+    test('is told what is played, and comes back by itself after a restart', () => withServer({}, async (server, open) => {
+      const client = open('plexwebsocket');
+      const states = () => client.said.filter(({ kind }) => kind === 'plexwebsocket_state').map(({ data }) => data);
+      const played = (session) => ({ kind, data }) => kind === 'playing' && data.PlaySessionStateNotification[0].sessionKey === session;
+      await streams(server, 1);
+      await tell(server, playback('playing', '12'));
+      await client.says('session 12', played('12'));
+      await server.end('SIGTERM');
+      await server.again();
+      // It waits 5 s after a close; after a refused connection it would wait 15 s.
+      await streams(server, 1);
+      await tell(server, playback('playing', '13'));
+      await client.says('session 13', played('13'));
+      assert.deepEqual(states(), ['starting', 'connected', 'disconnected', 'starting', 'connected']);
+    }));
+
+    test('comes back after the server was full', () => withServer({ tables: `${TABLES}\n[limits]\nconnections = 1\n` }, async (server, open) => {
+      const first = open('alert-listener');
+      await streams(server, 1);
+      const client = open('plexwebsocket');
+      await client.says('connected and closed', ({ data }) => data === 'disconnected');
+      await first.stop();
+      await streams(server, 1);
+      assert.ok(client.said.every(({ data, error }) => data !== 'stopped' && !error), JSON.stringify(client.said));
+    }));
+
+    test('is let go when its user is disabled, and stops at the refusal that follows', () => withServer({}, async (server, open) => {
+      const client = open('plexwebsocket', server.user);
+      await streams(server, 1);
+      const answer = await fetch(`${server.url}/api/principals/u1`, {
+        method: 'PUT', headers: { authorization: `Bearer ${server.admin}` }, body: JSON.stringify({ disabled: true }),
+      });
+      assert.equal(answer.status, 200, await answer.text());
+      await client.says('the refusal', ({ data, error }) => data === 'stopped' && error === 'Authorization failure');
+      await client.says('its end', ({ ended }) => ended);
+    }));
+  });
+
+  describe('an idle time', together, () => {
+    test('AlertListener, plexwebsocket and a reader with a time-out of 15 s stay, and hear what comes then', () => withServer({}, async (server, open) => {
+      const [listener, client, frames] = ['alert-listener', 'plexwebsocket', 'frames'].map((name) => open(name));
+      await streams(server, 3);
+      await wait(IDLE_SECONDS * 1000);
+      await tell(server, playback('playing'));
+      await assertTold(listener, [playing('playing')]);
+      await assertTold(frames, [playing('playing')]);
+      await client.says('what is played', ({ kind }) => kind === 'playing');
+      const pings = frames.said.filter(({ frame }) => frame === 'ping').length;
+      assert.ok(pings >= Math.floor(IDLE_SECONDS / 11), `${pings} pings`);
+      assert.deepEqual(frames.said[0], { frame: 'pong', data: 'Hi?' });
+      assert.ok(frames.said.every(({ frame, whole }) => frame !== 'text' || whole), 'no message comes in parts');
+      assert.deepEqual(client.said.filter(({ kind }) => kind !== 'playing').map(({ data }) => data), ['starting', 'connected']);
+      await server.end('SIGTERM');
+      await frames.says('the close', ({ frame, code }) => frame === 'close' && code === 1001);
+    }));
+  });
+});
