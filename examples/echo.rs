@@ -32,6 +32,7 @@ metrics_listen = "127.0.0.1:0"
 outbox_bytes = "64MiB"
 
 [limits]
+connections_per_user = 0
 inbound_bytes = "64MiB"
 inbound_fragments = 1_000_000
 inbound_per_minute = 0
@@ -96,6 +97,7 @@ impl Dialect for Echo {
             filter,
             formats: FormatPair { abridged: &Nothing, full: &Nothing },
             headers: Vec::new(),
+            greeting: Bytes::new(),
             keepalive: Some(Keepalive {
                 interval: Duration::from_secs(30),
                 frame: frame::ping(b""),

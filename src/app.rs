@@ -7,6 +7,7 @@ mod departures;
 mod embed;
 mod engine;
 mod folders;
+mod ids;
 mod parts;
 mod rights;
 mod server_id;
@@ -33,6 +34,7 @@ use crate::{
     metrics::MAX_DIALECTS,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
+    state::{DerivedIdsError, IdKeeper},
 };
 use parts::Parts;
 use server_id::ServerIdError;
@@ -64,6 +66,9 @@ pub enum StartError {
     /// The store of medias cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store of ids that dialects derive cannot be opened.
+    #[error(transparent)]
+    Ids(#[from] DerivedIdsError),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -166,11 +171,12 @@ impl App {
         // The only writer, once: a second start of the same parts does not exist.
         let _ = shared.hubs.set(hubs);
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
+        let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
+        Ok(Running { shared, folders, ids, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
     }
 }
 
@@ -178,6 +184,7 @@ impl App {
 pub struct Running {
     shared: Arc<Shared>,
     folders: Vec<FolderHandle>,
+    ids: Option<IdKeeper>,
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,

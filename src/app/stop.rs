@@ -41,7 +41,7 @@ impl Running {
     /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back, spread over
     /// `server.drain_window`. Takes that long, and some seconds more where something hangs.
     pub async fn stop(self) {
-        let Self { shared, folders, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } = self;
+        let Self { shared, folders, ids, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } = self;
         let began = Instant::now();
         let n_clients = parts.connections();
         tracing::info!(clients = n_clients, "draining");
@@ -58,6 +58,7 @@ impl Running {
         if !until(LAST_CLIENTS, || parts.connections() == 0).await {
             tracing::warn!(clients = parts.connections(), "some clients did not go in time and are cut off");
         }
+        drop(ids); // nothing is accepted any more: what was noted is written
         drop(watchdogs); // workers that have ended beat no more
         workers.stop(true).await;
         metrics.stop(false).await;

@@ -24,6 +24,7 @@ mod redact;
 pub mod samples;
 mod scan;
 mod server;
+mod subjects;
 mod transcode;
 mod user;
 

@@ -42,21 +42,13 @@ pub const fn sample(kind: EventKind) -> &'static str {
         EventKind::MediaRating => {
             r#"{"library":"films","rating":{"userRef":"bob","mediaRef":"m-0003","rating":4.5,"modified":1768600000000}}"#
         }
-        EventKind::Playback => {
-            r#"{"session":"29","user":"bob","client":{"id":"abcd1234","name":"Living room","product":"Player"},"item":{"id":"144504","name":"Some Film","type":"movie"},"state":"playing","position":154000,"duration":8574912,"transcode":"4avh8p7h64n4e9a16xsqvr9e","playQueue":{"id":7,"item":22631}}"#
-        }
-        EventKind::Transcode => {
-            r#"{"id":"4avh8p7h64n4e9a16xsqvr9e","user":"bob","session":"29","state":"update","throttled":false,"complete":false,"progress":1.3,"size":-22,"speed":23.6,"duration":8574912,"remaining":361000,"context":"streaming","sourceVideoCodec":"h264","sourceAudioCodec":"dca","videoDecision":"copy","audioDecision":"transcode","protocol":"dash","container":"mp4","videoCodec":"h264","audioCodec":"aac","audioChannels":2,"width":1920,"height":1080,"hwRequested":true,"hwFullPipeline":false,"timestamp":1704824487950,"maxOffset":124900,"minOffset":0}"#
-        }
+        EventKind::Playback => PLAYBACK,
+        EventKind::Transcode => TRANSCODE,
         EventKind::Scan => {
             r#"{"library":"films","name":"Films","state":"finished","progress":100,"results":{"added":3,"updated":1,"missing":0}}"#
         }
-        EventKind::Activity => {
-            r#"{"id":"c30c1edc-8df0-4713-a7f1-f1373f6db8e9","state":"updated","type":"library.refresh.items","title":"Refreshing","subtitle":"Checking files","progress":33,"cancellable":true,"user":{"id":"bob","name":"Bob","ids":{"plex":"2"}},"library":"films","context":{"accessible":true,"exists":true,"key":"/library/metadata/513"}}"#
-        }
-        EventKind::Preference => {
-            r#"{"id":"FriendlyName","label":"Friendly name","summary":"","type":"text","default":"","value":"Den","hidden":false,"advanced":false,"group":"general"}"#
-        }
+        EventKind::Activity => ACTIVITY,
+        EventKind::Preference => PREFERENCE,
         EventKind::Reachability => r#"{"reachable":true}"#,
         EventKind::BackgroundQueue => r#"{"queue":"1","event":"queueRegenerated"}"#,
         EventKind::Log => r#"{"level":"warn","message":"disk almost full","source":"storage","timestamp":1768600000000}"#,
@@ -78,3 +70,9 @@ pub const fn sample(kind: EventKind) -> &'static str {
 pub fn sample_event(kind: EventKind) -> Event {
     Event::parse(kind, sample(kind)).expect("a sample is a valid message")
 }
+
+// As long as the wire notes on Plex, section 6, have them.
+const PLAYBACK: &str = r#"{"session":"29","user":"bob","client":{"id":"abcd1234","name":"Living room","product":"Player"},"item":{"id":"144504","name":"Some Film","type":"movie"},"state":"playing","position":154000,"duration":8574912,"transcode":"4avh8p7h64n4e9a16xsqvr9e","playQueue":{"id":7,"item":22631}}"#;
+const TRANSCODE: &str = r#"{"id":"4avh8p7h64n4e9a16xsqvr9e","user":"bob","session":"29","state":"update","throttled":false,"complete":false,"progress":1.3,"size":-22,"speed":23.6,"duration":8574912,"remaining":361000,"context":"streaming","sourceVideoCodec":"h264","sourceAudioCodec":"dca","videoDecision":"copy","audioDecision":"transcode","protocol":"dash","container":"mp4","videoCodec":"h264","audioCodec":"aac","audioChannels":2,"width":1920,"height":1080,"hwRequested":true,"hwFullPipeline":false,"timestamp":1704824487950,"maxOffset":124900,"minOffset":0}"#;
+const ACTIVITY: &str = r#"{"id":"c30c1edc-8df0-4713-a7f1-f1373f6db8e9","state":"updated","type":"library.refresh.items","title":"Refreshing","subtitle":"Checking files","progress":33,"cancellable":true,"user":{"id":"bob","name":"Bob","ids":{"plex":"2"}},"library":"films","context":{"accessible":true,"exists":true,"key":"/library/metadata/513"}}"#;
+const PREFERENCE: &str = r#"{"id":"FriendlyName","label":"Friendly name","summary":"","type":"text","default":"","value":"Den","hidden":false,"advanced":false,"group":"general"}"#;

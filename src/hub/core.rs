@@ -295,7 +295,8 @@ impl HubCore {
         connection.outlet().close();
         self.members.remove(slot as usize);
         connection.tell(Control::Ended(reason));
-        tracing::debug!(connection = %connection.id, reason = reason.name(), delivered = counts.delivered, abandoned = counts.waiting, "connection closed");
+        let (id, client) = (connection.id, &connection.details.client);
+        tracing::debug!(connection = %id, ?client, reason = reason.name(), delivered = counts.delivered, abandoned = counts.waiting, "connection closed");
     }
 
     /// The connection of that id, if this hub still has it.

@@ -7,4 +7,5 @@ mod losses;
 mod passes;
 mod rights;
 mod schedules;
+mod silence;
 mod world;

@@ -154,6 +154,12 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.endpoints().iter().map(move |endpoint| (number, *endpoint)))
     }
 
+    /// The dialects' names, in their order.
+    #[must_use]
+    pub(crate) fn dialect_names(&self) -> Vec<&'static str> {
+        self.dialects.iter().map(|dialect| dialect.name()).collect()
+    }
+
     /// What each dialect says of itself on the start page.
     pub(super) fn guides(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.dialects.iter().map(|dialect| dialect.guide())

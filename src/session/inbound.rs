@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    rc::Rc,
     sync::Arc,
     task::{Context as TaskContext, Poll},
     time::{Duration, Instant},
@@ -64,16 +65,6 @@ struct Outcome {
     end: Option<(CloseReason, Bytes)>,
 }
 
-/// What came of a turn.
-pub(super) enum Turn {
-    /// Nothing more to read for now.
-    Waiting,
-    /// The connection is about to end: nothing more is read.
-    Ending,
-    /// The client has gone.
-    Gone,
-}
-
 impl Inbound {
     pub(super) fn new(dialect: Arc<dyn Dialect>, limits: InboundLimits) -> Self {
         let receiver = Receiver::new(limits.message);
@@ -81,28 +72,28 @@ impl Inbound {
     }
 
     /// Reads what has come, unless replies still wait for the client to take them: whoever does not take them is not asked
-    /// for more.
-    pub(super) fn turn(&mut self, connection: &std::rc::Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> Turn {
+    /// for more. Ready when the client has gone.
+    pub(super) fn turn(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> Poll<()> {
         for _ in 0..READS_PER_TURN {
             if connection.closing().is_some() {
-                return Turn::Ending;
+                return Poll::Pending; // for its end: nothing more is read
             }
             if connection.has_replies() {
                 connection.await_replies();
-                return Turn::Waiting;
+                return Poll::Pending;
             }
             let read = SCRATCH_BUFFER
                 .with_borrow_mut(|scratch| connection.outlet().poll_read(task, scratch, |bytes| self.receive(bytes, Instant::now())));
             let outcome = match read {
-                Poll::Pending => return Turn::Waiting,
-                Poll::Ready(None) => return Turn::Gone,
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Ready(Some(outcome)) => outcome,
             };
             connection.hear(Instant::now());
             outcome.carry_out(connection, hub);
         }
         task.waker().wake_by_ref(); // there may be more, after everybody else's turn
-        Turn::Waiting
+        Poll::Pending
     }
 
     fn receive(&mut self, bytes: &mut [u8], now: Instant) -> Outcome {
@@ -150,7 +141,7 @@ impl Outcome {
     }
 
     /// All replies to one read are one, so that a client that says much at once does not fill its outbox by their number.
-    fn carry_out(self, connection: &std::rc::Rc<Connection>, hub: &HubHandle) {
+    fn carry_out(self, connection: &Rc<Connection>, hub: &HubHandle) {
         match <[Bytes; 1]>::try_from(self.replies) {
             Ok([reply]) => hub.reply(connection, reply),
             Err(replies) if replies.is_empty() => {}

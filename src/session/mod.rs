@@ -23,7 +23,7 @@ use crate::{
     dialect::Dialect,
     hub::HubHandle,
 };
-use inbound::{Inbound, Turn};
+use inbound::Inbound;
 
 /// How long a client may take to close its side of a WebSocket after ours is closed.
 const LAST_READS: Duration = Duration::from_secs(2);
@@ -102,7 +102,7 @@ impl ActorFuture<Session> for Pump {
         }
         connection.register(task.waker());
         let gone = match &mut session.inbound {
-            Some(inbound) => matches!(inbound.turn(connection, &session.hub, task), Turn::Gone),
+            Some(inbound) => inbound.turn(connection, &session.hub, task).is_ready(),
             None => connection.outlet().poll_gone(task).is_ready(),
         };
         if gone {

@@ -1,11 +1,12 @@
 //! Which object a derived id stands for, so that an id a client sends back finds it (event map, section 2).
 //!
 //! The latest pairs of each dialect are kept in an embedded store, across restarts. Pairs are noted in memory and written
-//! together: what a crash loses is derived again, to the same id, when the object is next shown.
+//! together, by whoever has time to wait for a disk: what a crash loses is derived again, to the same id, when the object is next shown.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use parking_lot::Mutex;
@@ -20,8 +21,8 @@ const COUNTS: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("coun
 
 /// Pairs each dialect keeps.
 const PAIRS_PER_DIALECT: u64 = 1_000_000;
-/// Pairs noted before they are written.
-const WRITTEN_TOGETHER: usize = 1_000;
+/// Pairs noted and not yet written; beyond that none are noted until they are.
+const NOTED: usize = 100_000;
 /// redb's default is 1 GiB; look-ups are rare.
 const CACHE_BYTES: usize = 4 << 20;
 
@@ -39,8 +40,18 @@ pub struct DerivedIds {
     database: Database,
     path: PathBuf,
     pairs_per_dialect: u64,
-    /// Noted and not yet written: (dialect, derived id) → the publisher's id.
-    noted: Mutex<HashMap<(&'static str, String), String>>,
+    noted: Mutex<Noted>,
+}
+
+/// (dialect, derived id) → the publisher's id.
+type Pairs = HashMap<(&'static str, String), String>;
+
+/// Noted and not yet kept.
+#[derive(Debug, Default)]
+struct Noted {
+    waiting: Pairs,
+    /// Being written at this moment.
+    writing: Arc<Pairs>,
 }
 
 impl DerivedIds {
@@ -60,30 +71,36 @@ impl DerivedIds {
         Ok(ids)
     }
 
-    /// Notes what an id was derived from; from time to time everything noted is written.
-    ///
-    /// # Errors
-    /// [`DerivedIdsError`] when writing fails; the pairs stay noted, and are tried again with the next ones.
-    pub fn note(&self, dialect: &'static str, derived: &str, id: &str) -> Result<(), DerivedIdsError> {
+    /// Notes what an id was derived from. Waits for no disk: [`DerivedIds::flush`] writes.
+    pub fn note(&self, dialect: &'static str, derived: &str, id: &str) {
         let mut noted = self.noted.lock();
-        noted.insert((dialect, derived.to_owned()), id.to_owned());
-        if noted.len() < WRITTEN_TOGETHER {
-            return Ok(());
+        if noted.waiting.len() < NOTED {
+            noted.waiting.insert((dialect, derived.to_owned()), id.to_owned());
         }
-        self.write(&noted).map_err(|reason| self.fail(reason))?;
-        noted.clear();
-        Ok(())
     }
 
-    /// Writes what was noted; called when the server stops.
+    /// Writes what was noted. One at a time: a second caller would not wait for what the first one writes.
     ///
     /// # Errors
-    /// [`DerivedIdsError`] when it cannot be written.
+    /// [`DerivedIdsError`] when it cannot be written; the pairs stay noted.
     pub fn flush(&self) -> Result<(), DerivedIdsError> {
+        let writing = {
+            let mut noted = self.noted.lock();
+            if noted.waiting.is_empty() {
+                return Ok(());
+            }
+            noted.writing = Arc::new(std::mem::take(&mut noted.waiting));
+            Arc::clone(&noted.writing)
+        };
+        let written = self.write(&writing).map_err(|reason| self.fail(reason));
         let mut noted = self.noted.lock();
-        self.write(&noted).map_err(|reason| self.fail(reason))?;
-        noted.clear();
-        Ok(())
+        noted.writing = Arc::default();
+        if written.is_err() {
+            for (key, id) in writing.iter() {
+                noted.waiting.entry(key.clone()).or_insert_with(|| id.clone());
+            }
+        }
+        written
     }
 
     /// The publisher's id behind a derived one, if it is among the latest.
@@ -91,9 +108,12 @@ impl DerivedIds {
     /// # Errors
     /// [`DerivedIdsError`] when the store cannot be read.
     pub fn find(&self, dialect: &'static str, derived: &str) -> Result<Option<String>, DerivedIdsError> {
-        if let Some(id) = self.noted.lock().get(&(dialect, derived.to_owned())) {
+        let key = (dialect, derived.to_owned());
+        let noted = self.noted.lock();
+        if let Some(id) = noted.waiting.get(&key).or_else(|| noted.writing.get(&key)) {
             return Ok(Some(id.clone()));
         }
+        drop(noted);
         self.read(dialect, derived).map_err(|reason| self.fail(reason))
     }
 
@@ -110,7 +130,7 @@ impl DerivedIds {
         Ok(pairs.get((dialect, derived))?.map(|pair| pair.value().1.to_owned()))
     }
 
-    fn write(&self, noted: &HashMap<(&'static str, String), String>) -> Result<(), redb::Error> {
+    fn write(&self, noted: &Pairs) -> Result<(), redb::Error> {
         let write = self.database.begin_write()?;
         {
             let (mut pairs, mut order, mut counts) = (write.open_table(PAIRS)?, write.open_table(ORDER)?, write.open_table(COUNTS)?);
@@ -152,7 +172,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ids.redb");
         let ids = DerivedIds::open(&path).expect("opens");
-        ids.note("plex", "77", "film:one").expect("noted");
+        ids.note("plex", "77", "film:one");
         assert_eq!(ids.find("plex", "77").expect("read").as_deref(), Some("film:one"));
         assert_eq!(ids.find("mediabrowser", "77").expect("read"), None);
         ids.flush().expect("written");
@@ -166,10 +186,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let ids = DerivedIds::open_with(&folder.path().join("ids.redb"), 2).expect("opens");
         for (derived, id) in [("1", "a"), ("2", "b"), ("1", "a"), ("3", "c")] {
-            ids.note("plex", derived, id).expect("noted");
+            ids.note("plex", derived, id);
             ids.flush().expect("written");
         }
-        ids.note("audiobookshelf", "1", "z").expect("noted");
+        ids.note("audiobookshelf", "1", "z");
         ids.flush().expect("written");
         let kept: Vec<_> = ["1", "2", "3"].map(|derived| ids.find("plex", derived).expect("read")).into_iter().flatten().collect();
         assert_eq!(kept, ["a", "c"], "2 was the longest unseen");

@@ -6,17 +6,24 @@
 
 mod activities;
 mod derived_ids;
+mod id_keeper;
 mod log_tail;
 mod playing;
 mod progress;
 mod runs;
 mod scans;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use crate::event::{Envelope, EventKind};
 use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
+pub use id_keeper::IdKeeper;
+use id_keeper::Notebook;
 use log_tail::LogTail;
 use playing::{Playing, Transcodes};
 use progress::Progress;
@@ -31,11 +38,16 @@ pub struct State {
     playing: Playing,
     transcodes: Transcodes,
     log_tail: LogTail,
+    /// Where accepted events are left for whoever keeps ids, while somebody does.
+    notebook: OnceLock<Notebook>,
 }
 
 impl State {
     /// Takes an accepted event into the picture. Called by the event's shard, in its order; most kinds cost nothing.
     pub fn fold(&self, envelope: &Arc<Envelope>) {
+        if let Some(notebook) = self.notebook.get() {
+            notebook.take(envelope);
+        }
         match envelope.kind() {
             EventKind::Scan => self.scans.fold(envelope),
             EventKind::UploadProgress | EventKind::ConvertProgress => self.progress.fold(envelope),
@@ -69,6 +81,17 @@ impl State {
             | EventKind::Request
             | EventKind::Raw => {}
         }
+    }
+
+    /// From now on remembers what the ids stand for that these dialects derive, in that store, until the keeper is dropped.
+    /// Only the first call counts.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn keep_ids(&self, ids: Arc<DerivedIds>, dialects: &[&'static str]) -> io::Result<IdKeeper> {
+        let (keeper, notebook) = IdKeeper::start(ids, dialects)?;
+        let _ = self.notebook.set(notebook);
+        Ok(keeper)
     }
 
     /// The latest envelopes of everything under way, and of what ended within the last minute, as far as they are wanted;

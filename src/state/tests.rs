@@ -177,6 +177,27 @@ fn an_activity_has_one_id_from_its_start_to_its_end() {
 }
 
 #[test]
+fn what_a_derived_id_stands_for_is_remembered_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ids.redb");
+    let (state, start) = (State::default(), Instant::now());
+    let ids = Arc::new(DerivedIds::open(&path).unwrap());
+    let keeper = state.keep_ids(Arc::clone(&ids), &["redseat", "plex"]).unwrap();
+    let data = r#"{"library":"films","movies":[{"action":"Added","movie":{"id":"m1","name":"M"}},{"action":"Added","movie":{"id":"7"}}]}"#;
+    state.fold(&envelope(EventKind::Movies, data, 0, 1, (start, 1)));
+    state.fold(&playback("s-1", "bob", "playing", 2, (start, 2)));
+    drop(keeper);
+    drop(ids);
+    let ids = DerivedIds::open(&path).unwrap();
+    let derive = |id: &str| crate::event::IdForm::Integer.derive(id);
+    for id in ["films", "m1", "s-1", "bob"] {
+        assert_eq!(ids.find("plex", &derive(id)).unwrap().as_deref(), Some(id));
+    }
+    assert_eq!(ids.find("plex", &derive("7")).unwrap(), None, "shown as it is");
+    state.fold(&playback("s-2", "bob", "playing", 3, (start, 3)));
+}
+
+#[test]
 fn runs_are_bounded_in_number_and_what_ended_goes_first() {
     let (state, start) = (State::default(), Instant::now());
     for n in 0..1024 {

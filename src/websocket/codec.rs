@@ -58,10 +58,17 @@ const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_DATA, reason: "
 const TOO_LONG: Violation = Violation { code: CloseCode::TOO_BIG, reason: "a message is too long" };
 const TOO_MANY: Violation = Violation { code: CloseCode::POLICY_VIOLATION, reason: "a message has too many fragments" };
 
-/// The receiving side of one connection.
+/// The receiving side of one connection. Small: what has not come whole stands elsewhere.
 #[derive(Debug)]
 pub struct Receiver {
     limits: Limits,
+    rest: Option<Box<Rest>>,
+    closed: bool,
+}
+
+/// What has not come whole.
+#[derive(Debug, Default)]
+struct Rest {
     /// A header of which not all bytes have come.
     header: [u8; MAX_HEADER],
     n_header: u8,
@@ -69,6 +76,7 @@ pub struct Receiver {
     /// The payload of a control frame of which not all bytes have come.
     control: Vec<u8>,
     message: Option<Begun>,
+    /// The client has closed.
     closed: bool,
 }
 
@@ -111,7 +119,7 @@ impl Receiver {
     /// For a connection on which nothing has come yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, header: [0; MAX_HEADER], n_header: 0, frame: None, control: Vec::new(), message: None, closed: false }
+        Self { limits, rest: None, closed: false }
     }
 
     /// Takes the next bytes, which are unmasked where they lie, and hands on what they complete. Behind a close frame,
@@ -119,31 +127,51 @@ impl Receiver {
     ///
     /// # Errors
     /// The first rule that is broken; what was complete before it has been handed on.
-    pub fn receive(&mut self, mut bytes: &mut [u8], hand_on: &mut dyn FnMut(Said<'_>)) -> Result<(), Violation> {
-        while !self.closed {
-            if self.frame.is_none() {
-                let Some(rest) = self.read_header(bytes).inspect_err(|_| self.closed = true)? else { return Ok(()) };
-                bytes = rest;
-            }
-            let Some(frame) = self.frame else { return Ok(()) };
-            if bytes.is_empty() && frame.left > 0 {
-                return Ok(());
-            }
-            let (payload, rest) = bytes.split_at_mut(frame.left.min(bytes.len()));
-            bytes = rest;
-            self.take_payload(frame, payload, hand_on).inspect_err(|_| self.closed = true)?;
+    pub fn receive(&mut self, bytes: &mut [u8], hand_on: &mut dyn FnMut(Said<'_>)) -> Result<(), Violation> {
+        if self.closed {
+            return Ok(());
         }
-        Ok(())
+        let mut rest = self.rest.take().map(|rest| *rest).unwrap_or_default();
+        let result = rest.receive(self.limits, bytes, hand_on);
+        self.closed = result.is_err() || rest.closed;
+        if !self.closed && !rest.is_empty() {
+            self.rest = Some(Box::new(rest));
+        }
+        result
     }
 
     /// Bytes kept of what has not come whole; none while nothing has begun.
     #[must_use]
     pub fn n_kept(&self) -> usize {
-        self.control.capacity() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
+        let kept = |rest: &Rest| rest.control.capacity() + rest.message.as_ref().map_or(0, |message| message.bytes.capacity());
+        self.rest.as_deref().map_or(0, kept)
+    }
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.n_header == 0 && self.frame.is_none() && self.message.is_none()
+    }
+
+    fn receive(&mut self, limits: Limits, mut bytes: &mut [u8], hand_on: &mut dyn FnMut(Said<'_>)) -> Result<(), Violation> {
+        while !self.closed {
+            if self.frame.is_none() {
+                let Some(behind) = self.read_header(limits, bytes)? else { return Ok(()) };
+                bytes = behind;
+            }
+            let Some(frame) = self.frame else { return Ok(()) };
+            if bytes.is_empty() && frame.left > 0 {
+                return Ok(());
+            }
+            let (payload, behind) = bytes.split_at_mut(frame.left.min(bytes.len()));
+            bytes = behind;
+            self.take_payload(frame, payload, hand_on)?;
+        }
+        Ok(())
     }
 
     /// The header of the next frame; `None`: more of it must come.
-    fn read_header<'b>(&mut self, bytes: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, Violation> {
+    fn read_header<'b>(&mut self, limits: Limits, bytes: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, Violation> {
         let mut n_taken = 0;
         loop {
             let n_header = usize::from(self.n_header);
@@ -151,7 +179,7 @@ impl Receiver {
             if n_header == needed {
                 let header = self.header;
                 self.n_header = 0;
-                self.begin(&header[..needed])?;
+                self.begin(limits, &header[..needed])?;
                 return Ok(Some(&mut bytes[n_taken..]));
             }
             let Some(next) = bytes.get(n_taken) else { return Ok(None) };
@@ -187,7 +215,7 @@ impl Receiver {
     }
 
     /// A whole header: checks what it announces, before any of it has come.
-    fn begin(&mut self, header: &[u8]) -> Result<(), Violation> {
+    fn begin(&mut self, limits: Limits, header: &[u8]) -> Result<(), Violation> {
         let Some(opcode) = opcode(header[0]) else { return Err(broken("the opcode is reserved")) };
         let (length, mask) = header[1..].split_at(header.len() - 5);
         let announced = length[1..].iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
@@ -197,10 +225,10 @@ impl Receiver {
         }
         if !opcode.is_control() {
             let (n_bytes, n_fragments) = self.message.as_ref().map_or((0, 0), |message| (message.bytes.len(), message.n_fragments));
-            if announced > (self.limits.message_bytes - n_bytes) as u64 {
+            if announced > limits.message_bytes.saturating_sub(n_bytes) as u64 {
                 return Err(TOO_LONG);
             }
-            if n_fragments >= self.limits.fragments {
+            if n_fragments >= limits.fragments {
                 return Err(TOO_MANY);
             }
         }

@@ -42,6 +42,8 @@ fn everywhere(method: &str, path: &str, token: &str) -> Vec<Request> {
         plain().header("accept", token).header("content-type", token),
         plain().header("expect", token),
         plain().header("upgrade", token).header("connection", "upgrade"),
+        plain().header("x-plex-token", token),
+        Request::new(method, &format!("{path}?X-Plex-Token={token}")),
         plain().header("x-plex-token", token).header("x-emby-token", token).header("proxy-authorization", token),
         plain().header("idempotency-key", token),
         plain().header(token, "a name, not a value"),
@@ -103,6 +105,12 @@ fn no_token_is_in_logs_metrics_lists_or_answers() {
             ("GET", "/api/libraries/lib1/medias"),
             ("GET", "/nothing-here"),
             ("OPTIONS", "/sse"),
+            ("GET", "/:/eventsource/notifications"),
+            ("GET", "/:/websockets/notifications"),
+            ("GET", "/"),
+            ("GET", "/identity"),
+            ("GET", "/status/sessions"),
+            ("DELETE", "/activities/1"),
         ] {
             for request in everywhere(method, path, token) {
                 nothing_of(CANARY, &format!("the answer to {method} {path}"), &said(&server, &request));

@@ -26,6 +26,7 @@ mod kinds;
 mod lag;
 mod ops;
 mod origin;
+mod plex;
 mod publish;
 mod revoke;
 mod rights;

@@ -111,6 +111,9 @@ fn a_client_that_breaks_a_rule_is_told_which_though_it_keeps_sending() {
         let _ = client.wire.write_all(&unmasked);
         let close = client.next();
         assert_eq!((close.code(), &close.payload[2..]), (1002, &b"a client's frames must be masked"[..]), "{way:?}");
+        if way != Way::KeptAlive {
+            client.expect_end(); // and not a reset, which could have taken the last word back; there the HTTP server closes
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     connection::{BodyOutlet, Connection, Counts, Details, OutboxLimits, Outlet},
     event::{Audience, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Who},
-    frame::{Notices, sse_event},
+    frame::{Keepalive, Notices, sse_event},
     hub::{FeedLimits, HubCore, HubSettings, Join},
     metrics::WorkerCounters,
     shard::{Conflator, Credit},
@@ -154,6 +154,8 @@ pub(super) struct World {
     pub(super) directory: Arc<Directory>,
     pub(super) counters: Arc<WorkerCounters>,
     pub(super) credits: Vec<Arc<Credit>>,
+    /// How clients that join are kept alive.
+    pub(super) keepalive: Option<Keepalive>,
     orders: [u64; 2],
     conflators: [Conflator; 2],
 }
@@ -164,7 +166,7 @@ impl World {
         let credits: Vec<_> = (0..2).map(|_| Arc::new(Credit::new(100_000, Arc::default()))).collect();
         let counters = Arc::new(WorkerCounters::default());
         let hub = HubCore::new(settings, credits.clone(), Arc::clone(&directory), Arc::new(State::default()), Arc::clone(&counters));
-        Self { hub, directory, counters, credits, orders: [0; 2], conflators: <[Conflator; 2]>::default() }
+        Self { hub, directory, counters, credits, keepalive: None, orders: [0; 2], conflators: <[Conflator; 2]>::default() }
     }
 
     /// The same world with what was made of its hub.
@@ -212,7 +214,7 @@ impl World {
             filter,
             formats,
             opening: Bytes::new(),
-            keepalive: None,
+            keepalive: self.keepalive.clone(),
             notices,
             credential,
             admission: self.directory.admit(None, None).expect("not limited").guard,

@@ -54,7 +54,7 @@ fn hear_in(limits: Limits, bytes: &[u8], piece: usize) -> (Vec<Heard>, Result<()
             break;
         }
     }
-    if bytes.is_empty() || result.is_ok() && receiver.frame.is_none() && receiver.message.is_none() {
+    if bytes.is_empty() || result.is_ok() && receiver.rest.is_none() {
         assert_eq!(receiver.n_kept(), 0, "nothing has begun, so nothing is kept");
     }
     (heard, result)

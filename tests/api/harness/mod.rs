@@ -5,6 +5,7 @@ mod people;
 mod server;
 mod sse;
 mod tls;
+mod websocket;
 
 use std::{
     sync::mpsc,
@@ -16,6 +17,7 @@ pub(crate) use people::{PEOPLE, medias, progress_of, token_of};
 pub(crate) use server::{Launch, Server, refused_start};
 pub(crate) use sse::{Sse, SseEvent, connect, connect_deaf};
 pub(crate) use tls::{Certificate, Wire};
+pub(crate) use websocket::{Frame, WebSocket};
 
 /// How long a test waits for something that must happen; generous, because it is only used up by a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

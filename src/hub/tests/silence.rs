@@ -1,0 +1,37 @@
+//! Clients that must answer, and do not.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::world::{World, media, roomy};
+use crate::{connection::CloseReason, frame::Keepalive};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn who_neither_says_nor_takes_anything_for_too_long_is_closed_and_nobody_else() {
+    let mut world = World::new(roomy());
+    world.keepalive = Some(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) });
+    let mut clients = ["bob", "ann", "bob"].map(|user| world.join(user));
+    world.publish(media("films", 100_000), Vec::new());
+    let [silent, lively, blocked] = &mut clients;
+    while world.hub.flush_chunk() {}
+    for _ in 0..10 {
+        world.read(silent);
+        world.read(lively);
+        while world.hub.flush_chunk() {}
+    }
+    assert!(silent.connection.blocked_since().is_none() && blocked.connection.blocked_since().is_some());
+
+    let start = Instant::now();
+    lively.connection.hear(start + 15 * SECOND);
+    world.hub.tick(start + 19 * SECOND);
+    assert!(!silent.connection.ended.get(), "not yet");
+    world.hub.tick(start + 22 * SECOND);
+    while world.hub.flush_chunk() {}
+    assert!(silent.connection.ended.get());
+    assert!(!lively.connection.ended.get(), "it said something");
+    assert!(!blocked.connection.ended.get(), "who cannot take a ping cannot answer it: the stall limit decides");
+    assert_eq!(world.counters.dialects[0].closed[CloseReason::Silent as usize].get(), 1);
+}
