@@ -12,7 +12,7 @@ use std::{
 };
 
 #[test]
-fn real_clients_receive_every_event_of_document_002() {
+fn real_clients_hear_what_they_were_written_for() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let chromium = std::env::var_os("CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
     assert!(chromium.exists(), "no Chromium at {}: install Debian's package chromium, or set CHROMIUM", chromium.display());

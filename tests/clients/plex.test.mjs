@@ -1,11 +1,14 @@
 // Real, unmodified Plex clients against a running server: python-plexapi, plexwebsocket, and the reader of Tautulli.
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { request } from 'node:https';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { until } from './patience.mjs';
 import { plexClient, streams } from './plex_client.mjs';
 import { ALL, LOG, TABLES, compare, playback, playing, tell, unpacked } from './plex_events.mjs';
+import { nginxBeside, startProxy } from './proxies.mjs';
 import { startServer } from './server.mjs';
 
 // How long nothing is told to clients that must stay; long enough for two pings. They are known to leave after 15 s of silence.
@@ -130,6 +133,57 @@ describe('Plex clients', together, () => {
       assert.deepEqual(client.said.filter(({ kind }) => kind !== 'playing').map(({ data }) => data), ['starting', 'connected']);
       await server.end('SIGTERM');
       await frames.says('the close', ({ frame, code }) => frame === 'close' && code === 1001);
+    }));
+  });
+
+  describe('behind nginx, beside a real Plex server', together, () => {
+    // In its place: what it is asked for, and the least that python-plexapi needs of it.
+    async function standIn() {
+      const asked = [];
+      const site = createServer(({ url }, response) => {
+        asked.push(url.split('?')[0]);
+        response.setHeader('content-type', 'text/xml;charset=utf-8');
+        response.end('<MediaContainer friendlyName="The real one" machineIdentifier="m1" version="1.41.0"/>');
+      });
+      await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
+      return { asked, host: `127.0.0.1:${site.address().port}`, stop: () => { site.closeAllConnections(); site.close(); } };
+    }
+
+    const answer = (url, ca) => new Promise((resolve, reject) => {
+      const asking = request(url, { ca }, (response) => { response.resume(); resolve(response.statusCode); });
+      asking.on('error', reject).end();
+    });
+
+    test('python-plexapi and plexwebsocket see one server, and its events are told by Fanfare', () => withServer({ server: 'trusted_proxies = ["127.0.0.1/32"]' }, async (server) => {
+      const plex = await standIn();
+      const edge = await startProxy(nginxBeside(plex.host), new URL(server.url).host);
+      const way = { url: edge.url, token: server.admin, certificate: edge.certificateFile };
+      const [listener, client] = [plexClient('alert-listener', way), plexClient('plexwebsocket', way)];
+      try {
+        await streams(server, 2);
+        assert.equal(listener.said[0].server, 'The real one');
+        await tell(server, playback('playing', '12'));
+        await assertTold(listener, [playing('playing', '12')]);
+        await client.says('session 12', ({ kind }) => kind === 'playing');
+
+        for (const path of ['/:/prefs', '/library/sections', '/:/eventsource/other']) assert.equal(await answer(`${edge.url}${path}`, edge.certificate), 200);
+        assert.deepEqual([...new Set(plex.asked)].sort(), ['/', '/:/eventsource/other', '/:/prefs', '/library/sections']);
+        for (const path of ['/:/eventsource/notifications', '/%3A/websockets/notifications', '/plex/:/websocket/notifications']) {
+          assert.equal(await answer(`${edge.url}${path}?X-Plex-Token=wrong`, edge.certificate), 401, path);
+        }
+
+        await server.end('SIGTERM');
+        await assert.rejects(answer(`${edge.url}/:/eventsource/notifications?X-Plex-Token=${server.admin}`, edge.certificate), { code: 'ECONNRESET' });
+        await server.again();
+        await streams(server, 1);
+        await tell(server, playback('playing', '13'));
+        await client.says('session 13', ({ kind, data }) => kind === 'playing' && data.PlaySessionStateNotification[0].sessionKey === '13');
+        const log = await edge.log();
+        assert.ok(log.includes('/:/websockets/notifications') && !log.includes(server.admin), log);
+      } finally {
+        await Promise.all([listener.stop(), client.stop(), edge.stop()]);
+        plex.stop();
+      }
     }));
   });
 });
