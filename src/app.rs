@@ -161,7 +161,7 @@ impl App {
         let parts = Parts::new(&settings, directory, roll_call);
         let shared = parts.shared(&settings, dialects, store.clone());
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
-        let metrics = server::start_metrics(metrics_listener, &shared)?;
+        let metrics = server::start_metrics(metrics_listener, &shared, parts::server_settings(&settings))?;
         let handles = [workers.handle(), metrics.handle()];
         actix_rt::spawn(workers);
         actix_rt::spawn(metrics);

@@ -8,11 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Instant,
 };
 
 use parking_lot::RwLock;
 
-use super::{Denied, Principal, TokenHash};
+use super::{Denied, Principal, TokenHash, jwt::Fingerprint};
 use crate::{clock::Timestamp, id::UserId};
 
 /// A credential that does not end.
@@ -51,13 +52,18 @@ impl fmt::Debug for Credential {
 pub(super) enum Origin {
     /// From the settings, or made for the run.
     Configured,
-    /// A signed token, with its `iat`.
+    /// A signed token.
     Jwt {
         /// When it was issued, if it says so.
         issued: Option<Timestamp>,
+        /// What has signed it.
+        key: Fingerprint,
     },
     /// An answer of the callback.
-    Callback,
+    Callback {
+        /// When it was asked.
+        asked: Instant,
+    },
 }
 
 /// What somebody granted to a token, before what is known of its user is added.

@@ -89,8 +89,7 @@ impl Authenticated {
 }
 
 /// A change of one user's rights; what is absent stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrincipalChange {
     /// Whether the user is a server admin.
     pub admin: Option<bool>,
@@ -176,7 +175,10 @@ impl Directory {
             entries.push(held);
         }
         let people = Arc::new(Mutex::new(people));
-        let changes = Arc::default();
+        let changes = Arc::<ChangeQueue>::default();
+        if let Some(jwt) = &jwt {
+            end_with_keys(jwt, &people, &changes)?;
+        }
         let directory = Self {
             store,
             changed: Mutex::new(changed),
@@ -327,7 +329,9 @@ impl Directory {
         self.counts.of(user)
     }
 
-    fn change(
+    /// Edits what was changed of a user, by what is kept and the tokens known now, keeps it and puts it in force. Tokens that
+    /// become known meanwhile are not among those: [`People::resolve`] refuses them, as they were asked about too early.
+    pub(super) fn change(
         &self,
         user: &UserId,
         edit: impl FnOnce(&mut Changed, &mut dyn Iterator<Item = TokenHash>),
@@ -336,7 +340,7 @@ impl Directory {
         let known_before = self.configured.knows(user) || changed.contains_key(user);
         let mut next = changed.clone();
         let mut known = self.tokens_of(user);
-        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| held.origin == Origin::Callback));
+        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| matches!(held.origin, Origin::Callback { .. })));
         edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
         let epoch = self.put_in_force(user, next.clone());
@@ -382,18 +386,31 @@ impl Directory {
 
     /// The credential of a signed token; one for all sessions that show the same.
     fn signed(&self, verifier: &Verifier, token: &str) -> Result<Arc<Held>, Denied> {
-        let Verified { grant, issued, expires } = verifier.verify(token, Timestamp::now())?;
+        let Verified { grant, key, issued, expires } = verifier.verify(token, Timestamp::now())?;
         let hash = TokenHash::of(token);
         let mut people = self.people.lock();
+        // Its key may have gone since it was verified, and all that it had signed with it.
+        if !verifier.trusts(key) {
+            return Err(Denied::Unknown);
+        }
         if let Some(held) = people.issued(&hash) {
             return Ok(held);
         }
-        let origin = Origin::Jwt { issued };
+        let origin = Origin::Jwt { issued, key };
         let now = people.resolve(&hash, origin, &grant);
         let held = Arc::new(Held::new(hash, origin, Some(expires), grant, now));
         people.issue(&held);
         Ok(held)
     }
+}
+
+/// From now on whoever came in by a key that is taken out of its set goes with it.
+fn end_with_keys(jwt: &Verifier, people: &Arc<Mutex<People>>, changes: &Arc<ChangeQueue>) -> Result<(), KeyError> {
+    let (people, changes) = (Arc::clone(people), Arc::clone(changes));
+    jwt.watch(move |keys| {
+        let over = people.lock().end_signed(|key| keys.holds(key));
+        over.into_iter().for_each(|user| changes.tell(user));
+    })
 }
 
 /// Every token of the settings, with its end and what it grants.

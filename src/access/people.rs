@@ -6,12 +6,14 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Weak},
+    time::Instant,
 };
 
 use super::{
     Denied, Principal, TokenHash,
     credential::{Grant, Held, Origin},
     directory::UserRights,
+    jwt::Fingerprint,
     store::{Changed, ChangedUsers},
 };
 use crate::{clock::Timestamp, config::Settings, id::UserId};
@@ -32,6 +34,8 @@ struct Configured {
 pub(super) struct People {
     configured: Arc<HashMap<UserId, Configured>>,
     changed: ChangedUsers,
+    /// When a user's tokens were last revoked in this run.
+    revoked_when: HashMap<UserId, Instant>,
     /// By hash and not by user: a revoked token that is given to another user stays revoked.
     revoked: HashSet<[u8; 32]>,
     issued: Sweeping<HashMap<[u8; 32], Weak<Held>>>,
@@ -81,6 +85,7 @@ impl People {
         let mut people = Self {
             configured: Arc::clone(&configured.0),
             changed: ChangedUsers::new(),
+            revoked_when: HashMap::new(),
             revoked: HashSet::new(),
             issued: Sweeping::default(),
             shared: Sweeping::default(),
@@ -93,6 +98,11 @@ impl People {
     pub(super) fn change(&mut self, changed: ChangedUsers) {
         let hashes = changed.values().flat_map(|own| &own.revoked).filter_map(|hash| TokenHash::from_hex(hash));
         self.revoked = hashes.map(|hash| *hash.as_bytes()).collect();
+        for (user, own) in &changed {
+            if own.revoked_at != self.changed.get(user).and_then(|before| before.revoked_at) {
+                self.revoked_when.insert(user.clone(), Instant::now());
+            }
+        }
         self.changed = changed;
     }
 
@@ -105,7 +115,7 @@ impl People {
         if let Some(user) = &grant.user {
             principal.user = Some(user.clone());
             let changed = self.changed.get(user);
-            if changed.is_some_and(|changed| is_too_old(origin, changed.revoked_at)) {
+            if changed.is_some_and(|changed| is_too_old(origin, changed.revoked_at, self.revoked_when.get(user))) {
                 return Err(Denied::Unknown);
             }
             if let Some(rights) = ConfiguredUsers(Arc::clone(&self.configured)).rights(user, changed) {
@@ -145,6 +155,13 @@ impl People {
         held.filter(|held| held.grant().user.as_ref() == Some(user)).collect()
     }
 
+    /// Ends every issued credential of a key that no longer counts, and gives their users (`None`: of no user).
+    pub(super) fn end_signed(&self, still_counts: impl Fn(Fingerprint) -> bool) -> Vec<Option<UserId>> {
+        let is_over = |held: &Arc<Held>| matches!(held.origin, Origin::Jwt { key, .. } if !still_counts(key));
+        let over = self.issued.all.values().filter_map(Weak::upgrade).filter(is_over);
+        over.inspect(|held| held.end(Denied::Unknown)).map(|held| held.grant().user.clone()).collect()
+    }
+
     /// How many issued credentials are in sight, ended ones not yet swept included.
     #[cfg(test)]
     pub(super) fn n_issued(&self) -> usize {
@@ -165,8 +182,12 @@ impl People {
     }
 }
 
-/// Whether a signed token was issued before its user's tokens were revoked; one that does not say when counts as such.
-fn is_too_old(origin: Origin, revoked_at: Option<Timestamp>) -> bool {
-    let Origin::Jwt { issued } = origin else { return false };
-    revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at))
+/// Whether a signed token was issued before its user's tokens were revoked; one that does not say when counts as such. Of
+/// the callback's, an answer is too old that it was asked for before: the revocation may not have named the token yet.
+fn is_too_old(origin: Origin, revoked_at: Option<Timestamp>, in_this_run: Option<&Instant>) -> bool {
+    match origin {
+        Origin::Configured => false,
+        Origin::Jwt { issued, .. } => revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at)),
+        Origin::Callback { asked } => in_this_run.is_some_and(|revoked_when| asked <= *revoked_when),
+    }
 }

@@ -93,7 +93,7 @@ impl Handle {
     }
 
     /// Stops and waits: what was accepted is delivered to whoever takes it, every client is told to come back. Blocks for
-    /// some seconds at most.
+    /// the drain window and some seconds at most.
     pub fn stop(self) {
         // It may have ended by itself; then there is nobody to tell.
         let _ = self.stop.send(());

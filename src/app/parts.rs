@@ -35,6 +35,8 @@ use crate::{
 /// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
 /// first would make every stalled client look like one that had gone.
 const KERNEL_GRACE: Duration = Duration::from_secs(3);
+/// How long an answer may lie there untaken, where streams have no stall limit.
+const UNTAKEN: Duration = Duration::from_secs(60);
 
 /// Everything that more than one part of the engine holds.
 pub(super) struct Parts {
@@ -238,6 +240,7 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
     ServerSettings {
         workers: engine.workers,
         head: settings.limits.head,
+        untaken: engine.stall_limit.unwrap_or(UNTAKEN),
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
             notsent_lowat: u32::try_from(engine.notsent_lowat).unwrap_or(u32::MAX),

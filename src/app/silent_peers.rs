@@ -24,9 +24,13 @@ use crate::{
 
 /// How often the list is looked at.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long nothing may be acknowledged. With the default ping every 30 seconds, and two looks, a client that dies while it
-/// is idle is let go of within 45 seconds.
+/// How long a client may acknowledge nothing of a ping. With the default ping every 30 seconds, and two looks, one that dies
+/// while it is idle is let go of within 45 seconds.
 const UNANSWERED: Duration = Duration::from_secs(8);
+/// The same for more than a ping: such a client was with us a moment ago, and may only be changing its network.
+const UNANSWERED_EVENTS: Duration = Duration::from_secs(30);
+/// Bytes under way that are no more than a ping.
+const PING: u32 = 64;
 /// The kernel's lists of sockets; where there are none, dead clients are found by `TCP_USER_TIMEOUT` alone.
 const LISTS: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
@@ -52,7 +56,7 @@ impl SilentPeers {
                     continue;
                 }
                 let lists = LISTS.iter().filter_map(|list| fs::read_to_string(list).ok());
-                let unanswered: HashSet<SocketAddr> = lists.flat_map(|list| unanswered(&list, port)).collect();
+                let unanswered: Vec<Unanswered> = lists.flat_map(|list| unanswered(&list, port)).collect();
                 let gone = silent.look(&unanswered, Instant::now());
                 if !gone.is_empty() {
                     tell(shared.hubs.get().map_or(&[], Vec::as_slice), gone);
@@ -72,21 +76,37 @@ fn tell(hubs: &[HubAddress], gone: HashSet<SocketAddr>) {
     }
 }
 
-/// Since when each peer has acknowledged nothing.
+/// A peer to whom the same bytes are sent again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unanswered {
+    peer: SocketAddr,
+    n_bytes: u32,
+    /// Since the last acknowledgement.
+    n_retransmissions: u32,
+}
+
+/// Since when each peer has acknowledged nothing, and how often it has been asked meanwhile.
 #[derive(Debug, Default)]
 struct Silent {
-    since: HashMap<SocketAddr, Instant>,
+    since: HashMap<SocketAddr, (Instant, u32)>,
 }
 
 impl Silent {
     /// Takes what was seen, and tells who has been silent for too long.
-    fn look(&mut self, unanswered: &HashSet<SocketAddr>, now: Instant) -> HashSet<SocketAddr> {
-        self.since.retain(|peer, _| unanswered.contains(peer));
-        for peer in unanswered {
-            self.since.entry(*peer).or_insert(now);
+    fn look(&mut self, unanswered: &[Unanswered], now: Instant) -> HashSet<SocketAddr> {
+        let before = std::mem::take(&mut self.since);
+        let mut gone = HashSet::new();
+        for seen in unanswered {
+            // Fewer than at the last look: it has answered in between.
+            let known = before.get(&seen.peer).filter(|(_, n_retransmissions)| *n_retransmissions <= seen.n_retransmissions);
+            let since = known.map_or(now, |(since, _)| *since);
+            self.since.insert(seen.peer, (since, seen.n_retransmissions));
+            let limit = if seen.n_bytes <= PING { UNANSWERED } else { UNANSWERED_EVENTS };
+            if now.saturating_duration_since(since) >= limit {
+                gone.insert(seen.peer);
+            }
         }
-        let too_long = |since: &Instant| now.saturating_duration_since(*since) >= UNANSWERED;
-        self.since.iter().filter(|(_, since)| too_long(since)).map(|(peer, _)| *peer).collect()
+        gone
     }
 }
 
@@ -101,14 +121,15 @@ fn segments_retransmitted(snmp: &str) -> Option<u64> {
 /// The peers of established connections of that local port to whom the kernel sends the same bytes again and again.
 ///
 /// Columns, of a list whose first line names them: number, local, remote, state, queues, timer, retransmissions.
-fn unanswered(list: &str, port: u16) -> Vec<SocketAddr> {
+fn unanswered(list: &str, port: u16) -> Vec<Unanswered> {
     let peer = |line: &str| {
         let mut columns = line.split_ascii_whitespace().skip(1);
         let (local, remote) = (address(columns.next()?)?, address(columns.next()?)?);
-        let (state, timer) = (columns.next()?, columns.nth(1)?);
-        let retransmissions = columns.next()?;
-        let is_unanswered = local.port() == port && state == "01" && timer.starts_with("01:") && retransmissions != "00000000";
-        is_unanswered.then_some(remote)
+        let (state, queues, timer) = (columns.next()?, columns.next()?, columns.next()?);
+        let n_retransmissions = u32::from_str_radix(columns.next()?, 16).ok()?;
+        let n_bytes = u32::from_str_radix(queues.split_once(':')?.0, 16).ok()?;
+        let is_unanswered = local.port() == port && state == "01" && timer.starts_with("01:") && n_retransmissions > 0;
+        is_unanswered.then_some(Unanswered { peer: remote, n_bytes, n_retransmissions })
     };
     list.lines().skip(1).filter_map(peer).collect()
 }
@@ -146,7 +167,8 @@ mod tests {
     #[cfg(target_endian = "little")]
     #[test]
     fn only_those_who_acknowledge_nothing_are_listed() {
-        assert_eq!(unanswered(LIST, 8080), ["10.0.0.2:40001".parse().expect("an address")]);
+        let peer = "10.0.0.2:40001".parse().expect("an address");
+        assert_eq!(unanswered(LIST, 8080), [Unanswered { peer, n_bytes: 6, n_retransmissions: 5 }]);
         assert_eq!(unanswered("", 8080), []);
         assert_eq!(unanswered("head\nnonsense\n 0: zz:1 x 01", 8080), []);
     }
@@ -163,13 +185,18 @@ mod tests {
     fn a_peer_is_gone_after_it_was_silent_in_every_look_for_long_enough() {
         let (start, mut silent) = (Instant::now(), Silent::default());
         let after = |seconds| start + Duration::from_secs(seconds);
-        let (dead, slow): (SocketAddr, SocketAddr) = ("10.0.0.2:1".parse().expect("ok"), "10.0.0.3:1".parse().expect("ok"));
-        let both = HashSet::from([dead, slow]);
-        assert!(silent.look(&both, after(0)).is_empty());
-        assert!(silent.look(&HashSet::from([dead]), after(4)).is_empty());
-        assert!(silent.look(&both, after(7)).is_empty());
-        assert_eq!(silent.look(&both, after(8)), HashSet::from([dead]), "the other one has answered in between");
-        assert!(silent.look(&HashSet::new(), after(10)).is_empty() && silent.since.is_empty());
+        let peer = |last: u8, n_bytes, n_retransmissions| {
+            let peer = SocketAddr::from(([10, 0, 0, last], 1));
+            Unanswered { peer, n_bytes, n_retransmissions }
+        };
+        let (dead, slow, answering, busy) = (peer(2, 6, 3), peer(3, 6, 3), peer(4, 6, 3), peer(5, 4096, 3));
+        assert!(silent.look(&[dead, slow, answering, busy], after(0)).is_empty());
+        assert!(silent.look(&[dead, answering, busy], after(4)).is_empty());
+        assert!(silent.look(&[dead, slow, peer(4, 6, 1), busy], after(7)).is_empty());
+        let gone = silent.look(&[dead, slow, peer(4, 6, 2), busy], after(8));
+        assert_eq!(gone, HashSet::from([dead.peer]), "the others have answered in between, or may come back");
+        assert_eq!(silent.look(&[busy], after(30)), HashSet::from([busy.peer]));
+        assert!(silent.look(&[], after(31)).is_empty() && silent.since.is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ Examples:
 
 #[derive(Debug, Clone, Subcommand)]
 enum ConfigCommand {
-    /// Say whether a server would start with these settings, and what is surprising about them
+    /// Say whether these settings can be read, and what is surprising about them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(FileArgs),
     /// Print every setting with its value, as a settings file; secrets are shown as …

@@ -18,10 +18,16 @@ use tracing_subscriber::{
     },
 };
 
-use super::terminal::{ColorChoice, write_printable};
+use super::terminal::{ColorChoice, printable_json, write_printable};
 
-/// The variable that sets the level, in the syntax of `tracing_subscriber::EnvFilter`; without it: `info`, and of the HTTP server's own start and stop only warnings.
+/// The variable that sets the level, in the syntax of `tracing_subscriber::EnvFilter`; without it: `info`, of the HTTP
+/// server's own start and stop only warnings, and of its connections nothing.
 pub const LEVEL_VARIABLE: &str = "FANFARE_LOG";
+
+/// Strangers decide how many errors connections have, so these lines are for whoever asks for them.
+const DEFAULT_FILTER: &str = "info,actix_server=warn,actix_http=off";
+/// Below this the HTTP server's decoder writes out whole request heads, and tokens with them.
+const HEADS: &str = "actix_http::h1::decoder=info";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -63,18 +69,18 @@ pub fn init(format: LogFormat) -> Result<(), LoggingError> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
-    Ok(EnvFilter::try_new(if level.trim().is_empty() { "info,actix_server=warn" } else { level })?)
+    let level = if level.trim().is_empty() { DEFAULT_FILTER } else { level };
+    Ok(EnvFilter::try_new(level)?.add_directive(HEADS.parse()?))
 }
 
 fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     match format {
-        LogFormat::Text => Box::new(builder.fmt_fields(debug_fn(write_field).delimited(" ")).finish()),
-        // JSON strings escape line ends themselves.
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+        LogFormat::Text => Box::new(builder.with_writer(writer).fmt_fields(debug_fn(write_field).delimited(" ")).finish()),
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_writer(JsonLines(writer)).finish()),
     }
 }
 
@@ -92,6 +98,36 @@ struct Printable<'writer, 'inner>(&'writer mut Writer<'inner>);
 impl fmt::Write for Printable<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         write_printable(self.0, text)
+    }
+}
+
+/// JSON escapes line ends and the oldest control characters itself, but not those that other readers take for line ends
+/// (U+0085, U+2028, U+2029) or that steer a terminal (U+009B).
+struct JsonLines<W>(W);
+
+impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for JsonLines<W> {
+    type Writer = JsonLine<W::Writer>;
+
+    fn make_writer(&'writer self) -> Self::Writer {
+        JsonLine(self.0.make_writer())
+    }
+}
+
+struct JsonLine<W>(W);
+
+impl<W: io::Write> io::Write for JsonLine<W> {
+    /// Takes a whole line at a time, as tracing-subscriber writes them.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        match text.strip_suffix('\n') {
+            Some(object) => self.0.write_all(format!("{}\n", printable_json(object)).as_bytes())?,
+            None => self.0.write_all(printable_json(&text).as_bytes())?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -124,7 +160,7 @@ mod tests {
     }
 
     fn hostile() {
-        let name = "x\n2026 ERROR forged\x1b[2J\u{9b}\x07\r\u{202e}";
+        let name = "x\n2026 ERROR forged\x1b[2J\u{9b}\x07\r\u{202e}\u{85}\u{2028}";
         tracing::info!(name, shown = %name, debug = ?name, "said {name}");
     }
 
@@ -139,7 +175,8 @@ mod tests {
     #[test]
     fn json_is_one_object_per_line() {
         let text = log(LogFormat::Json, false, "", hostile);
-        assert_eq!(text.lines().count(), 1);
+        let line = text.strip_suffix('\n').expect("one line");
+        assert!(!line.contains(super::super::terminal::is_unprintable), "{text:?}");
         let value: serde_json::Value = serde_json::from_str(&text).expect("an object");
         assert_eq!(value["level"], "INFO");
         assert!(value["shown"].as_str().expect("a field").starts_with("x\n2026"));
@@ -159,6 +196,11 @@ mod tests {
         };
         assert!(!log(LogFormat::Text, false, "", entries).contains("quiet"));
         assert!(log(LogFormat::Text, false, "debug", entries).contains("quiet"));
+        let strangers = || tracing::error!(target: "actix_http::h1::dispatcher", "stream error");
+        assert!(log(LogFormat::Text, false, "", strangers).is_empty());
+        assert!(log(LogFormat::Text, false, "info", strangers).contains("stream error"));
+        let heads = || tracing::trace!(target: "actix_http::h1::decoder", "GET /sse?token=secret");
+        assert!(log(LogFormat::Text, false, "trace", heads).is_empty(), "tokens stay out of logs at every level");
         let message = filter("info,x=loud").expect_err("refused").to_string();
         assert!(message.starts_with("FANFARE_LOG: ") && message.contains("allowed are"), "{message}");
     }

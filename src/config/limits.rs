@@ -23,7 +23,9 @@ pub struct Limits {
     /// `server.trusted_proxies`). Further ones are refused.
     pub connections_per_address: usize,
     /// Bad tokens one address may show in a minute. Default 10; 0 is no limit. Further ones are told to wait, in the
-    /// dialect's way (HTTP: 429); good tokens never are. The addresses of one IPv6 /64 network count as one.
+    /// dialect's way (HTTP: 429); good tokens never are. For an address that must wait the callback is asked about two bad
+    /// tokens a second at most; what it is not asked about is told *full*, to come again. The addresses of one IPv6 /64
+    /// network count as one.
     pub bad_tokens_per_minute: u32,
     /// Bytes of one event as published. Default 262144; a larger one is refused with 413.
     #[serde(deserialize_with = "units::size")]
@@ -46,7 +48,7 @@ pub struct Limits {
     pub inbound_fragments: usize,
     /// Such messages in a minute, and as many pings and pongs. Default 120; 0 is no limit. More close the connection (1008).
     pub inbound_per_minute: u32,
-    /// How long a request's head may take. Default `5s`; then 408.
+    /// How long a request's head may take. Default `5s`; then 408, or the end where there is nothing to answer yet.
     #[serde(deserialize_with = "units::duration")]
     pub head: Duration,
     /// How long a request's body may take without a byte arriving, and in all but for a second per KiB that has arrived

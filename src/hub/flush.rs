@@ -214,7 +214,8 @@ fn visit<'a>(connection: &Connection, group: &'a Group, look: &Look<'_>, plan: &
             Err(_) => return blocked(look),
         }
         if connection.wants_attention() {
-            return Visited::Behind; // a torn frame: the next visit finishes it, or finds the socket full
+            // A torn frame: the next visit finishes it, or finds the socket full; unless TLS knows that it is.
+            return if connection.blocked_since().is_some() { blocked(look) } else { Visited::Behind };
         }
     }
     Visited::Behind

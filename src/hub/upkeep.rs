@@ -75,7 +75,9 @@ impl HubCore {
     fn warn_of_end(&mut self, slot: u32, left: Option<Duration>) {
         let member = &self.members[slot as usize];
         let Some((left, notice)) = left.zip(member.notices.expiring) else { return };
-        if left <= WARNING && !member.warned.replace(true) {
+        if left > WARNING {
+            member.warned.set(false); // whoever knows the credentials has prolonged them
+        } else if !member.warned.replace(true) {
             let connection = Rc::clone(&member.connection);
             let ends = Timestamp(Timestamp::now().0.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX)));
             self.reply(&connection, notice(left, ends));

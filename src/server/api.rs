@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Shared,
@@ -22,6 +23,8 @@ use crate::{
 const PAGE: usize = 200;
 /// Bytes of a principal's description.
 const PRINCIPAL_BYTES: usize = 256 << 10;
+/// What `libraries` may be.
+const LEVELS: &str = "must be a level for all libraries, or an object with a level for each; levels are read, write, admin";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -39,15 +42,42 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// The body of `PUT /api/principals/{user}`; what is absent stays as it is.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PrincipalBody {
-    admin: Option<bool>,
-    libraries: Option<LibraryRights>,
-    disabled: Option<bool>,
-    #[serde(default)]
-    revoke_tokens: bool,
+/// Why the body of `PUT /api/principals/{user}` is no change of rights.
+enum NoChange {
+    NotJson,
+    /// The field, and what is allowed; never its value, which may be a secret at the wrong place.
+    Field(String, &'static str),
+}
+
+impl NoChange {
+    fn answer(&self) -> HttpResponse {
+        match self {
+            Self::NotJson => HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")),
+            Self::Field(path, allowed) => {
+                let mut problem = problem(422, &format!("`{path}` {allowed}"));
+                problem["path"] = path.as_str().into();
+                HttpResponse::UnprocessableEntity().json(problem)
+            }
+        }
+    }
+}
+
+/// Reads the body of `PUT /api/principals/{user}`; what is absent stays as it is.
+fn principal_change(body: &[u8]) -> Result<PrincipalChange, NoChange> {
+    let body = serde_json::from_slice::<Value>(body).map_err(|_| NoChange::NotJson)?;
+    let Value::Object(fields) = body else { return Err(NoChange::Field("$".to_owned(), "must be an object")) };
+    let mut change = PrincipalChange::default();
+    for (name, value) in fields {
+        let flag = || value.as_bool().ok_or_else(|| NoChange::Field(name.clone(), "must be true or false"));
+        match name.as_str() {
+            "admin" => change.admin = Some(flag()?),
+            "disabled" => change.disabled = Some(flag()?),
+            "revoke_tokens" => change.revoke_tokens = flag()?,
+            "libraries" => change.libraries = Some(LibraryRights::deserialize(value).map_err(|_| NoChange::Field(name, LEVELS))?),
+            _ => return Err(NoChange::Field(name, "is unknown; allowed are admin, libraries, disabled, revoke_tokens")),
+        }
+    }
+    Ok(change)
 }
 
 fn not_a_user_id(error: &IdError) -> HttpResponse {
@@ -84,13 +114,10 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
         Ok(body) => body,
         Err(answer) => return answer,
     };
-    let body: PrincipalBody = match serde_json::from_slice(&body) {
-        Ok(body) => body,
-        Err(error) if error.is_data() => return HttpResponse::UnprocessableEntity().json(problem(422, &error.to_string())),
-        Err(error) => return HttpResponse::BadRequest().json(problem(400, &error.to_string())),
+    let change = match principal_change(&body) {
+        Ok(change) => change,
+        Err(why) => return why.answer(),
     };
-    let change =
-        PrincipalChange { admin: body.admin, libraries: body.libraries, disabled: body.disabled, revoke_tokens: body.revoke_tokens };
     change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
 

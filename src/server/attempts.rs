@@ -1,8 +1,10 @@
 //! Bad attempts to authenticate, counted by address: after so many in a minute further ones are told to wait.
 //!
-//! Only tokens that were shown and did not count are counted: a client with good credentials is never slowed by a bad
-//! neighbour behind the same address. The rate limiters of the crates count whatever they are asked about; here one must
-//! be able to ask without counting, before somebody else is bothered with a token. Knows no token, only who failed.
+//! Only tokens that were shown and did not count are counted, so a client with good credentials is never told to wait for a
+//! bad neighbour behind the same address. Where somebody else must be asked whether they are good, addresses that must wait
+//! have a few questions of their own: so they neither shut their neighbours out nor keep the other one busy. The rate
+//! limiters of the crates count whatever they are asked about; here a good token takes nothing away. Knows no token, only
+//! who failed.
 
 use std::{
     collections::HashMap,
@@ -12,10 +14,18 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::address::network;
+
 /// The window in which attempts are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses remembered at once. Whoever comes beyond them shares one count with the others who do.
 const MAX_ADDRESSES: usize = 16_384;
+/// What an address that must wait may have asked in [`QUESTIONS_WINDOW`] about tokens that do not turn out good.
+const QUESTIONS: u32 = 2;
+/// The window in which questions are counted.
+const QUESTIONS_WINDOW: Duration = Duration::from_secs(1);
+/// The least time between looks for what may be forgotten: with a full table each would find nothing.
+const SWEEP: Duration = Duration::from_secs(1);
 /// The count of those who are too many to be told apart.
 const EVERYBODY_ELSE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
@@ -24,13 +34,22 @@ const EVERYBODY_ELSE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 pub(super) struct BadAttempts {
     /// In one window; `None`: not counted.
     limit: Option<u32>,
-    windows: Mutex<HashMap<IpAddr, Window>>,
+    windows: Mutex<Windows>,
+}
+
+#[derive(Debug, Default)]
+struct Windows {
+    all: HashMap<IpAddr, Window>,
+    swept: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
     began: Instant,
     n_attempts: u32,
+    /// Questions in the window that began then. They count once the address must wait.
+    n_questions: u32,
+    questions_began: Instant,
 }
 
 impl BadAttempts {
@@ -39,12 +58,21 @@ impl BadAttempts {
         Self { limit: (limit > 0).then_some(limit), windows: Mutex::default() }
     }
 
-    /// How long the address must wait before another bad attempt is looked at; `None`: it need not.
-    pub(super) fn must_wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let limit = self.limit?;
-        let windows = self.windows.lock();
-        let window = windows.get(&network(address)).or_else(|| windows.get(&EVERYBODY_ELSE))?;
-        window.wait(limit, now)
+    /// Whether somebody else may be asked now about a token the address shows. Addresses too many to be told apart may ask,
+    /// or a few that fill the table would shut out all others.
+    pub(super) fn may_ask(&self, address: IpAddr, now: Instant) -> bool {
+        let Some(limit) = self.limit else { return true };
+        let mut windows = self.windows.lock();
+        windows.all.get_mut(&network(address)).is_none_or(|window| window.wait(limit, now).is_none() || window.ask(now))
+    }
+
+    /// The token asked about was good: the question takes nothing away from those after it.
+    pub(super) fn was_good(&self, address: IpAddr) {
+        if self.limit.is_some()
+            && let Some(window) = self.windows.lock().all.get_mut(&network(address))
+        {
+            window.n_questions = window.n_questions.saturating_sub(1);
+        }
     }
 
     /// Counts a bad attempt; `Some` is how long the address must wait, because it was one too many.
@@ -52,15 +80,12 @@ impl BadAttempts {
         let limit = self.limit?;
         let mut windows = self.windows.lock();
         let mut key = network(address);
-        if windows.len() >= MAX_ADDRESSES && !windows.contains_key(&key) {
-            windows.retain(|_, window| !window.is_over(now));
-            if windows.len() >= MAX_ADDRESSES {
-                key = EVERYBODY_ELSE;
-            }
+        if !windows.all.contains_key(&key) && !windows.has_room(now) {
+            key = EVERYBODY_ELSE;
         }
-        let window = windows.entry(key).or_insert(Window { began: now, n_attempts: 0 });
+        let window = windows.all.entry(key).or_insert_with(|| Window::new(now));
         if window.is_over(now) {
-            *window = Window { began: now, n_attempts: 0 };
+            *window = Window::new(now);
         }
         let wait = window.wait(limit, now);
         window.n_attempts = window.n_attempts.saturating_add(1);
@@ -68,24 +93,38 @@ impl BadAttempts {
     }
 }
 
+impl Windows {
+    /// Whether another address can be remembered; what is over is forgotten for it.
+    fn has_room(&mut self, now: Instant) -> bool {
+        if self.all.len() >= MAX_ADDRESSES && self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP) {
+            self.swept = Some(now);
+            self.all.retain(|_, window| !window.is_over(now));
+        }
+        self.all.len() < MAX_ADDRESSES
+    }
+}
+
 impl Window {
+    fn new(now: Instant) -> Self {
+        Self { began: now, n_attempts: 0, n_questions: 0, questions_began: now }
+    }
+
+    /// Takes a question, if one is left.
+    fn ask(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.questions_began) >= QUESTIONS_WINDOW {
+            (self.n_questions, self.questions_began) = (0, now);
+        }
+        let is_left = self.n_questions < QUESTIONS;
+        self.n_questions += u32::from(is_left);
+        is_left
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.began) >= WINDOW
     }
 
     fn wait(&self, limit: u32, now: Instant) -> Option<Duration> {
         (!self.is_over(now) && self.n_attempts >= limit).then(|| WINDOW.saturating_sub(now.saturating_duration_since(self.began)))
-    }
-}
-
-/// Whoever has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 1))
-        }
     }
 }
 
@@ -97,6 +136,12 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
+    fn fill(attempts: &BadAttempts, now: Instant) {
+        for number in 0..u32::try_from(MAX_ADDRESSES).expect("small") {
+            assert_eq!(attempts.failed(IpAddr::V4(number.into()), now), None);
+        }
+    }
+
     #[test]
     fn the_eleventh_bad_attempt_of_a_minute_must_wait_and_other_addresses_need_not() {
         let (attempts, began) = (BadAttempts::new(10), Instant::now());
@@ -105,10 +150,8 @@ mod tests {
         }
         let later = began + Duration::from_secs(20);
         assert_eq!(attempts.failed(v4(1), later), Some(Duration::from_secs(40)));
-        assert_eq!(attempts.must_wait(v4(1), later), Some(Duration::from_secs(40)));
-        assert_eq!(attempts.must_wait(v4(2), later), None);
         assert_eq!(attempts.failed(v4(2), later), None);
-        assert_eq!(attempts.must_wait(v4(1), began + WINDOW), None, "a minute later all is forgotten");
+        assert_eq!(attempts.failed(v4(1), began + WINDOW), None, "a minute later all is forgotten");
     }
 
     #[test]
@@ -119,28 +162,53 @@ mod tests {
         assert!(attempts.failed(v6("2001:db8::2"), now).is_some());
         assert_eq!(attempts.failed(v6("2001:db8:0:1::1"), now), None);
         assert_eq!(attempts.failed(v6("::ffff:192.0.2.7"), now), None);
-        assert!(attempts.must_wait(v4(7), now).is_some());
+        assert!(attempts.failed(v4(7), now).is_some());
+    }
+
+    #[test]
+    fn an_address_that_must_wait_may_have_few_bad_tokens_asked_about_and_any_good_ones() {
+        let (attempts, now) = (BadAttempts::new(1), Instant::now());
+        assert!((0..100).all(|_| attempts.may_ask(v4(1), now)), "nobody failed yet");
+        attempts.failed(v4(1), now);
+        for _ in 0..100 {
+            assert!(attempts.may_ask(v4(1), now));
+            attempts.was_good(v4(1));
+        }
+        let asked = |at| (0..100).filter(|_| attempts.may_ask(v4(1), at)).count();
+        assert_eq!(asked(now), 2);
+        assert_eq!(asked(now + QUESTIONS_WINDOW), 2, "and again a while later");
+        assert!((0..100).all(|_| attempts.may_ask(v4(2), now)));
+        assert_eq!(asked(now + WINDOW), 100);
     }
 
     #[test]
     fn more_addresses_than_are_remembered_share_one_count() {
         let (attempts, now) = (BadAttempts::new(2), Instant::now());
-        for number in 0..u32::try_from(MAX_ADDRESSES).expect("small") {
-            assert_eq!(attempts.failed(IpAddr::V4(number.into()), now), None);
-        }
+        fill(&attempts, now);
         assert_eq!(attempts.failed(v4(1), now), None);
         assert_eq!(attempts.failed(v4(2), now), None);
         assert!(attempts.failed(v4(3), now).is_some());
-        assert!(attempts.windows.lock().len() <= MAX_ADDRESSES + 1);
+        assert!((0..100).all(|_| attempts.may_ask(v4(3), now)), "a full table shuts out nobody's good tokens");
+        assert!(attempts.windows.lock().all.len() <= MAX_ADDRESSES + 1);
         let later = now + WINDOW;
         assert_eq!(attempts.failed(v4(4), later), None);
-        assert_eq!(attempts.windows.lock().len(), 1, "what is over is forgotten when room is needed");
+        assert_eq!(attempts.windows.lock().all.len(), 1, "what is over is forgotten when room is needed");
+    }
+
+    #[test]
+    fn a_full_table_is_swept_once_a_second_at_most() {
+        let (attempts, now) = (BadAttempts::new(10), Instant::now());
+        fill(&attempts, now);
+        for millis in 0..1_500 {
+            attempts.failed(v4(1), now + WINDOW - Duration::from_millis(1_600 - millis));
+        }
+        assert_eq!(attempts.windows.lock().swept, Some(now + WINDOW - Duration::from_millis(600)));
     }
 
     #[test]
     fn zero_is_no_limit() {
         let (attempts, now) = (BadAttempts::new(0), Instant::now());
         assert!((0..1_000).all(|_| attempts.failed(v4(1), now).is_none()));
-        assert!(attempts.windows.lock().is_empty());
+        assert!(attempts.windows.lock().all.is_empty());
     }
 }

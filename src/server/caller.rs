@@ -62,7 +62,7 @@ pub(super) async fn administrator(request: &HttpRequest, shared: &Shared) -> Res
 
 /// The client's address, through the proxies that are believed.
 pub(super) fn address(request: &HttpRequest, shared: &Shared) -> Option<IpAddr> {
-    let lines: Vec<&str> = request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&[u8]> = request.headers().get_all("x-forwarded-for").map(|line| line.as_bytes()).collect();
     shared.doorkeeper.address(request.peer_addr(), lines.into_iter())
 }
 

@@ -12,9 +12,9 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    address::TrustedProxies,
+    address::{TrustedProxies, network},
     attempts::BadAttempts,
-    origin::{Headers, Origins, Target},
+    origin::{Headers, Origins, Page, Target},
     paths,
 };
 use crate::{
@@ -84,7 +84,7 @@ pub(super) enum Unidentified {
     Unknown,
     /// The address has shown too many bad ones, and must wait so long.
     TooMany(Duration),
-    /// Whoever may know it cannot be asked.
+    /// Whoever may know it cannot be asked, or not for this address now.
     Unavailable,
     /// Whoever may know it has not been asked yet.
     Ask,
@@ -166,7 +166,7 @@ impl Doorkeeper {
     }
 
     /// The client's address, through the proxies that are believed; `forwarded` are the values of `X-Forwarded-For`.
-    pub(super) fn address<'h>(&self, peer: Option<SocketAddr>, forwarded: impl DoubleEndedIterator<Item = &'h str>) -> Option<IpAddr> {
+    pub(super) fn address<'h>(&self, peer: Option<SocketAddr>, forwarded: impl DoubleEndedIterator<Item = &'h [u8]>) -> Option<IpAddr> {
         peer.map(|peer| self.proxies.client(peer.ip(), forwarded))
     }
 
@@ -178,17 +178,25 @@ impl Doorkeeper {
 
     /// Lets a client in, or says no in its dialect's words. `asked` is what [`Doorkeeper::ask`] answered.
     pub(super) fn admit(&self, dialect: usize, request: &Request<'_>, asked: Option<Identity>) -> Decision {
-        let (rejection, mut refused) = match self.try_admit(dialect, request, asked) {
-            Ok(admitted) => return Decision::Admit(Box::new(admitted)),
-            Err(Outside::Ask(token)) => return Decision::Ask(token),
-            Err(Outside::Refused(rejection, refusal)) => (rejection, self.dialects[dialect].refuse(request, refusal)),
-            Err(Outside::Answered(answer)) => (Rejection::Malformed, Refused::Answer(answer)),
-        };
+        match self.try_admit(dialect, request, asked) {
+            Ok(admitted) => Decision::Admit(Box::new(admitted)),
+            Err(Outside::Ask(token)) => Decision::Ask(token),
+            Err(Outside::Refused(rejection, refusal)) => Decision::Refuse(self.refuse(dialect, request, rejection, refusal)),
+            Err(Outside::Answered(answer)) => Decision::Refuse(self.no(dialect, request, Rejection::Malformed, Refused::Answer(answer))),
+        }
+    }
+
+    /// Says no in a dialect's words; counted.
+    pub(super) fn refuse(&self, dialect: usize, request: &Request<'_>, rejection: Rejection, refusal: Refusal) -> Refused {
+        self.no(dialect, request, rejection, self.dialects[dialect].refuse(request, refusal))
+    }
+
+    fn no(&self, dialect: usize, request: &Request<'_>, rejection: Rejection, mut refused: Refused) -> Refused {
         self.metrics.rejected(dialect, rejection);
         if let Refused::Answer(answer) = &mut refused {
             answer.headers.extend(self.cors((request.header)("origin")));
         }
-        Decision::Refuse(refused)
+        refused
     }
 
     fn try_admit(&self, number: usize, request: &Request<'_>, asked: Option<Identity>) -> Result<Admitted, Outside> {
@@ -207,7 +215,7 @@ impl Doorkeeper {
         if !principal.may_open_streams() {
             return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
         }
-        let admitted = self.directory.admit(principal.user.as_ref(), request.address).map_err(|full| {
+        let admitted = self.directory.admit(principal.user.as_ref(), request.address.map(network)).map_err(|full| {
             let rejection = match full {
                 TooManyConnections::OfUser { .. } => Rejection::UserFull,
                 TooManyConnections::OfAddress { .. } => Rejection::AddressFull,
@@ -235,7 +243,8 @@ impl Doorkeeper {
         }
         let header = request.header;
         let target = Target { secure: request.secure, host: header("host") };
-        self.origins.cookie_token(header("origin"), target, header("cookie")).map(str::to_owned)
+        let page = Page { origin: header("origin"), site: header("sec-fetch-site") };
+        self.origins.cookie_token(page, target, header("cookie")).map(str::to_owned)
     }
 
     /// Who shows this token from this address; counted. `asked` is what [`Doorkeeper::ask`] answered.
@@ -250,8 +259,12 @@ impl Doorkeeper {
             return Err(Unidentified::Unknown);
         };
         let now = Instant::now();
+        let was_asked = asked.is_some();
         let denied = match asked.unwrap_or_else(|| self.directory.authenticate(token)) {
             Ok(authenticated) => {
+                if let Some(address) = address.filter(|_| was_asked) {
+                    self.attempts.was_good(address);
+                }
                 self.metrics.authenticated(AuthResult::Accepted);
                 return Ok(authenticated);
             }
@@ -262,11 +275,9 @@ impl Doorkeeper {
             Denied::Expired => (AuthResult::Expired, true),
             Denied::Disabled => (AuthResult::Disabled, true),
             Denied::Unavailable => (AuthResult::Unavailable, false),
-            // Nobody else is bothered with the tokens of an address that only shows bad ones.
-            Denied::Ask => match address.and_then(|address| self.attempts.must_wait(address, now)) {
-                Some(_) => (AuthResult::Limited, true),
-                None => return Err(Unidentified::Ask),
-            },
+            // Nobody else is bothered much with an address that shows bad tokens. This one may be good: it is to come again.
+            Denied::Ask if address.is_some_and(|address| !self.attempts.may_ask(address, now)) => (AuthResult::Limited, false),
+            Denied::Ask => return Err(Unidentified::Ask),
         };
         self.metrics.authenticated(result);
         if !is_bad {

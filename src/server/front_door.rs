@@ -181,7 +181,9 @@ where
                 Came::Unknown { .. } => {} // an answer was given: it is not asked twice
                 Came::Other(prefix) => {
                     let protocol = transport.protocol();
-                    return http.call((Prefixed { prefix, io: transport }, protocol, peer)).await.map(drop);
+                    // On the heap: a stream's client needs no room for the HTTP server's state while it comes in.
+                    let served = Box::pin(http.call((Prefixed { prefix, io: transport }, protocol, peer)));
+                    return served.await.map(drop);
                 }
                 Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
                 Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), settings),

@@ -17,20 +17,17 @@ pub struct StreamHead<'h, 'b> {
 }
 
 impl<'b> StreamHead<'_, 'b> {
-    /// The value of a header that appears once; one that is no text, or appears twice, counts as absent.
+    /// The value of a header; one that is no text, or appears twice, counts as empty: it is there, and says nothing.
     pub fn header(&self, name: &str) -> Option<&'b str> {
-        let mut values = self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
+        let mut values = self.lines(name);
         let value = values.next()?;
-        if values.next().is_some() {
-            return None;
-        }
-        std::str::from_utf8(value).ok().map(str::trim)
+        let text = if values.next().is_some() { "" } else { std::str::from_utf8(value).unwrap_or_default() };
+        Some(text.trim())
     }
 
-    /// The values of a header in the order of its lines; what is no text is left out.
-    pub(super) fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b str> {
-        let lines = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
-        lines.filter_map(|header| std::str::from_utf8(header.value).ok())
+    /// The values of a header in the order of its lines.
+    pub(super) fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b [u8]> {
+        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
     fn count(&self, name: &str) -> usize {

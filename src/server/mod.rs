@@ -36,9 +36,10 @@ use std::{
 };
 
 use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_service::{Service, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
 use socket2::{Domain, Socket, Type};
+use tokio::net::TcpStream;
 
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
@@ -59,7 +60,7 @@ use crate::{
 };
 use front_door::{DoorSettings, FrontDoor, Onward};
 use opening::SessionSettings;
-use patience::{Patient, Turn};
+use patience::{Patience, Patient, take_turns};
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -131,6 +132,8 @@ pub struct ServerSettings {
     pub workers: usize,
     /// How long the first bytes of a connection, its TLS handshake included, and a head may take.
     pub head: Duration,
+    /// How long a client may take nothing of an answer.
+    pub untaken: Duration,
     /// How detached sockets are set up.
     pub socket: SocketOptions,
 }
@@ -175,10 +178,7 @@ pub fn start(
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));
             let routes = Arc::clone(&shared);
-            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes)).wrap_fn(|request, handlers| {
-                let (turn, answer) = (Turn::of(&request), handlers.call(request));
-                async move { answer.await.map(|response| Turn::until_sent(turn, response)) }
-            });
+            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes)).wrap_fn(take_turns);
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(Duration::from_secs(30)))
                 .client_request_timeout(settings.head)
@@ -186,8 +186,8 @@ pub fn start(
                 .on_connect_ext(|transport: &Patient<_>, data| transport.share(data))
                 .finish(map_config(app, |_| AppConfig::default()));
             let patient = move |(transport, protocol, peer): Onward| {
-                let limit = (protocol == Protocol::Http1).then_some(settings.head);
-                ready(Ok((Patient::new(transport, limit), protocol, peer)))
+                let head = (protocol == Protocol::Http1).then_some(settings.head);
+                ready(Ok((Patient::new(transport, Patience { head, answer: settings.untaken }), protocol, peer)))
             };
             FrontDoor {
                 http: fn_service(patient).and_then(http),
@@ -209,14 +209,24 @@ pub fn start(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn start_metrics(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<actix_server::Server> {
+pub fn start_metrics(listener: TcpListener, shared: &Arc<Shared>, settings: ServerSettings) -> io::Result<actix_server::Server> {
     let shared = Arc::clone(shared);
     let server = actix_server::Server::build()
         .workers(1)
         .disable_signals()
         .listen("metrics", listener, move || {
-            let app = App::new().app_data(web::Data::from(Arc::clone(&shared))).configure(ops::metrics_routes);
-            HttpService::build().h1_allow_half_closed(false).h1(map_config(app, |_| AppConfig::default())).tcp()
+            let app = App::new().app_data(web::Data::from(Arc::clone(&shared))).configure(ops::metrics_routes).wrap_fn(take_turns);
+            let http = HttpService::build()
+                .client_request_timeout(settings.head)
+                .h1_allow_half_closed(false)
+                .on_connect_ext(|transport: &Patient<_>, data| transport.share(data))
+                .finish(map_config(app, |_| AppConfig::default()));
+            let patience = Patience { head: Some(settings.head), answer: settings.untaken };
+            let patient = move |socket: TcpStream| {
+                let peer = socket.peer_addr().ok();
+                ready(Ok((Patient::new(socket, patience), Protocol::Http1, peer)))
+            };
+            fn_service(patient).and_then(http)
         })?
         .run();
     Ok(server)

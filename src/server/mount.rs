@@ -31,8 +31,9 @@ use super::{
 };
 use crate::{
     connection::{BodyOutlet, Connection, Outlet},
-    dialect::{self, Answer, Refused, Request},
+    dialect::{self, Answer, Refusal, Refused, Request},
     hub::HubHandle,
+    metrics::Rejection,
     websocket::{
         frame,
         handshake::{self, Wanted},
@@ -93,15 +94,19 @@ async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared, (dia
         decision = doorkeeper.admit(dialect, &request, Some(answer));
     }
     match decision {
-        Decision::Admit(admitted) => begin(*admitted, accept, payload, shared, &worker),
-        Decision::Refuse(refused) => refuse(refused, accept),
+        Decision::Admit(admitted) => begin(*admitted, accept.as_deref(), payload, shared, &worker).unwrap_or_else(|| {
+            let refused = doorkeeper.refuse(dialect, &request, Rejection::Unavailable, Refusal::Full);
+            refuse(refused, accept.as_deref())
+        }),
+        Decision::Refuse(refused) => refuse(refused, accept.as_deref()),
         Decision::Ask(_) => HttpResponse::ServiceUnavailable().finish(), // an answer was given: it is not asked twice
     }
 }
 
-fn begin(admitted: Admitted, accept: Option<String>, payload: web::Payload, shared: &Shared, worker: &Worker) -> HttpResponse {
+/// `None`: the hub was lost over it.
+fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared: &Shared, worker: &Worker) -> Option<HttpResponse> {
     let accept = accept.filter(|_| admitted.opening.transport == dialect::Transport::WebSocket);
-    let (mut response, body) = match &accept {
+    let (mut response, body) = match accept {
         Some(accept) => (switching(accept), BodyOutlet::with_inbound(Box::pin(said(payload)))),
         None => (HttpResponse::Ok(), BodyOutlet::default()),
     };
@@ -111,10 +116,8 @@ fn begin(admitted: Admitted, accept: Option<String>, payload: web::Payload, shar
     let body = Rc::new(body);
     let (outlet, dialect) = (Outlet::body(Rc::clone(&body)), shared.doorkeeper.dialect(admitted.dialect));
     let settings = SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound };
-    let Some(connection) = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), settings) else {
-        return HttpResponse::Unauthorized().finish();
-    };
-    response.body(StreamBody { body, connection, hub: worker.hub().clone() })
+    let connection = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), settings)?;
+    Some(response.body(StreamBody { body, connection, hub: worker.hub().clone() }))
 }
 
 /// What a client says, until it is gone.
@@ -123,12 +126,12 @@ fn said(payload: web::Payload) -> impl Stream<Item = Bytes> {
 }
 
 /// Says no: with an answer, or on a WebSocket that is closed as it opens.
-fn refuse(refused: Refused, accept: Option<String>) -> HttpResponse {
+fn refuse(refused: Refused, accept: Option<&str>) -> HttpResponse {
     match (refused, accept) {
         (Refused::Answer(answer), _) => plain(answer),
         (Refused::Close(code), Some(accept)) => {
             let close: Result<_, Infallible> = Ok(frame::close(code, ""));
-            switching(&accept).streaming(futures_util::stream::iter([close]))
+            switching(accept).streaming(futures_util::stream::iter([close]))
         }
         (Refused::Close(_), None) => HttpResponse::ServiceUnavailable().finish(), // no dialect closes what was not asked for
     }
@@ -141,14 +144,11 @@ fn switching(accept: &str) -> HttpResponseBuilder {
     response
 }
 
-/// A header that appears once and is text.
+/// The value of a header; one that is no text, or appears twice, counts as empty: it is there, and says nothing.
 pub(super) fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     let mut values = request.headers().get_all(name);
     let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    value.to_str().ok()
+    Some(if values.next().is_some() { "" } else { value.to_str().unwrap_or_default() })
 }
 
 pub(super) fn plain(answer: Answer) -> HttpResponse {

@@ -19,6 +19,15 @@ pub(super) struct Origins {
     cookie: String,
 }
 
+/// Whose page had a browser make a request, as the browser tells it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page<'h> {
+    /// The `Origin` header.
+    pub(super) origin: Option<&'h str>,
+    /// The `Sec-Fetch-Site` header.
+    pub(super) site: Option<&'h str>,
+}
+
 /// Where a request came to, as its client sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'h> {
@@ -33,10 +42,13 @@ impl Origins {
         Self { allowed, cookie }
     }
 
-    /// The token in the cookie, if a cookie counts for a request of this origin: none at all (browsers send none on a GET
-    /// to the page's own origin), the server's own, or an allowed one.
-    pub(super) fn cookie_token<'h>(&self, origin: Option<&str>, target: Target<'_>, cookies: Option<&'h str>) -> Option<&'h str> {
-        let counts = origin.is_none_or(|origin| self.is_allowed(origin) || target.is(origin));
+    /// The token in the cookie, if a cookie counts for a request of this page's: of no told origin (browsers tell none on a
+    /// GET to the page's own, but then they do not call it another site's), of the server's own, or of an allowed one.
+    pub(super) fn cookie_token<'h>(&self, page: Page<'_>, target: Target<'_>, cookies: Option<&'h str>) -> Option<&'h str> {
+        let counts = match page.origin {
+            Some(origin) => self.is_allowed(origin) || target.is(origin),
+            None => page.site.is_none_or(|site| matches!(site, "same-origin" | "none")),
+        };
         if !counts {
             return None;
         }
@@ -94,7 +106,7 @@ mod tests {
     }
 
     fn token(origin: Option<&str>, cookies: &str) -> Option<String> {
-        origins().cookie_token(origin, HERE, Some(cookies)).map(str::to_owned)
+        origins().cookie_token(Page { origin, site: None }, HERE, Some(cookies)).map(str::to_owned)
     }
 
     #[test]
@@ -112,6 +124,14 @@ mod tests {
             "",
         ] {
             assert_eq!(token(Some(origin), "fanfare_token=secret"), None, "{origin}");
+        }
+    }
+
+    #[test]
+    fn without_an_origin_the_browser_must_not_call_it_another_sites() {
+        for (site, counts) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false), ("", false)] {
+            let page = Page { origin: None, site: Some(site) };
+            assert_eq!(origins().cookie_token(page, HERE, Some("fanfare_token=secret")).is_some(), counts, "{site}");
         }
     }
 

@@ -1,8 +1,9 @@
-//! How long a later head may take on a kept-alive connection.
+//! How long a later head may take on a kept-alive connection, and how long an answer may lie there untaken.
 //!
 //! The HTTP server bounds the first head only, and stops its keep-alive timer at the first byte of a further one: a client
-//! could send one byte and hold its connection for ever. So the transport keeps a clock of its own. It knows nothing of HTTP:
-//! whoever handles requests tells when it is busy with one, and what arrives in between is the beginning of the next.
+//! could send one byte and hold its connection for ever; or ask, and never read. So the transport keeps clocks of its own. It
+//! knows nothing of HTTP: whoever handles requests tells when it is busy with one, and what arrives in between is the
+//! beginning of the next.
 
 use std::{
     cell::Cell,
@@ -18,7 +19,7 @@ use std::{
 use actix_http::Extensions;
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Service, ServiceRequest, ServiceResponse},
 };
 use bytes::Bytes;
 use tokio::{
@@ -26,22 +27,43 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A transport on which a head that begins between two requests must be whole in time.
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// From the first byte of a later head until it is whole. `None`: what comes between two requests is no head (HTTP/2), and
+    /// takes as long as it likes.
+    pub(super) head: Option<Duration>,
+    /// For a client that takes nothing of an answer.
+    pub(super) answer: Duration,
+}
+
+/// A transport that ends when its client lets it wait.
 pub(super) struct Patient<Io> {
     io: Io,
     turns: Turns,
+    patience: Patience,
     /// Of how many requests the clock knows.
     known: usize,
-    /// `None`: what comes between two requests is no head (HTTP/2), and takes as long as it likes.
-    limit: Option<Duration>,
     /// Runs from the first byte that came while nothing was handled.
     clock: Option<Pin<Box<Sleep>>>,
+    /// Runs while nothing is taken of what waits to be sent.
+    untaken: Option<Pin<Box<Sleep>>>,
 }
 
 impl<Io> Patient<Io> {
-    /// A later head must be whole `limit` after its first byte.
-    pub(super) fn new(io: Io, limit: Option<Duration>) -> Self {
-        Self { io, turns: Turns::default(), known: 0, limit, clock: None }
+    pub(super) fn new(io: Io, patience: Patience) -> Self {
+        Self { io, turns: Turns::default(), patience, known: 0, clock: None, untaken: None }
+    }
+
+    /// What came of an attempt to send; an error, if the client has taken nothing for too long.
+    fn taken<T>(&mut self, sent: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if sent.is_ready() {
+            self.untaken = None;
+            return sent;
+        }
+        let limit = self.patience.answer;
+        let clock = self.untaken.get_or_insert_with(|| Box::pin(sleep(limit)));
+        clock.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Lets the handlers of this connection's requests tell when they are busy.
@@ -62,7 +84,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Patient<Io> {
         if begun == 0 || handled > 0 {
             return read;
         }
-        if let (true, None, Some(limit)) = (buffer.filled().len() > before, &self.clock, self.limit) {
+        if let (true, None, Some(limit)) = (buffer.filled().len() > before, &self.clock, self.patience.head) {
             self.clock = Some(Box::pin(sleep(limit)));
         }
         match self.clock.as_mut().map(|clock| clock.as_mut().poll(cx)) {
@@ -74,15 +96,21 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Patient<Io> {
 
 impl<Io: AsyncWrite + Unpin> AsyncWrite for Patient<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let sent = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.taken(sent, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            // Flushing a socket is done at once, and says nothing of what its client takes.
+            Poll::Ready(flushed) => Poll::Ready(flushed),
+            Poll::Pending => self.taken(Poll::Pending, cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.taken(shut, cx)
     }
 }
 
@@ -99,11 +127,11 @@ struct Counts {
 }
 
 /// A request being handled, until its answer has been sent.
-pub(super) struct Turn(Turns);
+struct Turn(Turns);
 
 impl Turn {
     /// The request's head is whole.
-    pub(super) fn of(request: &ServiceRequest) -> Option<Self> {
+    fn of(request: &ServiceRequest) -> Option<Self> {
         let turns = request.conn_data::<Turns>()?.clone();
         turns.0.begun.set(turns.0.begun.get().wrapping_add(1));
         turns.0.handled.set(turns.0.handled.get() + 1);
@@ -111,7 +139,7 @@ impl Turn {
     }
 
     /// Keeps the turn until the answer's body is done with.
-    pub(super) fn until_sent(turn: Option<Self>, response: ServiceResponse) -> ServiceResponse {
+    fn until_sent(turn: Option<Self>, response: ServiceResponse) -> ServiceResponse {
         response.map_body(|_, body| BoxBody::new(Answer { body, _turn: turn }))
     }
 }
@@ -121,6 +149,15 @@ impl Drop for Turn {
         let handled = &self.0.0.handled;
         handled.set(handled.get().saturating_sub(1));
     }
+}
+
+/// Keeps each request's turn until its answer is sent.
+pub(super) fn take_turns<S>(request: ServiceRequest, handlers: &S) -> impl Future<Output = Result<ServiceResponse, S::Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse>,
+{
+    let (turn, answer) = (Turn::of(&request), handlers.call(request));
+    async move { answer.await.map(|response| Turn::until_sent(turn, response)) }
 }
 
 struct Answer {

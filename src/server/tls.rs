@@ -114,7 +114,8 @@ impl Tls {
     /// # Errors
     /// The client speaks no TLS, too old a version, or has gone.
     pub(super) async fn accept(&self, socket: TcpStream) -> io::Result<Transport> {
-        let stream = TlsAcceptor::from(Arc::clone(&self.config)).accept(socket).await?;
+        // On the heap, so that plain clients need no room for a handshake while they come in.
+        let stream = Box::pin(TlsAcceptor::from(Arc::clone(&self.config)).accept(socket)).await?;
         Ok(Transport::Tls(Box::new(stream)))
     }
 

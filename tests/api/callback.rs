@@ -196,3 +196,29 @@ fn a_user_who_is_refused_here_is_refused_whatever_the_back_end_says() {
     assert_eq!(Request::new("GET", "/sse").bearer("t").send(&server).status, 401);
     assert_eq!(Request::new("GET", "/sse").bearer("u").send(&server).status, 401);
 }
+
+#[test]
+fn a_neighbour_with_bad_tokens_shuts_nobody_out_and_keeps_the_back_end_little_busy() {
+    let back_end = BackEnd::start(Does::Answer(401, String::new()));
+    let server = back_end.server("");
+    let show = |token: &str| Request::new("GET", "/sse").bearer(token).send(&server);
+    for number in 0..10 {
+        assert_eq!(show(&format!("bad-{number}")).status, 401);
+    }
+    assert_eq!(show("bad-10").status, 429, "the address must wait");
+    back_end.now_does(says(&reader_of("lib1")));
+    // Both questions of the second may be taken; whoever comes back gets in.
+    eventually("a good token opens a stream", PATIENCE, || {
+        let mut sse = Sse::ask(&server, &Request::new("GET", "/sse").bearer("good"));
+        assert_eq!(sse.head().status, 200);
+        server.publish_all(&[medias("lib1", "m")]);
+        sse.next_event(Duration::from_millis(200))
+    });
+    back_end.now_does(Does::Answer(401, String::new()));
+    let (began, n_before) = (Instant::now(), back_end.n_calls());
+    let statuses: Vec<u16> = (0..50).map(|number| show(&format!("worse-{number}")).status).collect();
+    let n_at_most = 2 * (2 + usize::try_from(began.elapsed().as_secs()).expect("small"));
+    assert!(back_end.n_calls() - n_before <= n_at_most, "{} questions", back_end.n_calls() - n_before);
+    // Those asked about are bad; the others may be good, and are sent away as by a server that is full.
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)) && statuses.contains(&200), "{statuses:?}");
+}

@@ -34,6 +34,7 @@ fn everywhere(method: &str, path: &str, token: &str) -> Vec<Request> {
         plain().header("authorization", token),
         plain().bearer(token).bearer(token),
         plain().header("cookie", &format!("token={token}; fanfare={token}; {token}")),
+        plain().header("cookie", &format!("fanfare_token={token}")),
         plain().header("referer", &format!("https://media.example/player?token={token}")),
         plain().header("user-agent", token),
         plain().header("x-forwarded-for", token).header("forwarded", &format!("for={token}")).header("x-real-ip", token),

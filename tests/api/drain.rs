@@ -104,7 +104,7 @@ fn a_few_clients_do_not_hold_up_the_stop() {
 #[test]
 fn a_client_that_takes_nothing_costs_the_stop_no_more_than_its_window() {
     let mut server = start();
-    let mut deaf = connect_deaf(&server);
+    let mut deaf = connect_deaf(&server.address());
     let request = Request::new("GET", "/sse").bearer(&token_of("reader"));
     deaf.write_all(&request.bytes(&server.address(), false)).expect("taken");
     let clients: Vec<_> = streams_beside(&server, 7).into_iter().map(read_to_the_end).collect();

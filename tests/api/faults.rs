@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Launch, PATIENCE, PEOPLE, Request, Server, Sse, connect, eventually, medias, token_of};
+use crate::harness::{Launch, PATIENCE, PEOPLE, Request, Server, Sse, connect, connect_deaf, eventually, medias, token_of};
 
 /// How many attackers of each kind there are.
 const MANY: usize = 300;
@@ -209,6 +209,48 @@ fn slowhttptests_slow_bodies_do_not_take_the_service_away() {
 #[test]
 fn slowhttptests_slow_readers_do_not_take_the_service_away() {
     holds_against_slowhttptest("/sse", &["-X", "-k", "3"]);
+}
+
+/// The clients keep their sockets open and never read: what they asked for stops moving, and they are let go of.
+fn freed_although_they_never_read(address: &str, server: &Server, asked: &str) {
+    let before = descriptors(server);
+    let mut deaf: Vec<TcpStream> = (0..10).map(|_| connect_deaf(address)).collect();
+    for client in &mut deaf {
+        // Some may be let go of before all is written.
+        let _ = client.write_all(asked.as_bytes());
+    }
+    eventually("they are let go of", PATIENCE, || (descriptors(server) <= before).then_some(()));
+    for client in &mut deaf {
+        let mut begin = [0; 12];
+        client.read_exact(&mut begin).expect("it was answered, as long as there was room");
+        assert_eq!(&begin, b"HTTP/1.1 200");
+    }
+}
+
+#[test]
+fn whoever_asks_and_never_reads_is_let_go_of() {
+    let server = Server::start(&format!("{PEOPLE}{SHORT_LIMITS}[engine]\nstall_limit = \"1s\"\n"));
+    // More than any kernel holds for a client.
+    let pages = "GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n".repeat(2000);
+    freed_although_they_never_read(&server.address(), &server, &pages);
+    let figures = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000);
+    freed_although_they_never_read(&server.metrics_address(), &server, &figures);
+}
+
+#[test]
+fn a_stream_on_a_kept_alive_connection_that_nobody_reads_gives_its_socket_back() {
+    let server = Server::start(&format!("{PEOPLE}{SHORT_LIMITS}[engine]\nstall_limit = \"1s\"\n"));
+    let before = descriptors(&server);
+    let mut deaf = connect_deaf(&server.address());
+    let stream = format!("GET /sse HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", token_of("reader"));
+    deaf.write_all(format!("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n{stream}").as_bytes()).expect("taken");
+    eventually("it is a stream", PATIENCE, || (server.metric("fanfare_connections") == 1.0).then_some(()));
+    let mut large = medias("lib1", "m1");
+    large["data"]["medias"][0]["media"]["overview"] = "x".repeat(100_000).into();
+    eventually("both its place and its socket are free again", PATIENCE, || {
+        server.publish_all(&vec![large.clone(); 10]);
+        (server.metric("fanfare_connections") == 0.0 && descriptors(&server) <= before).then_some(())
+    });
 }
 
 #[test]

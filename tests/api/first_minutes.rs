@@ -20,7 +20,7 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, Request, Server, eventually};
+use crate::harness::{PATIENCE, Request, Server, Sse, eventually, medias};
 
 const CANARY: &str = "canary-0123456789abcdef0123456789abcdef";
 
@@ -182,6 +182,21 @@ fn with_people_in_the_settings_no_token_is_shown() {
     assert!(lines[2].ends_with('/'), "{lines:?}");
     assert!(!server.text().contains(&run_token(&person.path(".local/state/fanfare"))));
     watch_and_publish(&person, &lines);
+}
+
+#[test]
+fn the_token_of_the_run_counts_wherever_a_token_may_be() {
+    let server = Server::start("");
+    let token = run_token(&server.data());
+    for request in [
+        Request::new("GET", "/sse").bearer(&token),
+        Request::new("GET", &format!("/sse?token={token}")),
+        Request::new("GET", "/sse").header("cookie", &format!("fanfare_token={token}")),
+    ] {
+        assert_eq!(Sse::ask(&server, &request).head().status, 200);
+    }
+    assert_eq!(server.publish(&token, &medias("films", "m1")).0, 200);
+    assert_eq!(Request::new("GET", "/api/connections").bearer(&token).send(&server).status, 200);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Signed tokens over HTTP: what they open, when they end, and that every bad one is told the same.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
@@ -158,4 +161,31 @@ fn a_secret_that_others_could_guess_or_read_keeps_the_server_from_starting() {
     let file = env!("CARGO_BIN_EXE_fanfare");
     let (status, said) = refused_start(&format!("{server}[[jwt.keys]]\nalgorithm = \"HS256\"\nsecret_file = {file:?}\n"));
     assert!(!status.success() && said.contains("jwt.keys[0].secret_file: "), "{said}");
+}
+
+#[test]
+fn a_stream_ends_when_the_key_of_its_token_is_taken_out_of_the_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = "another secret of thirty-two bytes";
+    let write = |name: &str, keys: Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, json!({"keys": keys}).to_string()).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+        path
+    };
+    let key = |id: &str, secret: &str| json!({"kty": "oct", "kid": id, "k": URL_SAFE_NO_PAD.encode(secret)});
+    let path = write("jwks.json", json!([key("leaked", SECRET), key("kept", other)]));
+    let server = Server::start(&format!("[jwt]\njwks_file = {path:?}\n{PEOPLE}"));
+    let of = |secret: &str, claims: &Value| signed(&json!({"alg": "HS256"}), claims, secret.as_bytes());
+    let claims = json!({"sub": "reader", "exp": 253_402_300_799_u64});
+    let nobodys = json!({"fanfare": {"libraries": "read"}, "exp": 253_402_300_799_u64});
+    let mut of_leaked = [&claims, &nobodys].map(|claims| Sse::open(&server, "/sse", &of(SECRET, claims)));
+    let mut of_kept = Sse::open(&server, "/sse", &of(other, &claims));
+    std::fs::rename(write("new.json", json!([key("kept", other)])), &path).expect("renamed");
+    for stream in &mut of_leaked {
+        stream.expect_end(Duration::from_secs(10));
+    }
+    assert_eq!(Request::new("GET", "/sse").bearer(&of(SECRET, &claims)).send(&server).status, 401);
+    server.publish_all(&[medias("lib1", "after")]);
+    assert!(of_kept.expect("medias").data.contains("after"));
 }

@@ -75,7 +75,7 @@ fn counts(server: &Server, client: &str) -> Value {
 fn deaf(server: &Server, query: &str, client: &str) -> Sse {
     use std::io::Write;
 
-    let mut stream = server.secure(connect_deaf(server));
+    let mut stream = server.secure(connect_deaf(&server.address()));
     let request = Request::new("GET", query).bearer(&token_of("reader")).header("user-agent", client);
     stream.write_all(&request.bytes(&server.address(), false)).expect("taken");
     Sse::over(stream, Vec::new())

@@ -111,6 +111,27 @@ fn only_a_server_admin_changes_rights() {
 }
 
 #[test]
+fn a_bad_change_of_rights_names_the_field_and_shows_no_value() {
+    let server = Server::start(PEOPLE);
+    for (body, path, allowed) in [
+        (json!({"admin": "hunter2"}), "admin", "true or false"),
+        (json!({"disabled": {"hunter2": 1}}), "disabled", "true or false"),
+        (json!({"admin": true, "libraries": "hunter2"}), "libraries", "read, write, admin"),
+        (json!({"libraries": {"lib1": "hunter2"}}), "libraries", "read, write, admin"),
+        (json!({"token": "hunter2"}), "token", "allowed are admin, libraries, disabled, revoke_tokens"),
+    ] {
+        let answer = server.put_principal("reader", &body);
+        assert_eq!((answer.status, answer.json()["path"].as_str()), (422, Some(path)), "{body}: {}", answer.body);
+        assert!(answer.body.contains(allowed) && !answer.body.contains("hunter2"), "{}", answer.body);
+    }
+    assert_eq!(server.put_principal("reader", &json!(["hunter2"])).status, 422);
+    let unreadable = Request::new("PUT", "/api/principals/reader").bearer(&token_of("root")).body("{\"admin\": hunter2}").send(&server);
+    assert!(unreadable.status == 400 && !unreadable.body.contains("hunter2"), "{}", unreadable.body);
+    let report = Request::new("GET", "/api/principals/reader").bearer(&token_of("root")).send(&server).json();
+    assert_eq!((&report["changed"], &report["admin"]), (&json!(false), &json!(false)), "nothing is half done");
+}
+
+#[test]
 fn a_thousand_connections_that_race_a_revocation_see_nothing_after_it() {
     let server = Server::start(PEOPLE);
     for round in 0..1_000 {

@@ -54,15 +54,24 @@ pub(super) struct Callback {
 #[derive(Debug)]
 struct State {
     cache: Cache,
-    flights: HashMap<Hash, Arc<Flight>>,
+    flights: HashMap<Hash, Question>,
     /// Calls for new connections.
     n_asking: usize,
-    /// Open sessions' tokens whose turn to be asked about has come.
+    /// Open sessions' tokens whose turn to be asked about has come. One that was asked about for a new connection
+    /// meanwhile is skipped: its question has begun, or is no longer there.
     to_check: VecDeque<Hash>,
     /// Threads that ask about open sessions.
     n_checking: usize,
     /// Whether the log says that the back end is out of reach.
     is_out_of_reach: bool,
+}
+
+/// A question that was not answered yet.
+#[derive(Debug, Clone, Default)]
+struct Question {
+    flight: Arc<Flight>,
+    /// Whether a thread has it. Until then it waits in the queue, and nobody may wait for it.
+    has_begun: bool,
 }
 
 /// A call under way. However it ends, those who wait for it hear of it.
@@ -75,7 +84,7 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     fn land(&self, landed: Landed) {
         let mut state = self.callback.state.lock();
-        if state.flights.get(&self.hash).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+        if state.flights.get(&self.hash).is_some_and(|question| Arc::ptr_eq(&question.flight, &self.flight)) {
             state.flights.remove(&self.hash);
         }
         drop(state);
@@ -124,7 +133,8 @@ impl Callback {
         self.state.lock().cache.find(TokenHash::of(token).as_bytes(), Instant::now())
     }
 
-    /// Asks, or waits for the answer to the same question.
+    /// Asks, or waits for the answer to the same question. A question about an open session that waits for its turn is
+    /// taken out of the queue: the queue is bounded by the sessions only, and nobody new waits behind it.
     pub(super) async fn ask(self: &Arc<Self>, token: &str) -> Landed {
         self.watch();
         let hash = *TokenHash::of(token).as_bytes();
@@ -135,55 +145,57 @@ impl Callback {
                 Err(Denied::Ask) => {}
                 landed => return landed,
             }
-            if let Some(flight) = state.flights.get(&hash) {
-                Arc::clone(flight)
-            } else if state.n_asking >= self.settings.calls {
-                return Err(Denied::Unavailable);
-            } else {
+            let Question { flight, has_begun } = state.flights.get(&hash).cloned().unwrap_or_default();
+            if !has_begun {
+                if state.n_asking >= self.settings.calls {
+                    return Err(Denied::Unavailable);
+                }
                 state.n_asking += 1;
-                let flight = Arc::<Flight>::default();
-                state.flights.insert(hash, Arc::clone(&flight));
+                state.flights.insert(hash, Question { flight: Arc::clone(&flight), has_begun: true });
                 drop(state);
                 self.take_off(hash, Secret::new(token.to_owned()), Arc::clone(&flight));
-                flight
             }
+            flight
         };
         flight.wait().await
     }
 
     /// Begins a call for a new connection, on a thread of its own.
     fn take_off(self: &Arc<Self>, hash: Hash, token: Secret, flight: Arc<Flight>) {
-        let place = Place(Arc::clone(self));
+        let (callback, place) = (Arc::clone(self), Place(Arc::clone(self)));
         let for_call = Arc::clone(&flight);
-        let call = move || place.0.call(hash, token, for_call);
+        let call = move || callback.call(hash, token, for_call, Some(place));
         if let Err(error) = thread::Builder::new().name("callback".to_owned()).spawn(call) {
             tracing::error!(%error, "no thread for the auth callback");
             drop(UnderWay { callback: self, hash, flight });
         }
     }
 
-    /// Makes a call and puts its answer in force.
-    fn call(&self, hash: Hash, token: Secret, flight: Arc<Flight>) {
+    /// Makes a call and puts its answer in force. Whoever has the answer finds the call's place free.
+    fn call(&self, hash: Hash, token: Secret, flight: Arc<Flight>, place: Option<Place>) {
         let under_way = UnderWay { callback: self, hash, flight };
+        let asked = Instant::now();
         let said = self.back_end.ask(token.expose());
         self.note_reach(&said);
         let landed = match said {
             Said::Granted(_, Some(expires)) if expires <= Timestamp::now() => self.refused(hash, Denied::Expired),
-            Said::Granted(grant, expires) => Ok(self.granted(hash, token, *grant, expires)),
+            Said::Granted(grant, expires) => Ok(self.granted(hash, token, *grant, expires, asked)),
             Said::Refused => self.refused(hash, Denied::Unknown),
             Said::Unavailable(_) => Err(Denied::Unavailable),
         };
+        drop(place);
         under_way.land(landed);
     }
 
     /// The token counts: from now on for the time an answer counts.
-    fn granted(&self, hash: Hash, token: Secret, grant: Grant, expires: Option<Timestamp>) -> Arc<Held> {
+    fn granted(&self, hash: Hash, token: Secret, grant: Grant, expires: Option<Timestamp>, asked: Instant) -> Arc<Held> {
         let mut people = self.people.lock();
         let mut state = self.state.lock();
         let of_before = state.cache.held(&hash);
         let same_user = of_before.filter(|held| held.grant().user == grant.user);
         let token_hash = TokenHash::of(token.expose());
-        let now = people.resolve(&token_hash, Origin::Callback, &grant);
+        let origin = same_user.as_ref().map_or(Origin::Callback { asked }, |held| held.origin);
+        let now = people.resolve(&token_hash, origin, &grant);
         let held = match same_user {
             Some(held) => {
                 let other_end = held.regrant(grant, expires);
@@ -194,7 +206,7 @@ impl Callback {
             }
             None => {
                 self.end(&mut state, hash, Denied::Unknown);
-                let held = Arc::new(Held::new(token_hash, Origin::Callback, expires, grant, now));
+                let held = Arc::new(Held::new(token_hash, origin, expires, grant, now));
                 people.issue(&held);
                 held
             }

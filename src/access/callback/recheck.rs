@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Callback, Flight, Hash};
+use super::{Callback, Flight, Hash, Question, UnderWay};
 use crate::{access::Denied, config::Secret};
 
 /// How often it is looked whose turn has come.
@@ -34,39 +34,51 @@ fn look(callback: &Arc<Callback>, now: Instant) {
         } else if known.held.now() == Err(Denied::Expired) {
             callback.end(&mut state, hash, Denied::Expired);
         } else if let Entry::Vacant(place) = state.flights.entry(hash) {
-            place.insert(Arc::default());
+            place.insert(Question::default());
             state.to_check.push_back(hash);
         }
     }
-    while state.n_checking < callback.settings.calls.min(state.to_check.len()) {
-        state.n_checking += 1;
-        let callback = Arc::clone(callback);
-        if let Err(error) = thread::Builder::new().name("callback-check".to_owned()).spawn(move || check_all(&callback)) {
-            state.n_checking -= 1;
+    let n_more = callback.settings.calls.min(state.to_check.len()).saturating_sub(state.n_checking);
+    state.n_checking += n_more;
+    drop(state); // a check that cannot begin takes it to be counted no longer
+    let checks: Vec<_> = (0..n_more).map(|_| Check(Arc::clone(callback))).collect();
+    for check in checks {
+        if let Err(error) = thread::Builder::new().name("callback-check".to_owned()).spawn(move || check.all()) {
             tracing::error!(%error, "no thread to ask the auth callback again");
             break;
         }
     }
 }
 
-/// Asks until nothing is left to ask.
-fn check_all(callback: &Callback) {
-    while let Some((hash, token, flight)) = next(callback) {
-        match token {
-            Some(token) => callback.call(hash, token, flight),
-            None => drop(super::UnderWay { callback, hash, flight }), // it was forgotten meanwhile
+/// A thread that asks about open sessions. However it ends, it is no longer counted then.
+struct Check(Arc<Callback>);
+
+impl Check {
+    /// Asks until nothing is left to ask.
+    fn all(&self) {
+        while let Some((hash, token, flight)) = self.next() {
+            match token {
+                Some(token) => self.0.call(hash, token, flight, None),
+                None => drop(UnderWay { callback: &self.0, hash, flight }), // it was forgotten meanwhile
+            }
         }
+    }
+
+    /// The next question that nobody asks yet.
+    fn next(&self) -> Option<(Hash, Option<Secret>, Arc<Flight>)> {
+        let state = &mut *self.0.state.lock();
+        while let Some(hash) = state.to_check.pop_front() {
+            let Some(question) = state.flights.get_mut(&hash).filter(|question| !question.has_begun) else { continue };
+            question.has_begun = true;
+            let token = state.cache.known(&hash).map(|known| known.token.clone());
+            return Some((hash, token, Arc::clone(&question.flight)));
+        }
+        None
     }
 }
 
-/// The next question; without one the thread is no longer counted.
-fn next(callback: &Callback) -> Option<(Hash, Option<Secret>, Arc<Flight>)> {
-    let mut state = callback.state.lock();
-    let Some(hash) = state.to_check.pop_front() else {
-        state.n_checking -= 1;
-        return None;
-    };
-    let token = state.cache.known(&hash).map(|known| known.token.clone());
-    let flight = state.flights.get(&hash).cloned().unwrap_or_default();
-    Some((hash, token, flight))
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.0.state.lock().n_checking -= 1;
+    }
 }

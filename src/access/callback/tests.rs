@@ -16,7 +16,8 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    access::{Authenticated, Denied, Directory, PrincipalChange, PrincipalStore},
+    access::{Authenticated, Denied, Directory, PrincipalChange, PrincipalStore, TokenHash, store::Changed},
+    clock::Timestamp,
     config::Settings,
     event::Level,
     id::{LibraryId, UserId},
@@ -328,4 +329,49 @@ fn what_is_remembered_is_bounded_and_what_nobody_uses_goes() {
     assert!(held.iter().all(|session| directory.current(&session.credential).is_some()), "no open session is forgotten");
     drop(held);
     eventually("all is forgotten", || directory.n_remembered() == 0);
+}
+
+#[test]
+fn who_comes_back_while_open_sessions_wait_their_turn_waits_for_one_call_only() {
+    let back_end = BackEnd::start(says(r#"{"user":"bob"}"#));
+    let directory = back_end.directory("cache = \"1s\"\ntimeout = \"500ms\"\ncalls = 1");
+    let open: Vec<_> = (0..20).map(|n| ask(&directory, &format!("t{n}")).expect("known")).collect();
+    back_end.now_does(Does::Slow(Duration::from_secs(20), 200, String::new()));
+    let n_before = back_end.n_calls();
+    eventually("open sessions are asked about", || back_end.n_calls() > n_before);
+    eventually("the last one is due", || directory.authenticate("t19").is_err());
+    thread::park_timeout(Duration::from_millis(400)); // until it stands in the queue, behind the others
+    let began = Instant::now();
+    assert_eq!(ask(&directory, "t19").map(|_| ()), Err(Denied::Unavailable));
+    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    assert!(open.iter().all(|session| directory.current(&session.credential).is_some()), "who is in stays");
+}
+
+#[test]
+fn what_was_asked_before_a_revocation_is_in_force_does_not_escape_it() {
+    let back_end = BackEnd::start(says(r#"{"user":"eve","libraries":"read"}"#));
+    let directory = back_end.directory("cache = \"1s\"");
+    // Answered after the known tokens were listed, and before the list is kept and in force.
+    let mut between = None;
+    let revocation = |own: &mut Changed, known: &mut dyn Iterator<Item = TokenHash>| {
+        own.revoked.extend(known.map(|hash| hash.to_hex()));
+        own.revoked_at = Some(Timestamp::now());
+        between = ask(&directory, "between").ok();
+    };
+    directory.change(&user("eve"), revocation).expect("kept");
+    let between = between.expect("not in force yet");
+    assert_eq!(directory.current(&between.credential), None);
+    assert_eq!(ask(&directory, "between").map(|_| ()), Err(Denied::Unknown));
+    // Answered after it is in force, to a question from before.
+    back_end.now_does(Does::Slow(Duration::from_millis(700), 200, r#"{"user":"eve","libraries":"read"}"#.to_owned()));
+    let n_before = back_end.n_calls();
+    thread::scope(|scope| {
+        let late = scope.spawn(|| ask(&directory, "late").map(|_| ()));
+        eventually("it is asked", || back_end.n_calls() > n_before);
+        directory.put_principal(&user("eve"), PrincipalChange { revoke_tokens: true, ..PrincipalChange::default() }).expect("kept");
+        assert_eq!(late.join().expect("no panic"), Err(Denied::Unknown));
+    });
+    drop(between);
+    assert!(ask(&directory, "a new one").is_ok());
+    eventually("who is asked about anew is whom the back end knows", || ask(&directory, "late").is_ok());
 }

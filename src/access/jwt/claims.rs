@@ -5,7 +5,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::Verified;
+use super::{Fingerprint, Verified};
 use crate::{
     access::{Denied, credential::Grant, granted::Granted, strict::Strict},
     clock::Timestamp,
@@ -64,12 +64,12 @@ impl Accepts {
     }
 
     /// Checks the claims of a token whose signature is good.
-    pub(super) fn claims(&self, payload: &str, now: Timestamp) -> Result<Verified, Denied> {
-        let verified = object(payload).and_then(|claims| self.read(&claims, now)).ok_or(Denied::Unknown)?;
+    pub(super) fn claims(&self, payload: &str, key: Fingerprint, now: Timestamp) -> Result<Verified, Denied> {
+        let verified = object(payload).and_then(|claims| self.read(&claims, key, now)).ok_or(Denied::Unknown)?;
         if verified.expires <= now { Err(Denied::Expired) } else { Ok(verified) }
     }
 
-    fn read(&self, claims: &Map<String, Value>, now: Timestamp) -> Option<Verified> {
+    fn read(&self, claims: &Map<String, Value>, key: Fingerprint, now: Timestamp) -> Option<Verified> {
         let expires = Timestamp(time(claims, "exp")??.0 + self.leeway_ms);
         let issued = time(claims, "iat")?;
         let begins = time(claims, "nbf")?;
@@ -91,7 +91,7 @@ impl Accepts {
         // Nobody, and no rights: such a token says nothing.
         (alone || user.is_some()).then_some(())?;
         let own = rights.map(Granted::into_principal).unwrap_or_default();
-        Some(Verified { grant: Grant { user, own, alone }, issued, expires })
+        Some(Verified { grant: Grant { user, own, alone }, key, issued, expires })
     }
 
     /// A text or an array of texts, of which one is ours. A token that names nobody is for us only if we are nobody.

@@ -1,8 +1,11 @@
 //! Keys: which algorithm each is good for, how files and key sets of them are read, and which are refused.
 
 use std::{
+    collections::HashSet,
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    pin::pin,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -132,6 +135,38 @@ fn a_key_set_is_read_again_when_it_changes_and_kept_when_it_breaks() {
         std::thread::park_timeout(Duration::from_millis(20));
     }
     assert!(sent("main", SECRET).is_err(), "what is no longer in the set no longer counts");
+}
+
+#[test]
+fn sessions_of_a_key_that_is_taken_out_of_the_set_end_and_those_of_others_stay() {
+    let folder = tempfile::tempdir().expect("folder");
+    let other = "another secret of thirty-two bytes";
+    let key = |id: &str, secret: &str| json!({"kty": "oct", "kid": id, "k": base64(secret)});
+    let both = json!({"keys": [key("leaked", SECRET), key("kept", other)]});
+    let path = private_file(folder.path(), "jwks.json", &both.to_string());
+    let directory = open(&format!("[jwt]\njwks_file = \"{path}\"")).expect("opens");
+    let session = |secret: &str, of: Value| {
+        let message = format!("{}.{}", base64(json!({"alg": "HS256"}).to_string()), base64(claims(of).to_string()));
+        directory.authenticate(&format!("{message}.{}", hs256(secret.as_bytes(), &message))).expect("good")
+    };
+    let nobody = json!({"sub": null, "fanfare": {"admin": true}, "exp": 253_402_300_799_u64});
+    let of_leaked = [session(SECRET, json!({})), session(SECRET, nobody)];
+    let of_kept = session(other, json!({}));
+    // The same key by another name is the same key.
+    let fewer = json!({"keys": [key("renamed", other)]}).to_string();
+    std::fs::rename(private_file(folder.path(), "new.json", &fewer), &path).expect("renamed");
+    let (mut changes, mut told) = (directory.changes(), HashSet::new());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while told.len() < 2 {
+        assert!(Instant::now() < deadline, "sessions of a key that is gone stay; told of {told:?}");
+        match pin!(changes.next()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(user) => drop(told.insert(user)),
+            Poll::Pending => std::thread::park_timeout(Duration::from_millis(20)),
+        }
+    }
+    assert_eq!(told, of_leaked.iter().map(|session| session.user().cloned()).collect());
+    assert!(of_leaked.iter().all(|session| directory.current(&session.credential).is_none()));
+    assert_eq!(directory.current(&of_kept.credential), Some(of_kept.principal));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring::{hmac, signature};
+use ring::{digest, hmac, signature};
 
 use crate::config::{JwtAlgorithm, MIN_HMAC_BYTES};
 
@@ -15,10 +15,35 @@ const POINT_BYTES: usize = 65;
 /// An Ed25519 public key.
 const ED25519_BYTES: usize = 32;
 
+/// What tells one key from another, whatever name it has. It is made of secrets, too, so it is not shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::access) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of the numbers or bytes a key consists of.
+    fn of(algorithm: JwtAlgorithm, parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [algorithm.name().as_bytes()].iter().chain(parts) {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.finish().as_ref());
+        Self(fingerprint)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(…)")
+    }
+}
+
 /// A key and the name a token may pick it by.
 pub(super) struct Key {
     id: Option<String>,
     material: Material,
+    fingerprint: Fingerprint,
 }
 
 enum Material {
@@ -34,7 +59,8 @@ impl Key {
         if secret.len() < MIN_HMAC_BYTES {
             return Err(format!("must have at least {MIN_HMAC_BYTES} bytes"));
         }
-        Ok(Self { id, material: Material::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)) })
+        let fingerprint = Fingerprint::of(JwtAlgorithm::Hs256, &[secret]);
+        Ok(Self { id, material: Material::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)), fingerprint })
     }
 
     /// An RSA public key, from big-endian numbers without leading zeros.
@@ -48,7 +74,8 @@ impl Key {
         if !is_long_enough || modulus.len() > MAX_RSA_BYTES {
             return Err("must be an RSA key of 2048 to 8192 bits".to_owned());
         }
-        Ok(Self { id, material: Material::Rsa { modulus, exponent } })
+        let fingerprint = Fingerprint::of(JwtAlgorithm::Rs256, &[&modulus, &exponent]);
+        Ok(Self { id, material: Material::Rsa { modulus, exponent }, fingerprint })
     }
 
     /// A point of P-256, uncompressed.
@@ -56,7 +83,8 @@ impl Key {
         if point.len() != POINT_BYTES || point[0] != 4 {
             return Err("must be an uncompressed point of P-256".to_owned());
         }
-        Ok(Self { id, material: Material::Point(point) })
+        let fingerprint = Fingerprint::of(JwtAlgorithm::Es256, &[&point]);
+        Ok(Self { id, material: Material::Point(point), fingerprint })
     }
 
     /// An Ed25519 public key.
@@ -64,7 +92,8 @@ impl Key {
         if key.len() != ED25519_BYTES {
             return Err("must be an Ed25519 key of 32 bytes".to_owned());
         }
-        Ok(Self { id, material: Material::Ed25519(key) })
+        let fingerprint = Fingerprint::of(JwtAlgorithm::EdDsa, &[&key]);
+        Ok(Self { id, material: Material::Ed25519(key), fingerprint })
     }
 
     pub(super) fn id(&self) -> Option<&str> {
@@ -104,13 +133,18 @@ impl fmt::Debug for Key {
 
 /// All keys of one issuer.
 #[derive(Debug, Default)]
-pub(super) struct KeySet(pub(super) Vec<Key>);
+pub(in crate::access) struct KeySet(pub(super) Vec<Key>);
 
 impl KeySet {
-    /// Whether a key of that algorithm has signed the message. The name a token gives only picks among them; a key
+    /// Which key of that algorithm has signed the message, if one has. The name a token gives only picks among them; a key
     /// without a name is tried whatever the token says.
-    pub(super) fn verify(&self, algorithm: JwtAlgorithm, key_id: Option<&str>, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verify(&self, algorithm: JwtAlgorithm, key_id: Option<&str>, message: &[u8], signature: &[u8]) -> Option<Fingerprint> {
         let is_meant = |key: &&Key| key.algorithm() == algorithm && (key_id.is_none() || key.id.is_none() || key.id() == key_id);
-        self.0.iter().filter(is_meant).any(|key| key.has_signed(message, signature))
+        self.0.iter().filter(is_meant).find(|key| key.has_signed(message, signature)).map(|key| key.fingerprint)
+    }
+
+    /// Whether the key is one of these.
+    pub(in crate::access) fn holds(&self, fingerprint: Fingerprint) -> bool {
+        self.0.iter().any(|key| key.fingerprint == fingerprint)
     }
 }

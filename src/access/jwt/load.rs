@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::RwLock;
@@ -22,6 +22,9 @@ use crate::config::{Jwt, JwtKey};
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// How often a key set is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// When a key set that could not be used is read again although its file looks the same: the system's want of descriptors,
+/// or a mode, is not seen by looking. Until then a key that was taken out still counts.
+const RETRY: Duration = Duration::from_secs(5);
 /// Reading by others than the owner, in a file's mode.
 const READ_BY_OTHERS: u32 = 0o044;
 /// Writing by others than the owner.
@@ -131,22 +134,22 @@ pub(super) fn version(path: &Path) -> Option<Version> {
 }
 
 /// Reads the set again whenever its file changes, for as long as somebody uses the keys. A file that cannot be used leaves
-/// the keys as they are.
+/// the keys as they are. After each set that is read, `reloaded` is told.
 ///
 /// `seen` is the version that is surely not newer than the keys: it was looked up before they were read.
-pub(super) fn watch(path: PathBuf, mut seen: Option<Version>, keys: &Arc<RwLock<Arc<KeySet>>>) -> Result<(), KeyError> {
+pub(super) fn watch(
+    path: PathBuf,
+    seen: Option<Version>,
+    keys: &Arc<RwLock<Arc<KeySet>>>,
+    reloaded: impl Fn(&KeySet) + Send + 'static,
+) -> Result<(), KeyError> {
     let (keys, shown) = (Arc::downgrade(keys), path.clone());
+    let mut file = Watched { path, seen, failed: None };
     let look = move || {
         while let Some(keys) = Weak::upgrade(&keys) {
-            let now = version(&path);
-            if now != seen {
-                seen = now;
-                match read(&path).and_then(|file| read_set(&file)) {
-                    Ok(read) => *keys.write() = Arc::new(read),
-                    Err(reason) => {
-                        tracing::error!(path = %path.display(), reason, "the changed key set cannot be used; the keys stay as they were")
-                    }
-                }
+            if let Some(read) = file.look(Instant::now()).map(Arc::new) {
+                *keys.write() = Arc::clone(&read);
+                reloaded(&read);
             }
             drop(keys);
             thread::park_timeout(LOOK);
@@ -154,4 +157,59 @@ pub(super) fn watch(path: PathBuf, mut seen: Option<Version>, keys: &Arc<RwLock<
     };
     let started = thread::Builder::new().name("key-set".to_owned()).spawn(look);
     started.map(drop).map_err(|error| refused("jwt.jwks_file".to_owned(), &shown, &format!("cannot be watched: {error}")))
+}
+
+/// The file of a key set, as it was last looked at.
+struct Watched {
+    path: PathBuf,
+    seen: Option<Version>,
+    /// When it last could not be used, and why.
+    failed: Option<(Instant, String)>,
+}
+
+impl Watched {
+    /// Reads the set if its file has changed, or could not be used a while ago.
+    fn look(&mut self, now: Instant) -> Option<KeySet> {
+        let version = version(&self.path);
+        let changed = version != self.seen;
+        let again = self.failed.as_ref().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= RETRY);
+        if !changed && !again {
+            return None;
+        }
+        self.seen = version;
+        let before = self.failed.take();
+        match read(&self.path).and_then(|file| read_set(&file)) {
+            Ok(read) => Some(read),
+            Err(reason) => {
+                if changed || before.is_none_or(|(_, before)| before != reason) {
+                    tracing::error!(path = %self.path.display(), reason, "the changed key set cannot be used; the keys stay as they were");
+                }
+                self.failed = Some((now, reason));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_set_that_could_not_be_read_for_a_passing_reason_is_read_again_without_a_change() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("jwks.json");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("ours");
+        fs::write(&path, r#"{"keys":[{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}"#).expect("written");
+        mode(0o644);
+        let (mut file, began) = (Watched { path: path.clone(), seen: None, failed: None }, Instant::now());
+        assert!(file.look(began).is_none(), "a secret that others can read");
+        mode(0o600);
+        assert_eq!(file.seen, version(&path), "it looks the same");
+        assert!(file.look(began + LOOK).is_none());
+        assert_eq!(file.look(began + RETRY).map(|set| set.0.len()), Some(1));
+        assert!(file.look(began + 3 * RETRY).is_none(), "what was read is not read again");
+    }
 }

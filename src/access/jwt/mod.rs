@@ -13,7 +13,7 @@ mod load;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 
@@ -22,12 +22,15 @@ use crate::{clock::Timestamp, config::Jwt};
 use claims::{Accepts, header};
 pub use load::KeyError;
 
+pub(super) use keys::Fingerprint;
 use keys::KeySet;
 
 /// What a good token says.
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) grant: Grant,
+    /// The key that has signed it.
+    pub(super) key: Fingerprint,
     pub(super) issued: Option<Timestamp>,
     pub(super) expires: Timestamp,
 }
@@ -35,6 +38,8 @@ pub(super) struct Verified {
 /// Checks signed tokens.
 #[derive(Debug)]
 pub(super) struct Verifier {
+    /// The key set's file, in a version that is surely not newer than the keys.
+    jwks_file: Option<(PathBuf, Option<load::Version>)>,
     keys: Arc<RwLock<Arc<KeySet>>>,
     accepts: Accepts,
 }
@@ -45,14 +50,25 @@ pub(super) fn looks_signed(token: &str) -> bool {
 }
 
 impl Verifier {
-    /// Reads the keys. A key file is looked at again every second, away from whoever authenticates.
+    /// Reads the keys.
     pub(super) fn open(settings: &Jwt) -> Result<Self, KeyError> {
-        let seen = settings.jwks_file.as_deref().and_then(load::version);
+        let jwks_file = settings.jwks_file.clone().map(|path| {
+            let seen = load::version(&path);
+            (path, seen)
+        });
         let keys = Arc::new(RwLock::new(Arc::new(load::keys(settings)?)));
-        if let Some(path) = &settings.jwks_file {
-            load::watch(path.clone(), seen, &keys)?;
-        }
-        Ok(Self { keys, accepts: Accepts::new(settings) })
+        Ok(Self { jwks_file, keys, accepts: Accepts::new(settings) })
+    }
+
+    /// Looks at a key set's file every second, away from whoever authenticates. After it was read again, `reloaded` is told
+    /// which keys count from now on.
+    pub(super) fn watch(&self, reloaded: impl Fn(&KeySet) + Send + 'static) -> Result<(), KeyError> {
+        self.jwks_file.clone().map_or(Ok(()), |(path, seen)| load::watch(path, seen, &self.keys, reloaded))
+    }
+
+    /// Whether tokens of that key still count.
+    pub(super) fn trusts(&self, key: Fingerprint) -> bool {
+        self.keys.read().holds(key)
     }
 
     /// What a token grants, if a known key has signed it and every claim is in order.
@@ -62,9 +78,7 @@ impl Verifier {
         let header = header(head).ok_or(Denied::Unknown)?;
         let signature = claims::decode(signature).ok_or(Denied::Unknown)?;
         let keys = Arc::clone(&self.keys.read());
-        if !keys.verify(header.algorithm, header.key_id.as_deref(), message.as_bytes(), &signature) {
-            return Err(Denied::Unknown);
-        }
-        self.accepts.claims(payload, now)
+        let key = keys.verify(header.algorithm, header.key_id.as_deref(), message.as_bytes(), &signature).ok_or(Denied::Unknown)?;
+        self.accepts.claims(payload, key, now)
     }
 }

@@ -236,10 +236,10 @@ pub(crate) fn connect(server: &Server) -> TcpStream {
 }
 
 /// A connection whose receive buffer is so small that the server soon feels when nothing is read from it.
-pub(crate) fn connect_deaf(server: &Server) -> TcpStream {
+pub(crate) fn connect_deaf(address: &str) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a socket option");
-    let address: std::net::SocketAddr = server.address().parse().expect("an address");
+    let address: std::net::SocketAddr = address.parse().expect("an address");
     socket.connect(&address.into()).expect("the server accepts");
     socket.into()
 }
