@@ -134,9 +134,9 @@ fn what_is_kept_on_the_disk_is_for_its_owner_only() {
     let mut server = Server::start(&format!("{PEOPLE}\n{library}"));
     assert_eq!(server.put_principal("reader", &json!({"disabled": true})).status, 200);
     let data = server.data();
-    let files = ["media.redb", "principals.json", "run.json"];
+    let files = ["ids.redb", "media.redb", "principals.json", "run.json", "server-id"];
     assert_eq!(mode(&data), 0o700);
-    assert_eq!(files.map(|file| mode(&data.join(file))), [0o600; 3]);
+    assert_eq!(files.map(|file| mode(&data.join(file))), [0o600; 5]);
     assert_eq!(fs::read_dir(&data).expect("ours").count(), files.len(), "a further file is to be looked at here");
     assert!(!server.log().contains(warning), "{}", server.log());
 

@@ -60,6 +60,7 @@ async function open(context, address, options) {
   return {
     received: () => page.evaluate(() => window.received),
     state: () => page.evaluate(() => ({ opens: window.opens, errors: window.errors, readyState: window.readyState() })),
+    ending: () => page.evaluate(() => window.ending),
     logs: async () => logs,
     close: () => page.close(),
   };

@@ -20,23 +20,41 @@ function put(text, places) {
   return text;
 }
 
+const nginxPlaces = (folder, port) => [
+  ['pid /run/nginx.pid;', `pid ${folder}/nginx.pid;`],
+  ['/var/log/nginx/fanfare-error.log', `${folder}/logs/error.log`],
+  ['/var/log/nginx/fanfare-access.log', `${folder}/logs/access.log`],
+  ['http {\n', `http {\n${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};\n`).join('')}`],
+  ['worker_connections 20000', 'worker_connections 512'],
+  ['worker_rlimit_nofile 20500;', ''],
+  ['listen 443 ssl http2;', `listen 127.0.0.1:${port} ssl http2;`],
+];
+const nginxCommand = (program, folder, file) => [program, ['-p', folder, '-e', `${folder}/logs/start.log`, '-c', file, '-g', 'daemon off; master_process off;']];
+
 const nginx = {
   program: ['nginx', '/usr/sbin/nginx'],
   file: 'nginx.conf',
   places: ({ folder, port, upstream }) => [
-    ['pid /run/nginx.pid;', `pid ${folder}/nginx.pid;`],
-    ['/var/log/nginx/fanfare-error.log', `${folder}/logs/error.log`],
-    ['/var/log/nginx/fanfare-access.log', `${folder}/logs/access.log`],
-    ['http {\n', `http {\n${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};\n`).join('')}`],
-    ['worker_connections 20000', 'worker_connections 512'],
-    ['worker_rlimit_nofile 20500;', ''],
+    ...nginxPlaces(folder, port),
     ['server 127.0.0.1:8400;', `server ${upstream};`],
-    ['listen 443 ssl http2;', `listen 127.0.0.1:${port} ssl http2;`],
     ['/etc/ssl/certs/fanfare.pem', `${folder}/cert.pem`],
     ['/etc/ssl/private/fanfare.key', `${folder}/key.pem`],
   ],
-  command: (program, folder, file) => [program, ['-p', folder, '-e', `${folder}/logs/start.log`, '-c', file, '-g', 'daemon off; master_process off;']],
+  command: nginxCommand,
 };
+
+// The paths of Plex's events to Fanfare, everything else to the Plex server that is there.
+export const nginxBeside = (plex) => ({
+  ...nginx,
+  file: 'nginx-plex.conf',
+  places: ({ folder, port, upstream }) => [
+    ...nginxPlaces(folder, port),
+    ['server 127.0.0.1:8400;', `server ${upstream};`],
+    ['server 127.0.0.1:32400;', `server ${plex};`],
+    ['/etc/ssl/certs/plex.pem', `${folder}/cert.pem`],
+    ['/etc/ssl/private/plex.key', `${folder}/key.pem`],
+  ],
+});
 
 const caddy = {
   program: ['caddy', '/usr/bin/caddy'],
@@ -88,7 +106,7 @@ export async function startProxy({ program, file, places, command }, upstream) {
       if (child.exitCode !== null) throw new Error(`${name} ended with code ${child.exitCode}`);
       return speaks(port);
     });
-    return { url: `https://127.0.0.1:${port}`, certificate: await readFile(join(folder, 'cert.pem')), log, stop };
+    return { url: `https://127.0.0.1:${port}`, certificate: await readFile(join(folder, 'cert.pem')), certificateFile: join(folder, 'cert.pem'), log, stop };
   } catch (error) {
     error.message += `\n${await log()}`;
     await stop();

@@ -160,7 +160,7 @@ fn a_scan_is_an_activity_to_administrators_and_a_status_to_readers() {
 }
 
 #[test]
-fn whoever_is_told_the_same_shares_the_bytes_and_nobody_gets_anothers() {
+fn whoever_is_told_the_same_shares_the_bytes_and_nobody_gets_those_of_another() {
     let scan = envelope(sample_event(EventKind::Scan));
     let (everything, status) = (all(Form::Sse), wanting(&[NoticeType::Status, NoticeType::Log]));
     let reader = bytes(&scan, everything.abridged).expect("status");
