@@ -1,4 +1,4 @@
-//! The callback against a small real server that says, delays or breaks what a test tells it to.
+//! A callback against a small real server that says, delays or breaks what a test tells it to.
 
 use std::{
     io::{Read as _, Write as _},
@@ -16,7 +16,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    access::{Authenticated, Denied, Directory, PrincipalChange, PrincipalStore, TokenHash, store::Changed},
+    access::{Asked, Authenticated, Denied, Directory, PrincipalChange, PrincipalStore, TokenHash, store::Changed},
     clock::Timestamp,
     config::Settings,
     event::Level,
@@ -117,7 +117,7 @@ impl Wake for Unpark {
 }
 
 /// Runs a future on this thread: nothing here needs a runtime.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     let (mut future, waker) = (pin!(future), Waker::from(Arc::new(Unpark(thread::current()))));
     let mut context = Context::from_waker(&waker);
     loop {
@@ -129,10 +129,10 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn ask(directory: &Arc<Directory>, token: &str) -> Result<Authenticated, Denied> {
-    wait(directory.ask(token))
+    wait(directory.ask(token, Asked::Callback))
 }
 
-fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+pub(super) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !is() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -152,7 +152,7 @@ fn films() -> LibraryId {
 fn a_token_nobody_here_knows_is_asked_about_once_and_remembered() {
     let back_end = BackEnd::start(says(r#"{"user":"eve","libraries":{"films":"read"}}"#));
     let directory = back_end.directory("");
-    assert_eq!(directory.authenticate("t").map(|_| ()), Err(Denied::Ask));
+    assert_eq!(directory.authenticate("t").map(|_| ()), Err(Denied::Ask(Asked::Callback)));
     let eve = ask(&directory, "t").expect("known");
     assert_eq!(eve.user(), Some(&user("eve")));
     assert!(eve.principal.has(&films(), Level::Read) && eve.principal.member);
