@@ -29,6 +29,9 @@ struct Configured {
     tags: Option<Vec<String>>,
 }
 
+/// A token's hash, and the back end that knew it, if one did: two may know the same token.
+type IssuedBy = ([u8; 32], Option<Asked>);
+
 /// Users, and whoever stands for them.
 #[derive(Debug)]
 pub(super) struct People {
@@ -38,8 +41,7 @@ pub(super) struct People {
     revoked_when: HashMap<UserId, Instant>,
     /// By hash and not by user: a revoked token that is given to another user stays revoked.
     revoked: HashSet<[u8; 32]>,
-    /// By hash, and by who knew it: two back ends may know the same token.
-    issued: Sweeping<HashMap<([u8; 32], Option<Asked>), Weak<Held>>>,
+    issued: Sweeping<HashMap<IssuedBy, Weak<Held>>>,
     /// Principals in use: equal ones are one.
     shared: Sweeping<HashSet<Arc<Principal>>>,
 }

@@ -199,8 +199,8 @@ fn open_sessions_follow_the_server_and_one_token_that_both_know_is_two() {
     let callback = StandIn::start(|_, _| (200, r#"{"user":"eve","libraries":"read"}"#.to_owned()));
     let directory = server.directory(&format!("auth.cache = \"1s\"\nauth.callback = \"{}\"", callback.address));
     let mut changes = directory.changes();
-    let session = ask(&directory, "of-owner").expect("known");
     let other = wait(directory.ask("of-owner", Asked::Callback)).expect("known");
+    let session = ask(&directory, "of-owner").expect("known");
     server.now_says(|path, token| if path == "/:/prefs" { (401, String::new()) } else { real(path, token) });
     assert_eq!(wait(changes.next()), None);
     eventually("an administrator no longer", || directory.current(&session.credential).is_some_and(|now| !now.admin));
