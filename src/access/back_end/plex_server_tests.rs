@@ -149,7 +149,7 @@ fn a_token_is_shown_to_the_one_back_end_of_its_protocol_only() {
 #[test]
 fn whatever_is_no_plain_answer_of_a_plex_server_lets_nobody_in() {
     let server = StandIn::start(real);
-    let directory = server.directory("auth.timeout = \"400ms\"");
+    let directory = server.directory("auth.timeout = \"1s\"");
     assert!(ask(&directory, "of-friend").is_ok(), "it is believed to tell tokens apart");
     let long = format!(r#"{{"MediaContainer":{{"Directory":[{{"key":"{}"}}]}}}}"#, "2".repeat(2_000_000));
     let bad = [
@@ -170,12 +170,12 @@ fn whatever_is_no_plain_answer_of_a_plex_server_lets_nobody_in() {
         }
     }
     server.now_says(|_, _| {
-        thread::park_timeout(Duration::from_millis(300));
+        thread::park_timeout(Duration::from_millis(700));
         (200, SECTIONS.to_owned())
     });
     let began = Instant::now();
     assert_eq!(ask(&directory, "t").map(|_| ()), Err(Denied::Unavailable), "each call would do, all together take too long");
-    assert!(began.elapsed() < Duration::from_millis(1_200), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(1_900), "{:?}", began.elapsed());
     server.now_says(|path, _| if path == "/:/prefs" { (403, String::new()) } else { (200, SECTIONS.to_owned()) });
     assert!(!ask(&directory, "t").expect("as soon as it answers, it counts").principal.admin);
 }

@@ -103,7 +103,7 @@ fn told(stream: &mut Sse) -> Vec<String> {
 #[test]
 fn clients_of_the_plex_server_see_what_it_lets_them_see() {
     let plex = PlexServer::start();
-    let server = plex.server("", Launch::default());
+    let server = plex.server("cache_refusals = \"60s\"", Launch::default());
     let (mut owner, mut friend) = (listen(&server, OWNER), listen(&server, FRIEND));
     let mut socket = WebSocket::ask(&server, get(SOCKET, FRIEND));
     assert_eq!(socket.head().status, 101, "{:?}", socket.head());
