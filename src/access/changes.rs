@@ -1,4 +1,4 @@
-//! Changes of rights that no call to the directory made: what a callback answered when it was asked again.
+//! Changes of rights that no call to the directory made: what a back end answered when it was asked again.
 //!
 //! A queue without an actor: whoever connects the parts waits on it and tells the hubs.
 

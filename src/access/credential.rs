@@ -13,18 +13,18 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Denied, Principal, TokenHash, jwt::Fingerprint};
+use super::{Asked, Denied, Principal, TokenHash, jwt::Fingerprint};
 use crate::{clock::Timestamp, id::UserId};
 
 /// A credential that does not end.
 const NEVER: i64 = i64::MAX;
 
-/// What a session asks again with. Cheap to clone. One that was issued, by JWT or callback, lives as long as a clone of it.
+/// What a session asks again with. Cheap to clone. One that was issued, by JWT or back end, lives as long as a clone of it.
 #[derive(Clone)]
 pub struct Credential(pub(super) Arc<Held>);
 
 impl Credential {
-    /// When it ends; `None` is never. A callback may move it. Takes no lock.
+    /// When it ends; `None` is never. A back end may move it. Takes no lock.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         let at = self.0.expires.load(Ordering::Relaxed);
@@ -59,8 +59,10 @@ pub(super) enum Origin {
         /// What has signed it.
         key: Fingerprint,
     },
-    /// An answer of the callback.
-    Callback {
+    /// An answer of a back end.
+    BackEnd {
+        /// Whose.
+        which: Asked,
         /// When it was asked.
         asked: Instant,
     },

@@ -16,8 +16,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Credential, Principal,
-    callback::Callback,
+    Asked, Credential, Denied, Principal,
+    back_end::BackEnds,
     changes::{ChangeQueue, Changes},
     connections::{Admitted, ConnectionCounts, TooManyConnections},
     credential::{Grant, Held, Origin},
@@ -47,26 +47,6 @@ pub enum OpenError {
     /// A key of `[jwt]` cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-}
-
-/// Why a token is refused. Clients are told no more than their dialect's one refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// Nobody's token, or one that was revoked.
-    #[error("the token is not known")]
-    Unknown,
-    /// The token has ended.
-    #[error("the token has expired")]
-    Expired,
-    /// The token's user is disabled or was deleted.
-    #[error("the user is disabled")]
-    Disabled,
-    /// Nobody's token as far as is known here; the callback must be asked, by [`Directory::ask`].
-    #[error("the token is not known here")]
-    Ask,
-    /// The callback cannot be reached, or has more to do than it may. Clients are told as when the server is full.
-    #[error("nobody can be asked about the token")]
-    Unavailable,
 }
 
 /// Somebody who showed a good token.
@@ -148,7 +128,7 @@ pub struct Directory {
     jwt: Option<Verifier>,
     /// What is in force. Never held while anything is waited for.
     people: Arc<Mutex<People>>,
-    callback: Option<Arc<Callback>>,
+    back_ends: BackEnds,
     changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
     counts: Arc<ConnectionCounts>,
@@ -186,7 +166,7 @@ impl Directory {
             table,
             entries,
             jwt,
-            callback: Callback::open(&settings.auth, &people, &changes),
+            back_ends: BackEnds::open(settings, &people, &changes),
             people,
             changes,
             epoch: AtomicU64::new(1),
@@ -195,38 +175,46 @@ impl Directory {
         Ok((directory, run_token))
     }
 
-    /// Who shows this token: one of the settings, a signed one, or one the callback was asked about lately. Never waits.
+    /// Who shows this token: one of the settings, a signed one, or one the back end was asked about lately. Never waits.
     ///
     /// # Errors
-    /// [`Denied`] when it is nobody's, has expired or its user is refused; [`Denied::Ask`] when only the callback can tell.
-    pub fn authenticate(&self, token: &str) -> Result<Authenticated, Denied> {
+    /// [`Denied`] when it is nobody's, has expired or its user is refused; [`Denied::Ask`] when only the back end can tell.
+    pub fn authenticate_by(&self, token: &str, asked: Asked) -> Result<Authenticated, Denied> {
         if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
             return Err(Denied::Unknown);
         }
         if let Some(held) = self.table.find(token) {
             return self.admit_token(held);
         }
-        match (&self.jwt, &self.callback) {
+        match (&self.jwt, self.back_ends.get(asked)) {
             // What these keys must have signed is nobody else's to judge: a token that ended does not get a second chance.
             (Some(verifier), _) if jwt::looks_signed(token) => self.admit_token(&self.signed(verifier, token)?),
-            (_, Some(callback)) => self.admit_token(&callback.known(token)?),
+            (_, Some(back_end)) => self.admit_token(&back_end.known(token).ok_or(Denied::Ask(asked))??),
             (_, None) => Err(Denied::Unknown),
         }
     }
 
-    /// As [`Directory::authenticate`], and asks the callback where that is needed. Waits for its answer at most
+    /// As [`Directory::authenticate_by`], where the callback may know it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn authenticate(&self, token: &str) -> Result<Authenticated, Denied> {
+        self.authenticate_by(token, Asked::Callback)
+    }
+
+    /// As [`Directory::authenticate_by`], and asks the back end where that is needed. Waits for its answer at most
     /// `auth.timeout`; whoever asks about the same token meanwhile waits for the same answer. No thread is held up.
     ///
     /// # Errors
-    /// As there; [`Denied::Unavailable`] when the callback gives no answer that can be used, or has more to do than it may.
-    pub async fn ask(self: &Arc<Self>, token: &str) -> Result<Authenticated, Denied> {
-        match (self.authenticate(token), &self.callback) {
-            (Err(Denied::Ask), Some(callback)) => self.admit_token(&callback.ask(token).await?),
+    /// As there; [`Denied::Unavailable`] when it gives no answer that can be used, or has more to do than it may.
+    pub async fn ask(self: &Arc<Self>, token: &str, asked: Asked) -> Result<Authenticated, Denied> {
+        match (self.authenticate_by(token, asked), self.back_ends.get(asked)) {
+            (Err(Denied::Ask(_)), Some(back_end)) => self.admit_token(&back_end.ask(token).await?),
             (known, _) => known,
         }
     }
 
-    /// Changes of rights that nobody made here: what the callback answers when it is asked again about open sessions. They
+    /// Changes of rights that nobody made here: what a back end answers when it is asked again about open sessions. They
     /// are in force; whoever waits for them tells the hubs. One waits at a time.
     #[must_use]
     pub fn changes(&self) -> Changes {
@@ -340,7 +328,7 @@ impl Directory {
         let known_before = self.configured.knows(user) || changed.contains_key(user);
         let mut next = changed.clone();
         let mut known = self.tokens_of(user);
-        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| matches!(held.origin, Origin::Callback { .. })));
+        known.extend(self.people.lock().of_user(user).into_iter().filter(|held| matches!(held.origin, Origin::BackEnd { .. })));
         edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
         let epoch = self.put_in_force(user, next.clone());
@@ -348,7 +336,7 @@ impl Directory {
         Ok(RightsChanged { user: user.clone(), epoch, known_before })
     }
 
-    /// The configured tokens of a user. A revocation names them one by one, as those the callback knows; signed tokens are
+    /// The configured tokens of a user. A revocation names them one by one, as those a back end knows; signed tokens are
     /// refused by their age.
     fn tokens_of(&self, user: &UserId) -> Vec<Arc<Held>> {
         self.entries.iter().filter(|held| held.grant().user.as_ref() == Some(user)).cloned().collect()
@@ -373,10 +361,10 @@ impl Directory {
         self.people.lock().n_issued()
     }
 
-    /// How many answers of the callback are remembered.
+    /// How many answers of back ends are remembered.
     #[cfg(test)]
     pub(super) fn n_remembered(&self) -> usize {
-        self.callback.as_ref().map_or(0, |callback| callback.n_remembered())
+        self.back_ends.n_remembered()
     }
 
     fn admit_token(&self, held: &Arc<Held>) -> Result<Authenticated, Denied> {

@@ -2,10 +2,11 @@
 //!
 //! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
 
-mod callback;
+mod back_end;
 mod changes;
 mod connections;
 mod credential;
+mod denied;
 mod directory;
 #[cfg(test)]
 mod directory_tests;
@@ -21,10 +22,12 @@ mod strict;
 pub mod token;
 
 pub use crate::config::{LibraryRights, PublishRights, Secret};
+pub use back_end::Asked;
 pub use changes::Changes;
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
 pub use credential::Credential;
-pub use directory::{Authenticated, Denied, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
+pub use denied::Denied;
+pub use directory::{Authenticated, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
 pub use filter::{Filter, RawNames};
 pub use jwt::KeyError;
 pub use principal::Principal;

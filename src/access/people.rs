@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Denied, Principal, TokenHash,
+    Asked, Denied, Principal, TokenHash,
     credential::{Grant, Held, Origin},
     directory::UserRights,
     jwt::Fingerprint,
@@ -29,6 +29,9 @@ struct Configured {
     tags: Option<Vec<String>>,
 }
 
+/// A token's hash, and the back end that knew it, if one did: two may know the same token.
+type IssuedBy = ([u8; 32], Option<Asked>);
+
 /// Users, and whoever stands for them.
 #[derive(Debug)]
 pub(super) struct People {
@@ -38,7 +41,7 @@ pub(super) struct People {
     revoked_when: HashMap<UserId, Instant>,
     /// By hash and not by user: a revoked token that is given to another user stays revoked.
     revoked: HashSet<[u8; 32]>,
-    issued: Sweeping<HashMap<[u8; 32], Weak<Held>>>,
+    issued: Sweeping<HashMap<IssuedBy, Weak<Held>>>,
     /// Principals in use: equal ones are one.
     shared: Sweeping<HashSet<Arc<Principal>>>,
 }
@@ -141,12 +144,16 @@ impl People {
             self.issued.all.retain(|_, held| held.strong_count() > 0);
             self.issued.at = 2 * self.issued.all.len() + SWEEP;
         }
-        self.issued.all.insert(*held.hash.as_bytes(), Arc::downgrade(held));
+        let asked = match held.origin {
+            Origin::BackEnd { which, .. } => Some(which),
+            Origin::Configured | Origin::Jwt { .. } => None,
+        };
+        self.issued.all.insert((*held.hash.as_bytes(), asked), Arc::downgrade(held));
     }
 
-    /// The issued credential of that token, if a session still holds it.
+    /// The credential of that signed token, if a session still holds it.
     pub(super) fn issued(&self, hash: &TokenHash) -> Option<Arc<Held>> {
-        self.issued.all.get(hash.as_bytes())?.upgrade()
+        self.issued.all.get(&(*hash.as_bytes(), None))?.upgrade()
     }
 
     /// Every issued credential of a user that a session still holds.
@@ -183,11 +190,11 @@ impl People {
 }
 
 /// Whether a signed token was issued before its user's tokens were revoked; one that does not say when counts as such. Of
-/// the callback's, an answer is too old that it was asked for before: the revocation may not have named the token yet.
+/// a back end's, an answer is too old that it was asked for before: the revocation may not have named the token yet.
 fn is_too_old(origin: Origin, revoked_at: Option<Timestamp>, in_this_run: Option<&Instant>) -> bool {
     match origin {
         Origin::Configured => false,
         Origin::Jwt { issued, .. } => revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at)),
-        Origin::Callback { asked } => in_this_run.is_some_and(|revoked_when| asked <= *revoked_when),
+        Origin::BackEnd { asked, .. } => in_this_run.is_some_and(|revoked_when| asked <= *revoked_when),
     }
 }

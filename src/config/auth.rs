@@ -1,16 +1,18 @@
-//! `[auth]`: a back end that is asked who a token belongs to.
+//! `[auth]`: a back end that is asked who a token belongs to, and how back ends are asked.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::{
+    address,
     error::Invalid,
     range::{between, within},
     units,
 };
 
-/// `[auth]`: a back end that is asked who a token belongs to, when neither settings nor `[jwt]` know it.
+/// `[auth]`: a back end that is asked who a token belongs to, when neither settings nor `[jwt]` know it. But for `callback`
+/// it holds for a media server that is asked about its own tokens, too ([`Plex::server`](super::Plex::server)).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
@@ -53,7 +55,7 @@ impl Default for Auth {
 impl Auth {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         if let Some(callback) = &self.callback {
-            check_address(callback)?;
+            address::check("auth.callback", callback, "http://127.0.0.1:9000/who")?;
         }
         let hour = Duration::from_secs(3600);
         between("auth.timeout", self.timeout, Duration::from_millis(100), Duration::from_secs(60))?;
@@ -63,43 +65,11 @@ impl Auth {
         within("auth.calls", self.calls, 1..=256)?;
         between("auth.keep_unchecked", self.keep_unchecked, Duration::from_secs(1), 24 * hour)
     }
-
-    /// Whether tokens would cross a network in clear text, as far as the address alone tells.
-    #[must_use]
-    pub fn shows_tokens_to_the_network(&self) -> bool {
-        let Some(authority) = self.callback.as_deref().and_then(|callback| callback.strip_prefix("http://")) else { return false };
-        let host = host_of(authority);
-        host != "localhost" && !host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-}
-
-/// What stands before the port and the path.
-fn host_of(after_scheme: &str) -> &str {
-    let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    }
-}
-
-fn check_address(callback: &str) -> Result<(), Invalid> {
-    let refused = |reason: &str| Err(Invalid::new("auth.callback", reason));
-    let Some(rest) = callback.strip_prefix("http://").or_else(|| callback.strip_prefix("https://")) else {
-        return refused("must begin with http:// or https://");
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return refused("must not hold a name or a password");
-    }
-    if host_of(rest).is_empty() || callback.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return refused("must be an address such as http://127.0.0.1:9000/who");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Settings, *};
+    use super::super::Settings;
 
     #[test]
     fn a_bad_address_is_refused_without_showing_it() {
@@ -114,17 +84,5 @@ mod tests {
             let line = refusal(text);
             assert!(line.ends_with(expected) && !line.contains("hunter2"), "{line}");
         }
-    }
-
-    #[test]
-    fn an_address_off_this_machine_without_tls_is_told_apart() {
-        let shows = |callback: &str| Auth { callback: Some(callback.to_owned()), ..Auth::default() }.shows_tokens_to_the_network();
-        for own in ["http://127.0.0.1:1/x", "http://[::1]:1", "http://localhost", "https://auth.example/who"] {
-            assert!(!shows(own), "{own}");
-        }
-        for far in ["http://auth.example/who", "http://10.0.0.1", "http://127.0.0.1.example:80", "http://localhost.example"] {
-            assert!(shows(far), "{far}");
-        }
-        assert!(!Auth::default().shows_tokens_to_the_network());
     }
 }

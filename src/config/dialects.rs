@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{error::Invalid, range::between, units};
+use super::{address, error::Invalid, range::between, units};
 
 /// `[dialects]`: one table per protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -48,11 +48,22 @@ pub struct Plex {
     /// Whether `/`, `/identity`, `/activities` and `/status/sessions` are answered. Default true; false leaves them to a real
     /// server behind the same proxy.
     pub rest: bool,
+    /// A real server that is asked about tokens of Plex clients that neither settings nor `[jwt]` know: its `http://` or
+    /// `https://` address. Default none: they are asked of `auth.callback`, if anybody. Asked as `[auth]` says.
+    pub server: Option<String>,
+}
+
+impl Plex {
+    /// The server that is asked about tokens, while the dialect is spoken.
+    #[must_use]
+    pub fn asked(&self) -> Option<&str> {
+        self.server.as_deref().filter(|_| self.enabled)
+    }
 }
 
 impl Default for Plex {
     fn default() -> Self {
-        Self { enabled: true, ping_interval: Duration::from_secs(10), rest: true }
+        Self { enabled: true, ping_interval: Duration::from_secs(10), rest: true, server: None }
     }
 }
 
@@ -80,6 +91,58 @@ impl Dialects {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let (least, most) = (Duration::from_secs(1), Duration::from_secs(3600));
         between("dialects.redseat.ping_interval", self.redseat.ping_interval, least, most)?;
-        between("dialects.plex.ping_interval", self.plex.ping_interval, least, most)
+        between("dialects.plex.ping_interval", self.plex.ping_interval, least, most)?;
+        self.plex.server.as_deref().map_or(Ok(()), check_server)
+    }
+}
+
+/// The paths asked are put behind it, so it ends before a query.
+fn check_server(server: &str) -> Result<(), Invalid> {
+    let key = "dialects.plex.server";
+    address::check(key, server, "http://127.0.0.1:32400")?;
+    if server.contains(['?', '#']) {
+        return Err(Invalid::new(key, "must not hold a query or a fragment"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+
+    #[test]
+    fn a_bad_server_is_refused_without_showing_it() {
+        for (server, expected) in [
+            ("hunter2:32400", "must begin with http:// or https://"),
+            ("http://me:hunter2@host/", "must not hold a name or a password"),
+            ("http:///hunter2", "must be an address such as http://127.0.0.1:32400"),
+            ("http://host/hunter 2", "must be an address such as http://127.0.0.1:32400"),
+            ("http://host/?X-Plex-Token=hunter2", "must not hold a query or a fragment"),
+            ("http://host/#hunter2", "must not hold a query or a fragment"),
+            ("", "must begin with http:// or https://"),
+        ] {
+            let line = Settings::parse(&format!("dialects.plex.server = {server:?}")).expect_err("bad").to_string();
+            assert!(line.ends_with(&format!("dialects.plex.server: {expected}")) && !line.contains("hunter"), "{line}");
+        }
+        for good in ["http://127.0.0.1:32400", "https://plex.example/behind/a/prefix/", "http://[::1]:32400"] {
+            assert!(Settings::parse(&format!("dialects.plex.server = {good:?}")).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_server_across_the_network_in_clear_text_is_warned_of_while_it_is_asked() {
+        let warned = |plex: &str| {
+            let settings = Settings::parse(&format!("[dialects.plex]\n{plex}")).expect("valid");
+            settings.warnings().iter().any(|warning| warning.starts_with("dialects.plex.server"))
+        };
+        assert!(warned("server = \"http://10.0.0.1:32400\""));
+        for fine in [
+            "",
+            "server = \"http://127.0.0.1:32400\"",
+            "server = \"https://plex.example\"",
+            "enabled = false\nserver = \"http://10.0.0.1\"",
+        ] {
+            assert!(!warned(fine), "{fine}");
+        }
     }
 }

@@ -30,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 mod auth;
 mod dialects;
 pub mod edit;
@@ -184,8 +185,11 @@ impl Settings {
         if !self.server.metrics_listen.ip().is_loopback() && !self.tokens.iter().any(|token| token.metrics) {
             warnings.push("server.metrics_listen is not loopback and no token has metrics = true: only administrators can read metrics");
         }
-        if self.auth.shows_tokens_to_the_network() {
+        if self.auth.callback.as_deref().is_some_and(address::shows_tokens_to_the_network) {
             warnings.push("auth.callback is neither https nor loopback: tokens cross the network in clear text");
+        }
+        if self.dialects.plex.asked().is_some_and(address::shows_tokens_to_the_network) {
+            warnings.push("dialects.plex.server is neither https nor loopback: tokens cross the network in clear text");
         }
         warnings
     }
@@ -193,7 +197,8 @@ impl Settings {
     /// Whether no user, no token and nobody else who knows users is set, so that a token is made for the run.
     #[must_use]
     pub fn names_nobody(&self) -> bool {
-        self.users.is_empty() && self.tokens.is_empty() && !self.jwt.is_on() && self.auth.callback.is_none()
+        let others_know = self.jwt.is_on() || self.auth.callback.is_some() || self.dialects.plex.asked().is_some();
+        self.users.is_empty() && self.tokens.is_empty() && !others_know
     }
 
     fn from_layers(of_file: Option<Layer>, origins: &Origins<'_>) -> Result<(Self, Figment), ConfigError> {

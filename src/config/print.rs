@@ -198,11 +198,12 @@ fn print_dialects(page: &mut Page<'_>, dialects: &Dialects) {
     page.key("enabled", *enabled);
     page.key("spelling", if *spelling == Spelling::Server { "server" } else { "document" });
     page.key("ping_interval", duration(*ping_interval));
-    let Plex { enabled, ping_interval, rest } = plex;
+    let Plex { enabled, ping_interval, rest, server } = plex;
     page.table("dialects.plex");
     page.key("enabled", *enabled);
     page.key("ping_interval", duration(*ping_interval));
     page.key("rest", *rest);
+    page.optional("server", server.as_deref());
 }
 
 fn print_library(page: &mut Page<'_>, library: &Library) {
@@ -375,7 +376,7 @@ mod tests {
             jwt = { keys = [{ algorithm = "RS256", id = "a", public_key_file = "/k.pem" }], issuer = ["i"], audience = ["x", "y"], leeway = "5s" }
             auth = { callback = "http://127.0.0.1:1/who", cache = "2m", calls = 3 }
             dialects.redseat = { spelling = "server", enabled = false }
-            dialects.plex = { enabled = false, ping_interval = "5s", rest = false }
+            dialects.plex = { enabled = false, ping_interval = "5s", rest = false, server = "http://[::1]:32400/p" }
             [[tokens]]
             token = "for-metrics"
             metrics = true

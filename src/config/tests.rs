@@ -127,7 +127,7 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "FILE: quic: unknown key, allowed are server, tls, engine, limits, folder, dialects, jwt, auth, libraries, users, tokens",
     ),
     ("[dialects.kodi]\nenabled = true", "FILE: dialects.kodi: unknown key, allowed are redseat, plex"),
-    ("[dialects.plex]\nspelling = \"wild\"", "FILE: dialects.plex.spelling: unknown key, allowed are enabled, ping_interval, rest"),
+    ("[dialects.plex]\nspelling = \"wild\"", "FILE: dialects.plex.spelling: unknown key, allowed are enabled, ping_interval, rest, server"),
     ("[dialects.plex]\nping_interval = \"0s\"", "FILE: dialects.plex.ping_interval: must be from 1s to 3600s"),
     (
         "[[libraries]]\nid = \"a\"\nids = { kodi = \"1\" }",
@@ -351,6 +351,7 @@ fn the_readme_has_the_defaults() {
         format!("`batch` | {} |", folder.batch),
         format!("`ping_interval` | `{}`, `document`, `{:?}` |", redseat.enabled, redseat.ping_interval),
         format!("`enabled`, `ping_interval`, `rest` | `{}`, `{:?}`, `{}` |", plex.enabled, plex.ping_interval, plex.rest),
+        "| `server` | none |".to_owned(),
         format!("`leeway` | `{}s`, at most `60s` |", jwt.leeway.as_secs()),
         format!("`timeout` | `{:?}` |", auth.timeout),
         format!("`cache`, `cache_refusals` | `{:?}`, `{:?}` |", auth.cache, auth.cache_refusals),

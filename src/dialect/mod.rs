@@ -21,7 +21,7 @@ pub use endpoint::{Call, Cancelled, Endpoint, Method, Reaction};
 pub use query::Query;
 
 use crate::{
-    access::{Filter, Principal},
+    access::{Asked, Filter, Principal},
     config::{Dialects, Library},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
@@ -157,6 +157,11 @@ pub trait Dialect: Send + Sync {
 
     /// The token a request shows, if it shows one.
     fn token(&self, request: &Request<'_>) -> Option<String>;
+
+    /// Who is asked about its clients' tokens that are not known here.
+    fn asks(&self) -> Asked {
+        Asked::Callback
+    }
 
     /// Whether a request that shows no token may have it in a cookie. Where it counts is the server's business (event map,
     /// section 7).

@@ -4,8 +4,13 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{Shared, doorkeeper::Unidentified, mount::header, publish::problem};
-use crate::access::{Authenticated, Principal};
+use super::{
+    Shared,
+    doorkeeper::{Question, Unidentified},
+    mount::header,
+    publish::problem,
+};
+use crate::access::{Asked, Authenticated, Principal};
 
 /// Why a call is refused before it is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,15 +47,16 @@ impl Denied {
 pub(super) async fn caller(request: &HttpRequest, shared: &Shared) -> Result<Authenticated, Denied> {
     let doorkeeper = &shared.doorkeeper;
     let (token, address) = (bearer(request), address(request, shared));
-    let mut identified = doorkeeper.identify(token, address, None);
-    if let (Err(Unidentified::Ask), Some(token)) = (&identified, token) {
-        let answer = doorkeeper.ask(token).await;
-        identified = doorkeeper.identify(Some(token), address, Some(answer));
+    let shown = (token, Asked::Callback);
+    let mut identified = doorkeeper.identify(shown, address, None);
+    if let (Err(Unidentified::Ask(asked)), Some(token)) = (&identified, token) {
+        let answer = doorkeeper.ask(&Question::new(token, *asked)).await;
+        identified = doorkeeper.identify(shown, address, Some(answer));
     }
     identified.map_err(|why| match why {
         Unidentified::Unknown => Denied::Unknown,
         Unidentified::TooMany(wait) => Denied::TooMany(wait),
-        Unidentified::Unavailable | Unidentified::Ask => Denied::Unavailable,
+        Unidentified::Unavailable | Unidentified::Ask(_) => Denied::Unavailable,
     })
 }
 

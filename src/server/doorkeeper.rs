@@ -18,7 +18,7 @@ use super::{
     paths,
 };
 use crate::{
-    access::{Authenticated, ConnectionGuard, Credential, Denied, Directory, TooManyConnections},
+    access::{Asked, Authenticated, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
     clock::Timestamp,
     connection::Details,
     dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Refused, Request},
@@ -71,7 +71,14 @@ pub(super) enum Decision {
     /// No, in the dialect's words.
     Refuse(Refused),
     /// Somebody else may know this token: [`Doorkeeper::ask`], and come back with the answer.
-    Ask(String),
+    Ask(Question),
+}
+
+/// A token, and who may know it.
+#[derive(Debug)]
+pub(super) struct Question {
+    token: Secret,
+    asked: Asked,
 }
 
 /// Whose call it is, or why it is nobody's.
@@ -86,8 +93,8 @@ pub(super) enum Unidentified {
     TooMany(Duration),
     /// Whoever may know it cannot be asked, or not for this address now.
     Unavailable,
-    /// Whoever may know it has not been asked yet.
-    Ask,
+    /// This one may know it, and has not been asked yet.
+    Ask(Asked),
 }
 
 /// Why a client does not come in.
@@ -97,7 +104,7 @@ enum Outside {
     /// Because the request opens no stream, as its dialect says.
     Answered(Answer),
     /// Not before somebody else was asked.
-    Ask(String),
+    Ask(Question),
 }
 
 impl Doorkeeper {
@@ -180,7 +187,7 @@ impl Doorkeeper {
     pub(super) fn admit(&self, dialect: usize, request: &Request<'_>, asked: Option<Identity>) -> Decision {
         match self.try_admit(dialect, request, asked) {
             Ok(admitted) => Decision::Admit(Box::new(admitted)),
-            Err(Outside::Ask(token)) => Decision::Ask(token),
+            Err(Outside::Ask(question)) => Decision::Ask(question),
             Err(Outside::Refused(rejection, refusal)) => Decision::Refuse(self.refuse(dialect, request, rejection, refusal)),
             Err(Outside::Answered(answer)) => Decision::Refuse(self.no(dialect, request, Rejection::Malformed, Refused::Answer(answer))),
         }
@@ -205,11 +212,11 @@ impl Doorkeeper {
         }
         let dialect = &self.dialects[number];
         let token = self.token(dialect.as_ref(), request);
-        let authenticated = self.identify(token.as_deref(), request.address, asked).map_err(|why| match why {
+        let authenticated = self.identify((token.as_deref(), dialect.asks()), request.address, asked).map_err(|why| match why {
             Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
             Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
             Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
-            Unidentified::Ask => Outside::Ask(token.unwrap_or_default()),
+            Unidentified::Ask(asked) => Outside::Ask(Question::new(token.as_deref().unwrap_or_default(), asked)),
         })?;
         let Authenticated { principal, credential, .. } = authenticated;
         if !principal.may_open_streams() {
@@ -247,20 +254,21 @@ impl Doorkeeper {
         self.origins.cookie_token(page, target, header("cookie")).map(str::to_owned)
     }
 
-    /// Who shows this token from this address; counted. `asked` is what [`Doorkeeper::ask`] answered.
+    /// Who shows this token from this address, where that one may know it; counted. `answer` is what [`Doorkeeper::ask`]
+    /// answered.
     pub(super) fn identify(
         &self,
-        token: Option<&str>,
+        (token, asked): (Option<&str>, Asked),
         address: Option<IpAddr>,
-        asked: Option<Identity>,
+        answer: Option<Identity>,
     ) -> Result<Authenticated, Unidentified> {
         let Some(token) = token else {
             self.metrics.authenticated(AuthResult::Missing);
             return Err(Unidentified::Unknown);
         };
         let now = Instant::now();
-        let was_asked = asked.is_some();
-        let denied = match asked.unwrap_or_else(|| self.directory.authenticate(token)) {
+        let was_asked = answer.is_some();
+        let denied = match answer.unwrap_or_else(|| self.directory.authenticate_by(token, asked)) {
             Ok(authenticated) => {
                 if let Some(address) = address.filter(|_| was_asked) {
                     self.attempts.was_good(address);
@@ -276,8 +284,8 @@ impl Doorkeeper {
             Denied::Disabled => (AuthResult::Disabled, true),
             Denied::Unavailable => (AuthResult::Unavailable, false),
             // Nobody else is bothered much with an address that shows bad tokens. This one may be good: it is to come again.
-            Denied::Ask if address.is_some_and(|address| !self.attempts.may_ask(address, now)) => (AuthResult::Limited, false),
-            Denied::Ask => return Err(Unidentified::Ask),
+            Denied::Ask(_) if address.is_some_and(|address| !self.attempts.may_ask(address, now)) => (AuthResult::Limited, false),
+            Denied::Ask(asked) => return Err(Unidentified::Ask(asked)),
         };
         self.metrics.authenticated(result);
         if !is_bad {
@@ -290,8 +298,8 @@ impl Doorkeeper {
     }
 
     /// Has somebody else asked whose token it is.
-    pub(super) async fn ask(&self, token: &str) -> Identity {
-        self.directory.ask(token).await
+    pub(super) async fn ask(&self, question: &Question) -> Identity {
+        self.directory.ask(question.token.expose(), question.asked).await
     }
 
     /// What lets pages of other origins read an answer.
@@ -307,6 +315,12 @@ impl Doorkeeper {
     /// The directory behind the door.
     pub(super) fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+}
+
+impl Question {
+    pub(super) fn new(token: &str, asked: Asked) -> Self {
+        Self { token: Secret::new(token.to_owned()), asked }
     }
 }
 

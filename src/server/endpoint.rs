@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, http, web};
 
 use super::{
     Doorkeeper, Shared, caller,
-    doorkeeper::Unidentified,
+    doorkeeper::{Question, Unidentified},
     mount::{header, plain, preflight, with_cors},
 };
 use crate::{
@@ -58,7 +58,7 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
             Ok(caller) => Some(caller),
             Err(Unidentified::Unknown) => return refused(dialect.refuse(&request, Refusal::Unauthorised)),
             Err(Unidentified::TooMany(wait)) => return refused(dialect.refuse(&request, Refusal::TooManyAttempts(wait))),
-            Err(Unidentified::Unavailable | Unidentified::Ask) => return HttpResponse::ServiceUnavailable().finish(),
+            Err(Unidentified::Unavailable | Unidentified::Ask(_)) => return HttpResponse::ServiceUnavailable().finish(),
         }
     };
     let id = http.match_info().get("id").unwrap_or_default();
@@ -89,11 +89,13 @@ fn refused(refused: Refused) -> HttpResponse {
 /// Who calls, by the dialect's own credentials. Who may not open its streams learns nothing here either.
 async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Result<Arc<Principal>, Unidentified> {
     let doorkeeper = &shared.doorkeeper;
-    let token = doorkeeper.dialect(number).token(request);
-    let mut identified = doorkeeper.identify(token.as_deref(), request.address, None);
-    if let (Err(Unidentified::Ask), Some(token)) = (&identified, &token) {
-        let answer = doorkeeper.ask(token).await;
-        identified = doorkeeper.identify(Some(token), request.address, Some(answer));
+    let dialect = doorkeeper.dialect(number);
+    let token = dialect.token(request);
+    let shown = (token.as_deref(), dialect.asks());
+    let mut identified = doorkeeper.identify(shown, request.address, None);
+    if let (Err(Unidentified::Ask(asked)), Some(token)) = (&identified, &token) {
+        let answer = doorkeeper.ask(&Question::new(token, *asked)).await;
+        identified = doorkeeper.identify(shown, request.address, Some(answer));
     }
     let principal = identified?.principal;
     if principal.may_open_streams() { Ok(principal) } else { Err(Unidentified::Unknown) }

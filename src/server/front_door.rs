@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    doorkeeper::{Admitted, Decision, Doorkeeper, Identity},
+    doorkeeper::{Admitted, Decision, Doorkeeper, Identity, Question},
     head,
     opening::{self, SessionSettings},
     tls::Tls,
@@ -147,7 +147,7 @@ enum Came {
     /// A client's, whose token somebody else may know.
     Unknown {
         head: Bytes,
-        token: String,
+        question: Question,
     },
     Other(Bytes),
 }
@@ -173,8 +173,8 @@ where
             let Ok(Ok((transport, peer, mut came))) = opened else {
                 return Ok(()); // it said nothing, no TLS, or is gone: nobody to answer
             };
-            if let Came::Unknown { head, token } = came {
-                let answer = doorkeeper.ask(&token).await;
+            if let Came::Unknown { head, question } = came {
+                let answer = doorkeeper.ask(&question).await;
                 came = look(&head, &doorkeeper, peer, Some(answer));
             }
             match came {
@@ -240,7 +240,7 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
         Some(match doorkeeper.admit(dialect, &request, asked) {
             Decision::Admit(admitted) => Came::Client(admitted, accept),
             Decision::Refuse(refused) => Came::Refused(refused, accept),
-            Decision::Ask(token) => Came::Unknown { head: Bytes::copy_from_slice(bytes), token },
+            Decision::Ask(question) => Came::Unknown { head: Bytes::copy_from_slice(bytes), question },
         })
     })
     .unwrap_or_else(|| Came::Other(Bytes::copy_from_slice(bytes)))

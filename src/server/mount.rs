@@ -89,8 +89,8 @@ async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared, (dia
         secure: doorkeeper.is_secure(http.peer_addr(), header("x-forwarded-proto")),
     };
     let mut decision = doorkeeper.admit(dialect, &request, None);
-    if let Decision::Ask(token) = decision {
-        let answer = doorkeeper.ask(&token).await;
+    if let Decision::Ask(question) = &decision {
+        let answer = doorkeeper.ask(question).await;
         decision = doorkeeper.admit(dialect, &request, Some(answer));
     }
     match decision {

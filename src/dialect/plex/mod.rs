@@ -31,7 +31,7 @@ use super::{
     retry, websocket_goodbye,
 };
 use crate::{
-    access::Principal,
+    access::{Asked, Principal},
     clock::Timestamp,
     config,
     frame::{Goodbye, Keepalive, Notices, sse_comment},
@@ -55,6 +55,7 @@ const WEBSOCKET_PING: &[u8] = b"fanfare";
 pub struct Plex {
     ping_interval: Duration,
     rest: bool,
+    asks: Asked,
     identity: Identity,
     sections: Sections,
 }
@@ -67,6 +68,7 @@ impl Plex {
         Self {
             ping_interval: settings.ping_interval,
             rest: settings.rest,
+            asks: if settings.server.is_some() { Asked::PlexServer } else { Asked::Callback },
             identity: Identity { name: about.name.to_owned(), machine: about.id.to_owned(), started: Timestamp::now().0 / 1000 },
             sections: Sections(sections),
         }
@@ -88,6 +90,10 @@ impl Dialect for Plex {
 
     fn token(&self, request: &Request<'_>) -> Option<String> {
         request::token(request)
+    }
+
+    fn asks(&self) -> Asked {
+        self.asks
     }
 
     fn client(&self, request: &Request<'_>) -> Option<String> {

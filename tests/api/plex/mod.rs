@@ -2,6 +2,7 @@
 
 mod audience;
 mod rest;
+mod tokens;
 
 use std::time::{Duration, Instant};
 

@@ -59,12 +59,12 @@ impl Cache {
         Self { entries: HashMap::new(), due: BTreeSet::new(), limit, sweep_at: limit }
     }
 
-    /// What counts at this moment.
-    pub(super) fn find(&self, hash: &Hash, now: Instant) -> Landed {
+    /// What counts at this moment; `None` when it must be asked.
+    pub(super) fn find(&self, hash: &Hash, now: Instant) -> Option<Landed> {
         match self.entries.get(hash) {
-            Some((Entry::Known(known), _)) if now < known.fresh_until => Ok(Arc::clone(&known.held)),
-            Some((Entry::Refused(denied), until)) if now < *until => Err(*denied),
-            _ => Err(Denied::Ask),
+            Some((Entry::Known(known), _)) if now < known.fresh_until => Some(Ok(Arc::clone(&known.held))),
+            Some((Entry::Refused(denied), until)) if now < *until => Some(Err(*denied)),
+            _ => None,
         }
     }
 

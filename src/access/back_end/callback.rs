@@ -1,12 +1,11 @@
-//! One call to the operator's back end, and what its answer means. Blocks; knows no cache.
-//!
-//! Whatever is not a plain yes or a plain no is *out of reach*: it must never let anybody in.
+//! The operator's own back end: a token is posted to it, and it answers in our words.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::question::{Said, agent, plain};
 use crate::{
     access::{credential::Grant, granted::Granted, strict::Strict},
     clock::Timestamp,
@@ -17,41 +16,22 @@ use crate::{
 /// The longest answer read.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
-/// What the back end says of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// Whose it is and what it grants, and until when.
-    Granted(Box<Grant>, Option<Timestamp>),
-    /// Nobody's.
-    Refused,
-    /// Nothing that can be used; the reason is for the log.
-    Unavailable(String),
-}
-
-/// The back end.
-pub(super) struct BackEnd {
+/// The callback.
+pub(super) struct Callback {
     agent: ureq::Agent,
     address: String,
 }
 
-impl fmt::Debug for BackEnd {
+impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An address may hold a key in its query.
-        f.write_str("BackEnd(…)")
+        f.write_str("Callback(…)")
     }
 }
 
-impl BackEnd {
+impl Callback {
     pub(super) fn new(settings: &Auth) -> Option<Self> {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0) // a token is shown to the address that was set, and to no other
-            .proxy(None)
-            .max_idle_connections_per_host(settings.calls)
-            .user_agent(concat!("fanfare/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Some(Self { agent: config.into(), address: settings.callback.clone()? })
+        Some(Self { agent: agent(settings), address: settings.callback.clone()? })
     }
 
     /// Shows the token and waits for the answer.
@@ -71,20 +51,6 @@ impl BackEnd {
             401 | 403 | 404 => Said::Refused,
             status => Said::Unavailable(format!("it answers {status}")),
         }
-    }
-}
-
-/// An error in words that hold nothing of the request.
-fn plain(error: &ureq::Error) -> &'static str {
-    match error {
-        ureq::Error::Timeout(_) => "it does not answer in time",
-        ureq::Error::HostNotFound => "its name is not known",
-        ureq::Error::ConnectionFailed => "it takes no connection",
-        ureq::Error::BodyExceedsLimit(_) => "its answer is too long",
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "its certificate or TLS is not accepted",
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "it takes no connection",
-        ureq::Error::Io(_) => "the connection failed",
-        _ => "its answer is no HTTP that can be read",
     }
 }
 

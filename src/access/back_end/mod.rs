@@ -1,12 +1,16 @@
-//! A back end that is asked who a token belongs to: what it said lately, and asking it again while sessions live.
+//! Back ends that are asked who a token belongs to: what each said lately, and asking it again while sessions live.
 //!
 //! Nobody gets in without a whole answer. The same token asked about by many is one call, calls and remembered answers are
 //! bounded, and every call runs on a thread of its own, so no worker waits for the back end. Knows no session: that one is
 //! open shows in its holding the credential.
 
 mod cache;
-mod call;
+mod callback;
 mod flight;
+mod plex_server;
+#[cfg(test)]
+mod plex_server_tests;
+mod question;
 mod recheck;
 #[cfg(test)]
 mod tests;
@@ -31,19 +35,65 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    config::{Auth, Secret},
+    config::{Auth, Secret, Settings},
 };
 use cache::{Cache, Entry, Known};
-use call::{BackEnd, Said};
+use callback::Callback;
 use flight::{Flight, Landed};
+use plex_server::PlexServer;
+use question::{Questioned, Said};
 
 type Hash = [u8; 32];
 
-/// The callback with all it remembers.
+/// Who is asked about a token that is not known here. A token is shown to one of them only: which, the protocol it came by
+/// decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// `auth.callback`.
+    Callback,
+    /// `dialects.plex.server`, about tokens of that server's own clients.
+    PlexServer,
+}
+
+/// Everybody who may be asked.
 #[derive(Debug)]
-pub(super) struct Callback {
+pub(super) struct BackEnds {
+    callback: Option<Arc<BackEnd>>,
+    plex_server: Option<Arc<BackEnd>>,
+}
+
+impl BackEnds {
+    /// Those of these settings.
+    pub(super) fn open(settings: &Settings, people: &Arc<Mutex<People>>, changes: &Arc<ChangeQueue>) -> Self {
+        let open = |which, questioned| BackEnd::open(which, questioned, &settings.auth, (people, changes));
+        Self {
+            callback: Callback::new(&settings.auth).map(|callback| open(Asked::Callback, Questioned::Callback(callback))),
+            plex_server: PlexServer::new(settings).map(|server| open(Asked::PlexServer, Questioned::PlexServer(server))),
+        }
+    }
+
+    /// That one, if it is set.
+    pub(super) fn get(&self, which: Asked) -> Option<&Arc<BackEnd>> {
+        match which {
+            Asked::Callback => self.callback.as_ref(),
+            Asked::PlexServer => self.plex_server.as_ref(),
+        }
+    }
+
+    /// How much is remembered.
+    #[cfg(test)]
+    pub(super) fn n_remembered(&self) -> usize {
+        [&self.callback, &self.plex_server].into_iter().flatten().map(|back_end| back_end.state.lock().cache.len()).sum()
+    }
+}
+
+/// A back end with all it has said.
+#[derive(Debug)]
+pub(super) struct BackEnd {
+    which: Asked,
+    questioned: Questioned,
+    /// Times and bounds are the same for all, counted for each.
     settings: Auth,
-    back_end: BackEnd,
     people: Arc<Mutex<People>>,
     changes: Arc<ChangeQueue>,
     /// Taken after `people` where both are.
@@ -76,14 +126,14 @@ struct Question {
 
 /// A call under way. However it ends, those who wait for it hear of it.
 struct UnderWay<'a> {
-    callback: &'a Callback,
+    back_end: &'a BackEnd,
     hash: Hash,
     flight: Arc<Flight>,
 }
 
 impl UnderWay<'_> {
     fn land(&self, landed: Landed) {
-        let mut state = self.callback.state.lock();
+        let mut state = self.back_end.state.lock();
         if state.flights.get(&self.hash).is_some_and(|question| Arc::ptr_eq(&question.flight, &self.flight)) {
             state.flights.remove(&self.hash);
         }
@@ -99,7 +149,7 @@ impl Drop for UnderWay<'_> {
 }
 
 /// A place among the calls for new connections.
-struct Place(Arc<Callback>);
+struct Place(Arc<BackEnd>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -107,9 +157,13 @@ impl Drop for Place {
     }
 }
 
-impl Callback {
-    /// The callback of these settings, if one is set.
-    pub(super) fn open(settings: &Auth, people: &Arc<Mutex<People>>, changes: &Arc<ChangeQueue>) -> Option<Arc<Self>> {
+impl BackEnd {
+    fn open(
+        which: Asked,
+        questioned: Questioned,
+        settings: &Auth,
+        (people, changes): (&Arc<Mutex<People>>, &Arc<ChangeQueue>),
+    ) -> Arc<Self> {
         let state = State {
             cache: Cache::new(settings.cache_entries),
             flights: HashMap::new(),
@@ -118,18 +172,19 @@ impl Callback {
             n_checking: 0,
             is_out_of_reach: false,
         };
-        Some(Arc::new(Self {
+        Arc::new(Self {
+            which,
+            questioned,
             settings: settings.clone(),
-            back_end: BackEnd::new(settings)?,
             people: Arc::clone(people),
             changes: Arc::clone(changes),
             state: Mutex::new(state),
             is_watched: AtomicBool::new(false),
-        }))
+        })
     }
 
-    /// What was said of the token lately; [`Denied::Ask`] when that is too long ago.
-    pub(super) fn known(&self, token: &str) -> Landed {
+    /// What was said of the token lately; `None` when that is too long ago.
+    pub(super) fn known(&self, token: &str) -> Option<Landed> {
         self.state.lock().cache.find(TokenHash::of(token).as_bytes(), Instant::now())
     }
 
@@ -141,9 +196,8 @@ impl Callback {
         let flight = {
             let mut state = self.state.lock();
             // It may have been answered since it was looked up.
-            match state.cache.find(&hash, Instant::now()) {
-                Err(Denied::Ask) => {}
-                landed => return landed,
+            if let Some(landed) = state.cache.find(&hash, Instant::now()) {
+                return landed;
             }
             let Question { flight, has_begun } = state.flights.get(&hash).cloned().unwrap_or_default();
             if !has_begun {
@@ -162,20 +216,20 @@ impl Callback {
 
     /// Begins a call for a new connection, on a thread of its own.
     fn take_off(self: &Arc<Self>, hash: Hash, token: Secret, flight: Arc<Flight>) {
-        let (callback, place) = (Arc::clone(self), Place(Arc::clone(self)));
+        let (back_end, place) = (Arc::clone(self), Place(Arc::clone(self)));
         let for_call = Arc::clone(&flight);
-        let call = move || callback.call(hash, token, for_call, Some(place));
-        if let Err(error) = thread::Builder::new().name("callback".to_owned()).spawn(call) {
-            tracing::error!(%error, "no thread for the auth callback");
-            drop(UnderWay { callback: self, hash, flight });
+        let call = move || back_end.call(hash, token, for_call, Some(place));
+        if let Err(error) = thread::Builder::new().name("back-end".to_owned()).spawn(call) {
+            tracing::error!(%error, "no thread to ask {}", self.questioned.name());
+            drop(UnderWay { back_end: self, hash, flight });
         }
     }
 
     /// Makes a call and puts its answer in force. Whoever has the answer finds the call's place free.
     fn call(&self, hash: Hash, token: Secret, flight: Arc<Flight>, place: Option<Place>) {
-        let under_way = UnderWay { callback: self, hash, flight };
+        let under_way = UnderWay { back_end: self, hash, flight };
         let asked = Instant::now();
-        let said = self.back_end.ask(token.expose());
+        let said = self.questioned.ask(token.expose());
         self.note_reach(&said);
         let landed = match said {
             Said::Granted(_, Some(expires)) if expires <= Timestamp::now() => self.refused(hash, Denied::Expired),
@@ -194,7 +248,7 @@ impl Callback {
         let of_before = state.cache.held(&hash);
         let same_user = of_before.filter(|held| held.grant().user == grant.user);
         let token_hash = TokenHash::of(token.expose());
-        let origin = same_user.as_ref().map_or(Origin::Callback { asked }, |held| held.origin);
+        let origin = same_user.as_ref().map_or(Origin::BackEnd { which: self.which, asked }, |held| held.origin);
         let now = people.resolve(&token_hash, origin, &grant);
         let held = match same_user {
             Some(held) => {
@@ -241,11 +295,12 @@ impl Callback {
         match said {
             Said::Unavailable(reason) if !state.is_out_of_reach => {
                 state.is_out_of_reach = true;
-                tracing::warn!(reason, "the auth callback cannot be used; new tokens are refused, open connections are kept for a while");
+                let name = self.questioned.name();
+                tracing::warn!(reason, "{name} cannot be used; new tokens are refused, open connections are kept for a while");
             }
             Said::Granted(..) | Said::Refused if state.is_out_of_reach => {
                 state.is_out_of_reach = false;
-                tracing::info!("the auth callback answers again");
+                tracing::info!("{} answers again", self.questioned.name());
             }
             _ => {}
         }
@@ -253,18 +308,12 @@ impl Callback {
 
     fn watch(self: &Arc<Self>) {
         if !self.is_watched.swap(true, Ordering::Relaxed) {
-            let callback = Arc::downgrade(self);
-            if let Err(error) = thread::Builder::new().name("callback-cache".to_owned()).spawn(move || recheck::watch(&callback)) {
+            let back_end = Arc::downgrade(self);
+            if let Err(error) = thread::Builder::new().name("back-end-cache".to_owned()).spawn(move || recheck::watch(&back_end)) {
                 self.is_watched.store(false, Ordering::Relaxed);
-                tracing::error!(%error, "no thread to look after the answers of the auth callback");
+                tracing::error!(%error, "no thread to look after the answers of {}", self.questioned.name());
             }
         }
-    }
-
-    /// How much is remembered.
-    #[cfg(test)]
-    pub(super) fn n_remembered(&self) -> usize {
-        self.state.lock().cache.len()
     }
 }
 
