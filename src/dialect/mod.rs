@@ -158,6 +158,16 @@ pub trait Dialect: Send + Sync {
     /// The token a request shows, if it shows one.
     fn token(&self, request: &Request<'_>) -> Option<String>;
 
+    /// Headers of its own that its clients set, in lower case: pages of other origins may set them too.
+    fn request_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The longest message of a client it listens to, in bytes; the settings may allow less.
+    fn inbound_bytes(&self) -> usize {
+        usize::MAX
+    }
+
     /// Who is asked about its clients' tokens that are not known here.
     fn asks(&self) -> Asked {
         Asked::Callback

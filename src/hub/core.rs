@@ -106,6 +106,9 @@ pub struct HubCore {
     /// Removals asked for during a flush.
     pub(super) leaving: Vec<(u32, CloseReason)>,
     pub(super) wheel: Wheel<(u32, u32)>,
+    pub(super) last_tick: Instant,
+    /// The end of the last standstill, or the beginning.
+    pub(super) awake_since: Instant,
     /// Who still has to be sent away, once the server stops.
     pub(super) leavers: Leavers,
     /// Bytes held by all feeds, shared frames once.
@@ -144,6 +147,8 @@ impl HubCore {
             ready: VecDeque::new(),
             leaving: Vec::new(),
             wheel: Wheel::new(Instant::now()),
+            last_tick: Instant::now(),
+            awake_since: Instant::now(),
             leavers: Leavers::default(),
             ledger: Rc::default(),
             credits,

@@ -12,6 +12,8 @@ use crate::{clock::Timestamp, connection::CloseReason};
 
 /// The wheel's step.
 const TICK: Duration = Duration::from_secs(1);
+/// A tick that comes so long after the one before comes after a standstill: of this worker, or of the whole machine.
+const STANDSTILL: Duration = Duration::from_secs(4);
 /// How long before its credentials end a client is told.
 const WARNING: Duration = Duration::from_secs(60);
 
@@ -19,6 +21,10 @@ impl HubCore {
     /// Does what the passing of time asks for.
     pub fn tick(&mut self, now: Instant) {
         self.counters.beats.add(1); // first: a hub whose upkeep panics still moves
+        if now.saturating_duration_since(self.last_tick) > STANDSTILL {
+            self.awake_since = now; // what clients said meanwhile lies unread
+        }
+        self.last_tick = now;
         while let Some(due) = self.wheel.tick(now) {
             for (slot, generation) in due {
                 self.look_at(slot, generation, now);
@@ -50,7 +56,7 @@ impl HubCore {
             self.leave(&connection, CloseReason::Stalled);
             return;
         }
-        if silent(member, now) {
+        if silent_at(member, self.awake_since).is_some_and(|end| end <= now) {
             self.close(&connection, CloseReason::Silent);
             return;
         }
@@ -62,7 +68,8 @@ impl HubCore {
         self.warn_of_end(slot, left);
         self.ping(slot, now);
         let member = &self.members[slot as usize];
-        self.wheel.schedule((slot, generation), next_look(member, self.settings.stall_limit, left, now));
+        let silent = silent_at(member, self.awake_since);
+        self.wheel.schedule((slot, generation), next_look(member, silent, self.settings.stall_limit, left, now));
     }
 
     /// How long the credentials still count; `None`: for ever.
@@ -106,24 +113,20 @@ fn stalled(member: &Member, limit: Option<Duration>, now: Instant) -> bool {
     now.saturating_duration_since(since) >= limit
 }
 
-/// It has neither said nor taken anything for its dialect's limit. One that takes nothing may have no chance to say
-/// anything either: that is the stall limit's business.
-fn silent(member: &Member, now: Instant) -> bool {
-    silent_at(member).is_some_and(|end| end <= now)
-}
-
-fn silent_at(member: &Member) -> Option<Instant> {
+/// When it will have neither said nor taken anything for its dialect's limit, while the worker was awake to hear it. One that
+/// takes nothing may have no chance to say anything either: that is the stall limit's business.
+fn silent_at(member: &Member, awake_since: Instant) -> Option<Instant> {
     let limit = member.keepalive.as_ref()?.silence?;
-    member.connection.blocked_since().is_none().then(|| member.connection.heard() + limit)
+    member.connection.blocked_since().is_none().then(|| member.connection.heard().max(awake_since) + limit)
 }
 
 /// When a connection must be looked at again: for its next ping, the end of its silence, its stall limit, the warning or the end of its credentials.
-fn next_look(member: &Member, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
+fn next_look(member: &Member, silent: Option<Instant>, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
     let ping = member.keepalive.as_ref().map(|_| member.next_ping.get());
     let stall = stall_limit.map(|limit| match member.connection.blocked_since() {
         Some(since) => since + limit,
         None => now + (limit / 2).max(TICK), // should it become blocked right now, it is seen well before its limit
     });
     let end = left.map(|left| now + left.checked_sub(WARNING).filter(|wait| !wait.is_zero()).unwrap_or(left));
-    [ping, silent_at(member), stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
+    [ping, silent, stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
 }

@@ -117,10 +117,12 @@ impl Doorkeeper {
         metrics: Arc<AdmissionMetrics>,
         draining: Arc<AtomicBool>,
     ) -> Self {
+        let headers = dialects.iter().flat_map(|dialect| dialect.request_headers()).copied();
+        let origins = Origins::new(rules.allowed_origins, rules.cookie, headers);
         Self {
             dialects,
             directory,
-            origins: Origins::new(rules.allowed_origins, rules.cookie),
+            origins,
             proxies: TrustedProxies::new(rules.trusted_proxies),
             tls: rules.tls,
             attempts: BadAttempts::new(rules.bad_tokens_per_minute),

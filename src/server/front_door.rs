@@ -223,7 +223,7 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
     head::read(bytes, |head| {
         let (dialect, path) = doorkeeper.endpoint_at(head.path)?;
         let header = |name: &str| head.header(name);
-        let accept = match handshake::wanted(&header) {
+        let accept = match handshake::wanted(&header, &|name, word| head.lists(name, word)) {
             Wanted::WebSocket { accept } => Some(accept),
             Wanted::Nothing => None,
             Wanted::OtherVersion | Wanted::Malformed => return None, // odd

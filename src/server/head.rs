@@ -4,6 +4,8 @@
 
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 
+use crate::websocket::handshake;
+
 /// As many headers as the ordinary server takes.
 const MAX_HEADERS: usize = 96;
 
@@ -28,6 +30,11 @@ impl<'b> StreamHead<'_, 'b> {
     /// The values of a header in the order of its lines.
     pub(super) fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    }
+
+    /// Whether one of a header's lines, lists all of them, holds the word.
+    pub(super) fn lists(&self, name: &str, word: &str) -> bool {
+        self.lines(name).filter_map(|line| std::str::from_utf8(line).ok()).any(|list| handshake::holds(list, word))
     }
 
     fn count(&self, name: &str) -> usize {

@@ -74,7 +74,11 @@ async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared, (dia
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
     let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);
-    let wanted = if http.version() == Version::HTTP_11 { handshake::wanted(&header) } else { Wanted::Nothing };
+    let wanted = if http.version() == Version::HTTP_11 {
+        handshake::wanted(&header, &|name, word| lists(http, name, word))
+    } else {
+        Wanted::Nothing
+    };
     if let Some(answer) = opening::not_a_handshake(&wanted) {
         return plain(answer);
     }
@@ -160,6 +164,11 @@ pub(super) fn plain(answer: Answer) -> HttpResponse {
     response.body(answer.body)
 }
 
+/// Whether one of a header's lines, lists all of them, holds the word.
+fn lists(request: &HttpRequest, name: &str, word: &str) -> bool {
+    request.headers().get_all(name).filter_map(|line| line.to_str().ok()).any(|list| handshake::holds(list, word))
+}
+
 /// Browsers ask first when a request carries `Authorization` or `Last-Event-ID`.
 pub(super) async fn preflight(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
@@ -173,8 +182,10 @@ pub(super) async fn preflight(request: HttpRequest, shared: web::Data<Shared>) -
 pub(super) fn with_cors(mut response: HttpResponse, request: &HttpRequest, shared: &Shared) -> HttpResponse {
     for (name, value) in shared.doorkeeper.cors(header(request, "origin")) {
         // An origin is one of the settings, and was checked there.
-        if let Ok(value) = value.parse() {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+        let Ok(value) = value.parse() else { continue };
+        match name {
+            "vary" => response.headers_mut().append(HeaderName::from_static(name), value), // beside what it has already
+            _ => _ = response.headers_mut().insert(HeaderName::from_static(name), value),
         }
     }
     response

@@ -4,8 +4,8 @@
 //! the browser whoever asks, so it counts only where the asking page can be told (event map, section 7).
 
 /// Request headers a page of another origin may set.
-const ALLOWED_HEADERS: &str = "authorization, content-type, last-event-id, cache-control, accept";
-const ALLOWED_METHODS: &str = "GET, POST, OPTIONS";
+const ALLOWED_HEADERS: [&str; 5] = ["authorization", "content-type", "last-event-id", "cache-control", "accept"];
+const ALLOWED_METHODS: &str = "GET, POST, DELETE, OPTIONS";
 /// How long, in seconds, a browser need not ask again.
 const MAX_AGE: &str = "3600";
 
@@ -17,6 +17,8 @@ pub(super) type Headers = Vec<(&'static str, String)>;
 pub(super) struct Origins {
     allowed: Vec<String>,
     cookie: String,
+    /// Request headers a page may set, as a list.
+    headers: String,
 }
 
 /// Whose page had a browser make a request, as the browser tells it.
@@ -38,8 +40,10 @@ pub(super) struct Target<'h> {
 }
 
 impl Origins {
-    pub(super) fn new(allowed: Vec<String>, cookie: String) -> Self {
-        Self { allowed, cookie }
+    /// `headers`: what the dialects' clients set, beside what everybody may.
+    pub(super) fn new(allowed: Vec<String>, cookie: String, headers: impl Iterator<Item = &'static str>) -> Self {
+        let headers: Vec<&str> = ALLOWED_HEADERS.into_iter().chain(headers).collect();
+        Self { allowed, cookie, headers: headers.join(", ") }
     }
 
     /// The token in the cookie, if a cookie counts for a request of this page's: of no told origin (browsers tell none on a
@@ -77,7 +81,7 @@ impl Origins {
     pub(super) fn preflight(&self, origin: Option<&str>) -> Headers {
         let mut headers = self.cors(origin);
         headers.push(("access-control-allow-methods", ALLOWED_METHODS.to_owned()));
-        headers.push(("access-control-allow-headers", ALLOWED_HEADERS.to_owned()));
+        headers.push(("access-control-allow-headers", self.headers.clone()));
         headers.push(("access-control-max-age", MAX_AGE.to_owned()));
         headers
     }
@@ -102,7 +106,7 @@ mod tests {
     const HERE: Target<'static> = Target { secure: true, host: Some("media.example:8400") };
 
     fn origins() -> Origins {
-        Origins::new(vec!["https://app.example".to_owned()], "fanfare_token".to_owned())
+        Origins::new(vec!["https://app.example".to_owned()], "fanfare_token".to_owned(), ["x-dialect-token"].into_iter())
     }
 
     fn token(origin: Option<&str>, cookies: &str) -> Option<String> {
@@ -155,5 +159,6 @@ mod tests {
         }
         let preflight = names(origins().preflight(Some("https://app.example")));
         assert!(preflight.iter().any(|line| line.contains("last-event-id") && line.contains("authorization")), "{preflight:?}");
+        assert!(preflight.iter().any(|line| line.contains("accept, x-dialect-token")), "{preflight:?}");
     }
 }

@@ -67,7 +67,8 @@ struct Outcome {
 
 impl Inbound {
     pub(super) fn new(dialect: Arc<dyn Dialect>, limits: InboundLimits) -> Self {
-        let receiver = Receiver::new(limits.message);
+        let message_bytes = limits.message.message_bytes.min(dialect.inbound_bytes());
+        let receiver = Receiver::new(Limits { message_bytes, ..limits.message });
         Self { receiver, dialect, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0 }
     }
 

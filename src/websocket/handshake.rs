@@ -33,11 +33,10 @@ pub enum Wanted {
     Malformed,
 }
 
-/// Reads what a GET over HTTP/1.1 asks for. `header` gives the value of a header that appears once.
-pub fn wanted<'h>(header: &dyn Fn(&str) -> Option<&'h str>) -> Wanted {
-    let names =
-        |name: &str, word: &str| header(name).is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(word)));
-    if !names("upgrade", "websocket") {
+/// Reads what a GET over HTTP/1.1 asks for. `header` gives the value of a header that appears once, `lists` whether one that
+/// may come in several lines, such as `Connection` behind some proxies, lists a word.
+pub fn wanted<'h>(header: &dyn Fn(&str) -> Option<&'h str>, lists: &dyn Fn(&str, &str) -> bool) -> Wanted {
+    if !lists("upgrade", "websocket") {
         return Wanted::Nothing;
     }
     let Some(version) = header("sec-websocket-version") else { return Wanted::Malformed };
@@ -45,9 +44,15 @@ pub fn wanted<'h>(header: &dyn Fn(&str) -> Option<&'h str>) -> Wanted {
         return Wanted::OtherVersion;
     }
     match header("sec-websocket-key").map(str::trim) {
-        Some(key) if is_key(key) && names("connection", "upgrade") => Wanted::WebSocket { accept: accept(key) },
+        Some(key) if is_key(key) && lists("connection", "upgrade") => Wanted::WebSocket { accept: accept(key) },
         _ => Wanted::Malformed,
     }
+}
+
+/// Whether a header's value, a list, holds the word.
+#[must_use]
+pub fn holds(list: &str, word: &str) -> bool {
+    list.split(',').any(|item| item.trim().eq_ignore_ascii_case(word))
 }
 
 /// The answer to a client's key.
@@ -74,10 +79,11 @@ mod tests {
     ];
 
     fn with(change: (&str, Option<&'static str>)) -> Wanted {
-        wanted(&|name| {
+        let header = |name: &str| {
             let whole = WHOLE.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
             if name == change.0 { change.1 } else { whole }
-        })
+        };
+        wanted(&header, &|name, word| header(name).is_some_and(|list| holds(list, word)))
     }
 
     #[test]

@@ -92,6 +92,15 @@ impl Dialect for Plex {
         request::token(request)
     }
 
+    fn request_headers(&self) -> &'static [&'static str] {
+        &request::HEADERS
+    }
+
+    /// What clients say is ignored, so nobody needs to say much.
+    fn inbound_bytes(&self) -> usize {
+        4096
+    }
+
     fn asks(&self) -> Asked {
         self.asks
     }

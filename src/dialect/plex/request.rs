@@ -15,6 +15,25 @@ use crate::{
 /// Types that one request may name; what comes behind counts as unknown, which matches nothing.
 const MAX_NAMED: usize = 1_000;
 
+/// The headers its clients set (wire notes on Plex, sections 2.1 and 2.2).
+pub(super) const HEADERS: [&str; 15] = [
+    "x-plex-token",
+    "x-plex-client-identifier",
+    "x-plex-product",
+    "x-plex-version",
+    "x-plex-platform",
+    "x-plex-platform-version",
+    "x-plex-device",
+    "x-plex-device-name",
+    "x-plex-device-vendor",
+    "x-plex-model",
+    "x-plex-marketplace",
+    "x-plex-provides",
+    "x-plex-language",
+    "x-plex-features",
+    "accepts",
+];
+
 /// The longest value of an `X-Plex-` field that is kept, in characters.
 const MAX_VALUE: usize = 40;
 

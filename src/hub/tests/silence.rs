@@ -26,12 +26,26 @@ fn who_neither_says_nor_takes_anything_for_too_long_is_closed_and_nobody_else() 
 
     let start = Instant::now();
     lively.connection.hear(start + 15 * SECOND);
-    world.hub.tick(start + 19 * SECOND);
+    (1..=19).for_each(|second| world.hub.tick(start + second * SECOND));
     assert!(!silent.connection.ended.get(), "not yet");
-    world.hub.tick(start + 22 * SECOND);
+    (20..=22).for_each(|second| world.hub.tick(start + second * SECOND));
     while world.hub.flush_chunk() {}
     assert!(silent.connection.ended.get());
     assert!(!lively.connection.ended.get(), "it said something");
     assert!(!blocked.connection.ended.get(), "who cannot take a ping cannot answer it: the stall limit decides");
     assert_eq!(world.counters.dialects[0].closed[CloseReason::Silent as usize].get(), 1);
+}
+
+#[test]
+fn after_a_standstill_everybody_has_time_to_be_heard() {
+    let mut world = World::new(roomy());
+    world.keepalive = Some(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) });
+    let client = world.join("bob");
+    let woken = Instant::now() + 60 * SECOND;
+    (0..19).for_each(|second| world.hub.tick(woken + second * SECOND));
+    while world.hub.flush_chunk() {}
+    assert!(!client.connection.ended.get(), "what it said may lie there unread");
+    (19..=22).for_each(|second| world.hub.tick(woken + second * SECOND));
+    while world.hub.flush_chunk() {}
+    assert!(client.connection.ended.get());
 }
