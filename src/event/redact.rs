@@ -21,6 +21,12 @@ pub fn without_secrets(compact: &str) -> Cow<'_, str> {
     redact(Value::of_compact(compact), Scope::Outside).map_or(Cow::Borrowed(compact), Cow::Owned)
 }
 
+/// The same for what tells of a user all by itself: its own `password` and tokens go, too.
+#[must_use]
+pub fn without_user_secrets(compact: &str) -> Cow<'_, str> {
+    redact(Value::of_compact(compact), Scope::User).map_or(Cow::Borrowed(compact), Cow::Owned)
+}
+
 /// The text without secrets; `None` when it holds none, the common case.
 pub(super) fn redact(value: Value<'_>, scope: Scope) -> Option<String> {
     if scope == Scope::Outside && !may_hold_secrets(value.text()) {
@@ -91,6 +97,13 @@ mod tests {
     fn a_library_loses_its_secrets_and_keeps_the_rest() {
         let text = r#"{"action":"Added","library":{"id":"l","root":"/srv","settings":{"x":1},"credentials":"c","p\u0061ssword":"p","token":"t","api_token":"t","accessToken":"t","size":1.50,"plugin":{"refreshToken":"t","n":1}}}"#;
         assert_eq!(redacted(text).expect("secrets"), r#"{"action":"Added","library":{"id":"l","size":1.50,"plugin":{"n":1}}}"#);
+    }
+
+    #[test]
+    fn what_tells_of_a_user_loses_its_own_secrets_at_the_top() {
+        let text = r#"{"password":"p","authToken":"t","title":"Bob","library":{"root":"/srv","id":"l"}}"#;
+        assert_eq!(without_user_secrets(text), r#"{"title":"Bob","library":{"id":"l"}}"#);
+        assert_eq!(without_secrets(r#"{"token":"t"}"#), r#"{"token":"t"}"#, "of nobody in particular");
     }
 
     #[test]

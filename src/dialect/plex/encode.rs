@@ -122,7 +122,8 @@ impl FrameFormat for Format {
     }
 
     fn full_rule<'r>(&self, event: &Event, _: Option<&'r Rule>) -> Option<&'r Rule> {
-        // Everything else is written alike for all: no item holds a field that only some may see.
+        // Everything else is written alike for all, because secrets are taken out for all: what is copied from the publisher
+        // as it stands (the overlays, the objects of an activity) goes through `without_secrets`.
         matches!(event, Event::Scan(_) | Event::UploadProgress(_)).then_some(&ADMINS)
     }
 
@@ -173,7 +174,7 @@ impl Format {
             }
             Event::LibraryStatus(status) => out.push(NoticeType::Progress, &overlaid(server::progress(status))),
             Event::Server(server) => out.push(NoticeType::UpdateStateChange, &overlaid(server::update(server))),
-            Event::User(change) => out.push(NoticeType::Account, &item::overlaid(server::account(change), event, Some(&change.object))),
+            Event::User(change) => out.push(NoticeType::Account, &item::overlaid_user(server::account(change), event, change)),
             Event::Log(log) => out.push(NoticeType::Log, &overlaid(server::log(log, envelope.accepted))),
             Event::Raw(raw) => out.push_raw(&raw.name, Value::of_compact(&raw.payload)),
             // Plex has no notification for these.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::DIALECT;
 use crate::event::{
-    Event, IdForm, Object,
+    Event, IdForm, Object, UserChange,
     json::{ObjectWriter, Value, quote},
-    without_secrets,
+    without_secrets, without_user_secrets,
 };
 
 /// `com.plexapp.plugins.library`: what clients look for in a timeline entry.
@@ -46,8 +46,16 @@ pub(super) fn integer(number: f64) -> String {
 /// The item with the publisher's `dialects.plex` over it: the message's, and over that the object's own. Secrets are taken
 /// out of what the publisher gives, for everybody: there is no place for one in an item of Plex's.
 pub(super) fn overlaid(item: String, event: &Event, object: Option<&Object>) -> String {
-    let overlays = [event.overlay(DIALECT), object.and_then(|object| object.overlay(DIALECT))];
-    overlays.into_iter().flatten().fold(item, |item, over| merge(Value::of_compact(&item), Value::of_compact(&without_secrets(over))))
+    overlaid_with(item, [event.overlay(DIALECT), object.and_then(|object| object.overlay(DIALECT))], without_secrets)
+}
+
+/// The same for an item that is a user: what goes over it tells of that user, and is cleaned as a `user` object is.
+pub(super) fn overlaid_user(item: String, event: &Event, change: &UserChange) -> String {
+    overlaid_with(item, [event.overlay(DIALECT), change.object.overlay(DIALECT)], without_user_secrets)
+}
+
+fn overlaid_with(item: String, overlays: [Option<&str>; 2], clean: fn(&str) -> Cow<'_, str>) -> String {
+    overlays.into_iter().flatten().fold(item, |item, over| merge(Value::of_compact(&item), Value::of_compact(&clean(over))))
 }
 
 fn merge(item: Value<'_>, over: Value<'_>) -> String {

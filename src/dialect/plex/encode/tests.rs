@@ -203,6 +203,27 @@ fn a_publishers_own_fields_go_over_ours_and_secrets_do_not_pass() {
 }
 
 #[test]
+fn nobody_is_sent_secrets_of_an_activitys_objects_or_of_a_user() {
+    let secrets = r#"{"id":"l","root":"s3cret","credentials":"s3cret"}"#;
+    let activity = format!(
+        r#"{{"id":"a1","user":"bob","type":"t","state":"updated","context":{{"key":"/a","library":{secrets}}},"response":{{"library":{secrets},"user":{{"id":"bob","token":"s3cret"}}}}}}"#
+    );
+    let user = r#"{"action":"Updated","dialects":{"plex":{"authToken":"s3cret","thumb":"/t"}},"user":{"id":"bob","dialects":{"plex":{"token":"s3cret","password":"s3cret","home":true}}}}"#;
+    for form in [Form::Sse, Form::WebSocket] {
+        for format in [all(form).abridged, all(form).full] {
+            let told = sent(event(EventKind::Activity, &activity), format, form);
+            assert!(
+                told.contains(r#""Context":{"key":"/a","library":{"id":"l"}},"Response":{"library":{"id":"l"},"user":{"id":"bob"}}"#),
+                "{told}"
+            );
+            assert!(!told.contains("s3cret"), "{told}");
+            let told = sent(event(EventKind::User, user), format, form);
+            assert!(told.contains(r#""event":"updated","thumb":"/t","home":true}"#) && !told.contains("s3cret"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_item_is_not_sent() {
     for payload in ["1", "[]", "{}", r#"{"a":1,"b":2}"#, r#"{"a":[]}"#] {
         let raw = format!(r#"{{"dialect":"plex","name":"x","payload":{payload}}}"#);
