@@ -41,27 +41,27 @@ static ADMINS: Rule = Rule::Admins;
 const CARRIED: KindSet = kinds_of(TypeSet::of(&NoticeType::ALL)).with(EventKind::Raw);
 
 /// The formats of one set of libraries: forms × choices × visibility classes.
-struct Formats {
-    sections: &'static Sections,
+#[derive(Debug)]
+pub(super) struct Formats {
+    pub(super) sections: &'static Sections,
     formats: Vec<Format>,
 }
 
-/// The formats of a session that wants these types.
-///
-/// Formats live as long as the process, because every envelope and group may point at them; the same libraries share them,
-/// however often an engine is started.
-pub(super) fn formats(sections: &Sections, form: Form, wanted: TypeSet) -> FormatPair {
-    static MADE: Mutex<Vec<&'static Formats>> = Mutex::new(Vec::new());
-    let mut made = MADE.lock();
-    let formats = made.iter().copied().find(|formats| *formats.sections == *sections).unwrap_or_else(|| {
-        let formats: &'static Formats = Box::leak(Box::new(Formats::new(Box::leak(Box::new(sections.clone())))));
-        made.push(formats);
-        formats
-    });
-    formats.pair(form, wanted)
-}
-
 impl Formats {
+    /// The formats of these libraries.
+    ///
+    /// They live as long as the process, because every envelope and group may point at them; the same libraries share them,
+    /// however often an engine is started.
+    pub(super) fn of(sections: Sections) -> &'static Self {
+        static MADE: Mutex<Vec<&'static Formats>> = Mutex::new(Vec::new());
+        let mut made = MADE.lock();
+        made.iter().copied().find(|formats| *formats.sections == sections).unwrap_or_else(|| {
+            let formats: &'static Self = Box::leak(Box::new(Self::new(Box::leak(Box::new(sections)))));
+            made.push(formats);
+            formats
+        })
+    }
+
     fn new(sections: &'static Sections) -> Self {
         let mut formats = Vec::with_capacity(2 * CHOICES * 2);
         for form in [Form::Sse, Form::WebSocket] {
@@ -78,13 +78,15 @@ impl Formats {
         Self { sections, formats }
     }
 
-    fn pair(&'static self, form: Form, wanted: TypeSet) -> FormatPair {
+    /// Those of a session that wants these types.
+    pub(super) fn pair(&'static self, form: Form, wanted: TypeSet) -> FormatPair {
         let choice = SHARING.iter().enumerate().filter(|(_, notice)| wanted.contains(**notice)).map(|(bit, _)| 1 << bit).sum::<usize>();
         let at = 2 * (if form == Form::Sse { 0 } else { CHOICES } + choice);
         FormatPair { abridged: &self.formats[at], full: &self.formats[at + 1] }
     }
 }
 
+#[derive(Debug)]
 struct Format {
     sections: &'static Sections,
     form: Form,

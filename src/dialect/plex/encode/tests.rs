@@ -33,11 +33,11 @@ fn event(kind: EventKind, data: &str) -> Event {
 }
 
 fn all(form: Form) -> FormatPair {
-    formats(&sections(), form, TypeSet::of(&NoticeType::ALL))
+    Formats::of(sections()).pair(form, TypeSet::of(&NoticeType::ALL))
 }
 
 fn wanting(types: &[NoticeType]) -> FormatPair {
-    formats(&sections(), Form::Sse, TypeSet::of(types))
+    Formats::of(sections()).pair(Form::Sse, TypeSet::of(types))
 }
 
 fn bytes(envelope: &Envelope, format: &dyn FrameFormat) -> Option<Bytes> {
@@ -236,6 +236,6 @@ fn what_is_no_item_is_not_sent() {
 #[test]
 fn the_same_libraries_share_their_formats() {
     assert!(std::ptr::addr_eq(all(Form::Sse).full, all(Form::Sse).full));
-    let others = formats(&Sections::default(), Form::Sse, TypeSet::of(&NoticeType::ALL));
+    let others = Formats::of(Sections::default()).pair(Form::Sse, TypeSet::of(&NoticeType::ALL));
     assert!(!std::ptr::addr_eq(all(Form::Sse).full, others.full));
 }
