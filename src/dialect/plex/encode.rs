@@ -164,7 +164,8 @@ impl Format {
                     out.push(NoticeType::Activity, &overlaid(activity::of_scan(scan, event, sections)));
                 }
                 if told.contains(NoticeType::Status) {
-                    out.push(NoticeType::Status, &server::status(scan.state == ScanState::Started, scan, sections));
+                    let status = server::status(scan.state == ScanState::Started, scan, sections);
+                    out.push(NoticeType::Status, &item::overlaid_known(status, event));
                 }
             }
             Event::UploadProgress(upload) => {
@@ -205,7 +206,33 @@ pub(super) fn activity_object(event: &Event, admin: bool, sections: &Sections) -
         Event::UploadProgress(upload) => activity::with_upload(upload, event, sections, |activity| activity.write(&mut text)),
         Event::Activity(published) => activity::with_published(published, event, |activity| activity.write(&mut text)),
         // `types_in` says that nothing else is an activity.
-        _ => return None,
+        Event::Library(_)
+        | Event::LibraryStatus(_)
+        | Event::Medias(_)
+        | Event::ConvertProgress(_)
+        | Event::Episodes(_)
+        | Event::Series(_)
+        | Event::Movies(_)
+        | Event::People(_)
+        | Event::Tags(_)
+        | Event::Collections(_)
+        | Event::Playlists(_)
+        | Event::Backups(_)
+        | Event::BackupsFiles(_)
+        | Event::MediaProgress(_)
+        | Event::MediaRating(_)
+        | Event::Playback(_)
+        | Event::Transcode(_)
+        | Event::Preference(_)
+        | Event::Reachability(_)
+        | Event::BackgroundQueue(_)
+        | Event::Log(_)
+        | Event::Server(_)
+        | Event::Message(_)
+        | Event::User(_)
+        | Event::Presence(_)
+        | Event::Request(_)
+        | Event::Raw(_) => return None,
     }
     Some(text)
 }

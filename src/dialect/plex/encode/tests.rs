@@ -203,6 +203,15 @@ fn a_publishers_own_fields_go_over_ours_and_secrets_do_not_pass() {
 }
 
 #[test]
+fn an_overlay_goes_over_the_fields_a_status_has_and_adds_none_for_readers() {
+    let scan = r#"{"library":"films","state":"finished","dialects":{"plex":{"title":"Fertig","description":"3 neu","Activity":{"subtitle":"/srv/lost"}}}}"#;
+    let status = "event: status\ndata: {\"StatusNotification\":{\"title\":\"Fertig\",\"description\":\"3 neu\",\"notificationName\":\"LIBRARY_UPDATE\"}}\n\n";
+    assert_eq!(sent(event(EventKind::Scan, scan), all(Form::Sse).abridged, Form::Sse), status);
+    let admin = sent(event(EventKind::Scan, scan), all(Form::Sse).full, Form::Sse);
+    assert!(admin.ends_with(status) && admin.contains("/srv/lost"), "{admin}");
+}
+
+#[test]
 fn nobody_is_sent_secrets_of_an_activitys_objects_or_of_a_user() {
     let secrets = r#"{"id":"l","root":"s3cret","credentials":"s3cret"}"#;
     let activity = format!(
