@@ -38,9 +38,11 @@ pub(super) fn redact(value: Value<'_>, scope: Scope) -> Option<String> {
     found.then_some(out)
 }
 
-/// Whether there could be a `library` or `user` object at all; a name may be written with escapes.
+/// Whether there could be a `library` or `user` object at all, alone, in a list or in a map; a name may be written with
+/// escapes. Most messages name their library or user by its id, which is no reason to look closer.
 fn may_hold_secrets(text: &str) -> bool {
-    ["\"library\":{", "\"libraries\":[", "\"user\":{", "\"users\":[", "\\u00"].iter().any(|sign| text.contains(sign))
+    let holds_objects = |name: &str| text.match_indices(name).any(|(at, _)| text[at + name.len()..].starts_with(['{', '[']));
+    ["\"library\":", "\"libraries\":", "\"user\":", "\"users\":"].into_iter().any(holds_objects) || text.contains("\\u00")
 }
 
 fn copy(value: Value<'_>, scope: Scope, out: &mut String, found: &mut bool) {
@@ -97,6 +99,18 @@ mod tests {
     fn a_library_loses_its_secrets_and_keeps_the_rest() {
         let text = r#"{"action":"Added","library":{"id":"l","root":"/srv","settings":{"x":1},"credentials":"c","p\u0061ssword":"p","token":"t","api_token":"t","accessToken":"t","size":1.50,"plugin":{"refreshToken":"t","n":1}}}"#;
         assert_eq!(redacted(text).expect("secrets"), r#"{"action":"Added","library":{"id":"l","size":1.50,"plugin":{"n":1}}}"#);
+    }
+
+    #[test]
+    fn secrets_are_found_in_lists_and_maps_of_such_objects() {
+        for (name, secret) in [("library", "root"), ("libraries", "credentials"), ("user", "password"), ("users", "token")] {
+            for (open, close) in [("", ""), ("[", "]"), ("{\"a\":", "}")] {
+                let text = |object: &str| format!(r#"{{"x":{{"{name}":{open}{object}{close}}}}}"#);
+                let told = redacted(&text(&format!(r#"{{"id":"i","{secret}":"s"}}"#)));
+                assert_eq!(told, Some(text(r#"{"id":"i"}"#)), "{name} {open}");
+            }
+        }
+        assert!(!may_hold_secrets(r#"{"library":"l","user":"u","libraries":null}"#));
     }
 
     #[test]
