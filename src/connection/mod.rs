@@ -57,7 +57,7 @@ pub struct Details {
     pub peer: Option<SocketAddr>,
     /// The client's address; behind a trusted proxy the one the proxy names.
     pub address: Option<IpAddr>,
-    /// What the client calls itself (`User-Agent`), bounded and without control characters.
+    /// What the client calls itself (in the way of its dialect, by `User-Agent` in most), bounded and without control characters.
     pub client: Option<Box<str>>,
     /// When it connected.
     pub opened: Timestamp,

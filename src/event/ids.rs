@@ -41,10 +41,11 @@ impl IdForm {
         }
     }
 
-    /// The id to show: the one given for the dialect, else the publisher's if it has the form, else one derived from it.
+    /// The id to show: the one given for the dialect, else the publisher's, whichever first has the form, else one derived
+    /// from the publisher's. A given id without the form is nothing its clients could read.
     #[must_use]
     pub fn show<'a>(self, given: Option<Cow<'a, str>>, id: &'a str) -> ShownId<'a> {
-        if let Some(text) = given {
+        if let Some(text) = given.filter(|given| self.fits(given)) {
             return ShownId { text, derived: false };
         }
         if self.fits(id) {
@@ -125,6 +126,15 @@ mod tests {
         assert!(!IdForm::Text.show(None, "anything at all").derived);
         let given = IdForm::Integer.show(Some("12".into()), "film");
         assert_eq!((given.text.as_ref(), given.derived), ("12", false));
+    }
+
+    #[test]
+    fn a_given_id_without_the_form_is_not_shown() {
+        for given in ["abc", "007", "-1", "4503599627370496", ""] {
+            assert_eq!(IdForm::Integer.show(Some(given.into()), "5").text, "5", "the publisher's fits");
+            assert_eq!(IdForm::Integer.show(Some(given.into()), "film"), IdForm::Integer.show(None, "film"), "{given}");
+        }
+        assert_eq!(IdForm::Text.show(Some("abc".into()), "5").text, "abc");
     }
 
     #[test]

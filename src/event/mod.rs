@@ -48,7 +48,7 @@ pub use playlist::Playlists;
 pub use preference::{BackgroundQueue, Preference, PreferenceType, Reachability};
 pub use progress::{ConvertProgress, MediaProgress, MediaRating, UploadProgress};
 pub use raw::Raw;
-pub use redact::without_secrets;
+pub use redact::{without_secrets, without_user_secrets};
 pub use scan::{Scan, ScanState};
 pub use server::{Log, LogLevel, Server, ServerState, UpdateState};
 pub use transcode::{Decision, Transcode, TranscodeCourse, TranscodeState, TranscodeStreams};

@@ -21,6 +21,12 @@ pub fn without_secrets(compact: &str) -> Cow<'_, str> {
     redact(Value::of_compact(compact), Scope::Outside).map_or(Cow::Borrowed(compact), Cow::Owned)
 }
 
+/// The same for what tells of a user all by itself: its own `password` and tokens go, too.
+#[must_use]
+pub fn without_user_secrets(compact: &str) -> Cow<'_, str> {
+    redact(Value::of_compact(compact), Scope::User).map_or(Cow::Borrowed(compact), Cow::Owned)
+}
+
 /// The text without secrets; `None` when it holds none, the common case.
 pub(super) fn redact(value: Value<'_>, scope: Scope) -> Option<String> {
     if scope == Scope::Outside && !may_hold_secrets(value.text()) {
@@ -32,9 +38,11 @@ pub(super) fn redact(value: Value<'_>, scope: Scope) -> Option<String> {
     found.then_some(out)
 }
 
-/// Whether there could be a `library` or `user` object at all; a name may be written with escapes.
+/// Whether there could be a `library` or `user` object at all, alone, in a list or in a map; a name may be written with
+/// escapes. Most messages name their library or user by its id, which is no reason to look closer.
 fn may_hold_secrets(text: &str) -> bool {
-    ["\"library\":{", "\"libraries\":[", "\"user\":{", "\"users\":[", "\\u00"].iter().any(|sign| text.contains(sign))
+    let holds_objects = |name: &str| text.match_indices(name).any(|(at, _)| text[at + name.len()..].starts_with(['{', '[']));
+    ["\"library\":", "\"libraries\":", "\"user\":", "\"users\":"].into_iter().any(holds_objects) || text.contains("\\u00")
 }
 
 fn copy(value: Value<'_>, scope: Scope, out: &mut String, found: &mut bool) {
@@ -91,6 +99,25 @@ mod tests {
     fn a_library_loses_its_secrets_and_keeps_the_rest() {
         let text = r#"{"action":"Added","library":{"id":"l","root":"/srv","settings":{"x":1},"credentials":"c","p\u0061ssword":"p","token":"t","api_token":"t","accessToken":"t","size":1.50,"plugin":{"refreshToken":"t","n":1}}}"#;
         assert_eq!(redacted(text).expect("secrets"), r#"{"action":"Added","library":{"id":"l","size":1.50,"plugin":{"n":1}}}"#);
+    }
+
+    #[test]
+    fn secrets_are_found_in_lists_and_maps_of_such_objects() {
+        for (name, secret) in [("library", "root"), ("libraries", "credentials"), ("user", "password"), ("users", "token")] {
+            for (open, close) in [("", ""), ("[", "]"), ("{\"a\":", "}")] {
+                let text = |object: &str| format!(r#"{{"x":{{"{name}":{open}{object}{close}}}}}"#);
+                let told = redacted(&text(&format!(r#"{{"id":"i","{secret}":"s"}}"#)));
+                assert_eq!(told, Some(text(r#"{"id":"i"}"#)), "{name} {open}");
+            }
+        }
+        assert!(!may_hold_secrets(r#"{"library":"l","user":"u","libraries":null}"#));
+    }
+
+    #[test]
+    fn what_tells_of_a_user_loses_its_own_secrets_at_the_top() {
+        let text = r#"{"password":"p","authToken":"t","title":"Bob","library":{"root":"/srv","id":"l"}}"#;
+        assert_eq!(without_user_secrets(text), r#"{"title":"Bob","library":{"id":"l"}}"#);
+        assert_eq!(without_secrets(r#"{"token":"t"}"#), r#"{"token":"t"}"#, "of nobody in particular");
     }
 
     #[test]

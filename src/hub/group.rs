@@ -8,7 +8,7 @@ use super::{feed::Feed, index::GroupId};
 use crate::{
     access::Filter,
     connection::Connection,
-    event::{FormatPair, FormatSlot},
+    event::{FormatPair, FormatSlot, FrameFormat},
 };
 
 /// What makes two sessions' groups the same.
@@ -17,13 +17,16 @@ pub(super) struct GroupKey {
     /// Rights and request; the user is part of the rights, so a group never mixes users.
     pub(super) filter: Filter,
     slots: [FormatSlot; 2],
+    /// Where the formats are: some that carry different events fill the same cells.
+    formats: [usize; 2],
 }
 
 impl GroupKey {
     /// The key of a filter and its formats.
     #[must_use]
     pub(super) fn new(filter: Filter, formats: &FormatPair) -> Self {
-        Self { filter, slots: [formats.abridged.slot(), formats.full.slot()] }
+        let formats = [formats.abridged, formats.full];
+        Self { filter, slots: formats.map(FrameFormat::slot), formats: formats.map(|format| std::ptr::from_ref(format).addr()) }
     }
 }
 

@@ -47,9 +47,13 @@ impl Element {
         self
     }
 
-    /// Attributes of a JSON object: its texts, numbers and booleans. What it nests is left out.
+    /// Attributes of a JSON object: its texts, numbers and booleans. What it nests is left out, and so is a name that is an
+    /// attribute already: neither form could hold it twice.
     pub(super) fn fields(mut self, object: Value<'_>) -> Self {
         for field in object.fields().filter(|field| is_name(&field.name)) {
+            if self.attributes.iter().any(|(name, _)| *name == field.name) {
+                continue;
+            }
             let attribute = match (field.value.text(), field.value.string()) {
                 (_, Some(text)) => Attribute::Text(text.into_owned()),
                 ("true", _) => Attribute::Flag(true),
@@ -116,26 +120,29 @@ impl Element {
             };
             object.field(name, &value);
         }
-        let mut at = 0;
-        while let Some(child) = self.children.get(at) {
-            let alike = self.children[at..].iter().take_while(|other| other.name == child.name).count();
-            write_alike(&self.children[at..at + alike], object.name(child.name));
-            at += alike;
+        // By name, wherever they stand: a session of a film, one of a song, one of a film.
+        let mut names: Vec<&str> = Vec::new();
+        for Self { name, .. } in &self.children {
+            if !names.contains(name) {
+                names.push(name);
+                write_alike(self.children.iter().filter(|child| child.name == *name), object.name(name));
+            }
         }
         object.close();
     }
 }
 
 /// Elements of one name are a list, but for those of which there is only ever one.
-fn write_alike(elements: &[Element], out: &mut String) {
+fn write_alike<'e>(elements: impl Iterator<Item = &'e Element> + Clone, out: &mut String) {
     const SINGLE: [&str; 5] = ["Context", "Player", "Session", "User", "TranscodeSession"];
-    if let [element] = elements
+    let mut first_two = elements.clone();
+    if let (Some(element), None) = (first_two.next(), first_two.next())
         && SINGLE.contains(&element.name)
     {
         return element.write_json(out);
     }
     out.push('[');
-    for (index, element) in elements.iter().enumerate() {
+    for (index, element) in elements.enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -192,6 +199,22 @@ mod tests {
             body(&element, true),
             r#"{"MediaContainer":{"size":2,"claimed":true,"friendlyName":"A & \"B\" <\u0001\n>","Activity":[{"uuid":"a","Context":{"key":"k"}},{"uuid":"b"}]}}"#
         );
+    }
+
+    #[test]
+    fn elements_of_one_name_are_one_list_wherever_they_stand() {
+        let session = |name, key: &str| Element::new(name).text("key", key);
+        let element = Element::new("MediaContainer").child(session("Video", "1")).child(session("Track", "2")).child(session("Video", "3"));
+        assert_eq!(body(&element, true), r#"{"MediaContainer":{"Video":[{"key":"1"},{"key":"3"}],"Track":[{"key":"2"}]}}"#);
+        assert!(body(&element, false).contains(r#"<Video key="1"/><Track key="2"/><Video key="3"/>"#), "XML keeps the order");
+    }
+
+    #[test]
+    fn a_name_is_an_attribute_once_whoever_gives_it_again() {
+        let object = Value::of_compact(r#"{"key":"a","k\u0065y":"b","n":null,"n":1,"own":2}"#);
+        let element = Element::new("Context").text("own", "1").fields(object);
+        assert!(body(&element, false).contains(r#"<Context own="1" key="a" n="1"/>"#), "{}", body(&element, false));
+        assert_eq!(body(&element, true), r#"{"Context":{"own":"1","key":"a","n":1}}"#);
     }
 
     #[test]

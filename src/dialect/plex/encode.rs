@@ -41,27 +41,27 @@ static ADMINS: Rule = Rule::Admins;
 const CARRIED: KindSet = kinds_of(TypeSet::of(&NoticeType::ALL)).with(EventKind::Raw);
 
 /// The formats of one set of libraries: forms × choices × visibility classes.
-struct Formats {
-    sections: &'static Sections,
+#[derive(Debug)]
+pub(super) struct Formats {
+    pub(super) sections: &'static Sections,
     formats: Vec<Format>,
 }
 
-/// The formats of a session that wants these types.
-///
-/// Formats live as long as the process, because every envelope and group may point at them; the same libraries share them,
-/// however often an engine is started.
-pub(super) fn formats(sections: &Sections, form: Form, wanted: TypeSet) -> FormatPair {
-    static MADE: Mutex<Vec<&'static Formats>> = Mutex::new(Vec::new());
-    let mut made = MADE.lock();
-    let formats = made.iter().copied().find(|formats| *formats.sections == *sections).unwrap_or_else(|| {
-        let formats: &'static Formats = Box::leak(Box::new(Formats::new(Box::leak(Box::new(sections.clone())))));
-        made.push(formats);
-        formats
-    });
-    formats.pair(form, wanted)
-}
-
 impl Formats {
+    /// The formats of these libraries.
+    ///
+    /// They live as long as the process, because every envelope and group may point at them; the same libraries share them,
+    /// however often an engine is started.
+    pub(super) fn of(sections: Sections) -> &'static Self {
+        static MADE: Mutex<Vec<&'static Formats>> = Mutex::new(Vec::new());
+        let mut made = MADE.lock();
+        made.iter().copied().find(|formats| *formats.sections == sections).unwrap_or_else(|| {
+            let formats: &'static Self = Box::leak(Box::new(Self::new(Box::leak(Box::new(sections)))));
+            made.push(formats);
+            formats
+        })
+    }
+
     fn new(sections: &'static Sections) -> Self {
         let mut formats = Vec::with_capacity(2 * CHOICES * 2);
         for form in [Form::Sse, Form::WebSocket] {
@@ -78,13 +78,15 @@ impl Formats {
         Self { sections, formats }
     }
 
-    fn pair(&'static self, form: Form, wanted: TypeSet) -> FormatPair {
+    /// Those of a session that wants these types.
+    pub(super) fn pair(&'static self, form: Form, wanted: TypeSet) -> FormatPair {
         let choice = SHARING.iter().enumerate().filter(|(_, notice)| wanted.contains(**notice)).map(|(bit, _)| 1 << bit).sum::<usize>();
         let at = 2 * (if form == Form::Sse { 0 } else { CHOICES } + choice);
         FormatPair { abridged: &self.formats[at], full: &self.formats[at + 1] }
     }
 }
 
+#[derive(Debug)]
 struct Format {
     sections: &'static Sections,
     form: Form,
@@ -122,7 +124,8 @@ impl FrameFormat for Format {
     }
 
     fn full_rule<'r>(&self, event: &Event, _: Option<&'r Rule>) -> Option<&'r Rule> {
-        // Everything else is written alike for all: no item holds a field that only some may see.
+        // Everything else is written alike for all, because secrets are taken out for all: what is copied from the publisher
+        // as it stands (the overlays, the objects of an activity) goes through `without_secrets`.
         matches!(event, Event::Scan(_) | Event::UploadProgress(_)).then_some(&ADMINS)
     }
 
@@ -161,7 +164,8 @@ impl Format {
                     out.push(NoticeType::Activity, &overlaid(activity::of_scan(scan, event, sections)));
                 }
                 if told.contains(NoticeType::Status) {
-                    out.push(NoticeType::Status, &server::status(scan.state == ScanState::Started, scan, sections));
+                    let status = server::status(scan.state == ScanState::Started, scan, sections);
+                    out.push(NoticeType::Status, &item::overlaid_known(status, event));
                 }
             }
             Event::UploadProgress(upload) => {
@@ -173,7 +177,7 @@ impl Format {
             }
             Event::LibraryStatus(status) => out.push(NoticeType::Progress, &overlaid(server::progress(status))),
             Event::Server(server) => out.push(NoticeType::UpdateStateChange, &overlaid(server::update(server))),
-            Event::User(change) => out.push(NoticeType::Account, &item::overlaid(server::account(change), event, Some(&change.object))),
+            Event::User(change) => out.push(NoticeType::Account, &item::overlaid_user(server::account(change), event, change)),
             Event::Log(log) => out.push(NoticeType::Log, &overlaid(server::log(log, envelope.accepted))),
             Event::Raw(raw) => out.push_raw(&raw.name, Value::of_compact(&raw.payload)),
             // Plex has no notification for these.
@@ -202,7 +206,33 @@ pub(super) fn activity_object(event: &Event, admin: bool, sections: &Sections) -
         Event::UploadProgress(upload) => activity::with_upload(upload, event, sections, |activity| activity.write(&mut text)),
         Event::Activity(published) => activity::with_published(published, event, |activity| activity.write(&mut text)),
         // `types_in` says that nothing else is an activity.
-        _ => return None,
+        Event::Library(_)
+        | Event::LibraryStatus(_)
+        | Event::Medias(_)
+        | Event::ConvertProgress(_)
+        | Event::Episodes(_)
+        | Event::Series(_)
+        | Event::Movies(_)
+        | Event::People(_)
+        | Event::Tags(_)
+        | Event::Collections(_)
+        | Event::Playlists(_)
+        | Event::Backups(_)
+        | Event::BackupsFiles(_)
+        | Event::MediaProgress(_)
+        | Event::MediaRating(_)
+        | Event::Playback(_)
+        | Event::Transcode(_)
+        | Event::Preference(_)
+        | Event::Reachability(_)
+        | Event::BackgroundQueue(_)
+        | Event::Log(_)
+        | Event::Server(_)
+        | Event::Message(_)
+        | Event::User(_)
+        | Event::Presence(_)
+        | Event::Request(_)
+        | Event::Raw(_) => return None,
     }
     Some(text)
 }

@@ -37,6 +37,7 @@ use crate::{
     frame::{Goodbye, Keepalive, Notices, sse_comment},
     websocket,
 };
+use encode::Formats;
 use message::Form;
 use rest::Identity;
 use sections::{Section, Sections};
@@ -57,7 +58,10 @@ pub struct Plex {
     rest: bool,
     asks: Asked,
     identity: Identity,
-    sections: Sections,
+    /// How events are written to its sessions, and the libraries they are written for.
+    formats: &'static Formats,
+    /// The frame of [`WEBSOCKET_PING`], which all sessions share.
+    websocket_ping: Bytes,
 }
 
 impl Plex {
@@ -70,7 +74,8 @@ impl Plex {
             rest: settings.rest,
             asks: if settings.server.is_some() { Asked::PlexServer } else { Asked::Callback },
             identity: Identity { name: about.name.to_owned(), machine: about.id.to_owned(), started: Timestamp::now().0 / 1000 },
-            sections: Sections(sections),
+            formats: Formats::of(Sections(sections)),
+            websocket_ping: websocket::frame::ping(WEBSOCKET_PING),
         }
     }
 }
@@ -116,7 +121,7 @@ impl Dialect for Plex {
         }
         let form = if request.websocket && request.path != EVENT_SOURCE { Form::WebSocket } else { Form::Sse };
         let wanted = request::Wanted::read(Query(request.query));
-        let (formats, filter) = (encode::formats(&self.sections, form, wanted.types), wanted.into_filter(principal));
+        let (formats, filter) = (self.formats.pair(form, wanted.types), wanted.into_filter(principal));
         let interval = self.ping_interval;
         Ok(match form {
             Form::Sse => Opening {
@@ -135,7 +140,7 @@ impl Dialect for Plex {
                 formats,
                 headers: Vec::new(),
                 greeting: Bytes::new(),
-                keepalive: Some(Keepalive { interval, frame: websocket::frame::ping(WEBSOCKET_PING), silence: Some(2 * interval) }),
+                keepalive: Some(Keepalive { interval, frame: self.websocket_ping.clone(), silence: Some(2 * interval) }),
                 // Every message is a notification to these clients, and some stop at one they do not know.
                 notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
             },
@@ -151,7 +156,7 @@ impl Dialect for Plex {
     }
 
     fn answer(&self, call: &Call<'_>) -> Reaction {
-        rest::answer(call, &self.identity, &self.sections)
+        rest::answer(call, &self.identity, self.formats.sections)
     }
 }
 
@@ -165,5 +170,22 @@ fn goodbye(goodbye: Goodbye) -> Option<Bytes> {
     match goodbye {
         Goodbye::Stopping | Goodbye::ComeBack => Some(retry::hint()),
         Goodbye::NotWithThese => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_one_dialect_share_its_formats_and_the_bytes_of_its_ping() {
+        let plex = Plex::new(&config::Plex::default(), &About { name: "n", id: "i", libraries: &[] });
+        let header = |_: &str| None;
+        let path = "/:/websockets/notifications";
+        let request = Request { path, query: "", header: &header, peer: None, address: None, secure: false, websocket: true };
+        let [one, other] = [(), ()].map(|()| plex.open(&request, Arc::default()).unwrap_or_else(|answer| panic!("{answer:?}")));
+        let ping = |opening: &Opening| opening.keepalive.as_ref().expect("a ping").frame.as_ptr();
+        assert_eq!(ping(&one), ping(&other));
+        assert!(std::ptr::addr_eq(one.formats.full, other.formats.full) && std::ptr::addr_eq(one.formats.abridged, other.formats.abridged));
     }
 }

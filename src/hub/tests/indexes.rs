@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     access::{Filter, LibraryRights, Principal, RawNames},
-    event::{KindSet, Level, Rule},
-    hub::index::Index,
+    event::{EventKind, FormatPair, KindSet, Level, Rule},
+    hub::{
+        group::GroupKey,
+        index::Index,
+        tests::world::{FORMATS, TestFormat},
+    },
     id::{LibraryId, UserId},
 };
 
@@ -97,4 +101,12 @@ fn a_group_that_went_is_found_by_no_rule_and_the_others_still_are() {
             assert_eq!(found(&index, &rule), expected, "{rule:?} without {gone}");
         }
     }
+}
+
+#[test]
+fn sessions_of_formats_that_only_share_their_cells_are_not_of_one_group() {
+    static SCANS: TestFormat = TestFormat { slot: 0, form: "abridged", carries: KindSet::EMPTY.with(EventKind::Scan) };
+    let bob = || filter("bob", false, named(&[("films", Level::Read)]), None);
+    assert_eq!(GroupKey::new(bob(), &FORMATS), GroupKey::new(bob(), &FORMATS));
+    assert_ne!(GroupKey::new(bob(), &FORMATS), GroupKey::new(bob(), &FormatPair { abridged: &SCANS, ..FORMATS }));
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::event::{
     Activity as Published, Event, IdForm, Scan, ScanState, UploadProgress,
     json::{ObjectWriter, Value, quote},
+    without_secrets,
 };
 
 /// The owner, in whose name the server does what nobody asked for (wire notes, section 6.3).
@@ -140,15 +141,17 @@ pub(super) fn of_published(published: &Published, event: &Event) -> String {
 /// A published activity as one of Plex's.
 pub(in super::super) fn with_published<T>(published: &Published, event: &Event, then: impl FnOnce(Activity<'_>) -> T) -> T {
     let user = published.user.as_ref().map(|user| user.shown_id(super::DIALECT).text);
+    // The publisher's own objects, copied as they stand: whom the activity is for need not be an administrator.
+    let [context, response] = [&published.context, &published.response].map(|object| object.as_deref().map(without_secrets));
     then(Activity {
         uuid: &shown_uuid(event),
         kind: &published.kind,
         cancellable: published.cancellable,
-        user: user.as_deref().filter(|user| IdForm::Integer.fits(user)).unwrap_or(OWNER),
+        user: user.as_deref().unwrap_or(OWNER),
         title: published.title.as_deref().unwrap_or_default(),
         subtitle: published.subtitle.as_deref().unwrap_or_default(),
         progress: &published.progress.map_or_else(|| INDETERMINATE.to_owned(), integer),
-        context: published.context.as_deref(),
-        response: published.response.as_deref(),
+        context: context.as_deref(),
+        response: response.as_deref(),
     })
 }

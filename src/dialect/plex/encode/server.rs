@@ -5,7 +5,7 @@ use super::super::sections::Sections;
 use crate::{
     clock::Timestamp,
     event::{
-        BackgroundQueue, IdForm, LibraryStatus, Log, LogLevel, Preference, Reachability, Scan, Server, UpdateState, UserChange,
+        BackgroundQueue, LibraryStatus, Log, LogLevel, Preference, Reachability, Scan, Server, UpdateState, UserChange,
         json::{ObjectWriter, Text, Value, quote},
     },
 };
@@ -58,9 +58,8 @@ pub(super) fn reachability(reachability: &Reachability) -> String {
 }
 
 pub(super) fn background_queue(queue: &BackgroundQueue) -> String {
-    // A given id may be any text, but clients read a number.
-    let shown = queue.shown_queue(super::DIALECT).text;
-    let number = IdForm::Integer.show(None, &shown).text;
+    // What is shown to this dialect's clients has the form they read, a number.
+    let number = queue.shown_queue(super::DIALECT).text;
     format!("{{\"queueID\":{number},\"event\":{}}}", quote(&queue.event))
 }
 

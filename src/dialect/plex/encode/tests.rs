@@ -33,11 +33,11 @@ fn event(kind: EventKind, data: &str) -> Event {
 }
 
 fn all(form: Form) -> FormatPair {
-    formats(&sections(), form, TypeSet::of(&NoticeType::ALL))
+    Formats::of(sections()).pair(form, TypeSet::of(&NoticeType::ALL))
 }
 
 fn wanting(types: &[NoticeType]) -> FormatPair {
-    formats(&sections(), Form::Sse, TypeSet::of(types))
+    Formats::of(sections()).pair(Form::Sse, TypeSet::of(types))
 }
 
 fn bytes(envelope: &Envelope, format: &dyn FrameFormat) -> Option<Bytes> {
@@ -203,6 +203,36 @@ fn a_publishers_own_fields_go_over_ours_and_secrets_do_not_pass() {
 }
 
 #[test]
+fn an_overlay_goes_over_the_fields_a_status_has_and_adds_none_for_readers() {
+    let scan = r#"{"library":"films","state":"finished","dialects":{"plex":{"title":"Fertig","description":"3 neu","Activity":{"subtitle":"/srv/lost"}}}}"#;
+    let status = "event: status\ndata: {\"StatusNotification\":{\"title\":\"Fertig\",\"description\":\"3 neu\",\"notificationName\":\"LIBRARY_UPDATE\"}}\n\n";
+    assert_eq!(sent(event(EventKind::Scan, scan), all(Form::Sse).abridged, Form::Sse), status);
+    let admin = sent(event(EventKind::Scan, scan), all(Form::Sse).full, Form::Sse);
+    assert!(admin.ends_with(status) && admin.contains("/srv/lost"), "{admin}");
+}
+
+#[test]
+fn nobody_is_sent_secrets_of_an_activitys_objects_or_of_a_user() {
+    let secrets = r#"{"id":"l","root":"s3cret","credentials":"s3cret"}"#;
+    let activity = format!(
+        r#"{{"id":"a1","user":"bob","type":"t","state":"updated","context":{{"key":"/a","library":{secrets}}},"response":{{"library":{secrets},"user":{{"id":"bob","token":"s3cret"}}}}}}"#
+    );
+    let user = r#"{"action":"Updated","dialects":{"plex":{"authToken":"s3cret","thumb":"/t"}},"user":{"id":"bob","dialects":{"plex":{"token":"s3cret","password":"s3cret","home":true}}}}"#;
+    for form in [Form::Sse, Form::WebSocket] {
+        for format in [all(form).abridged, all(form).full] {
+            let told = sent(event(EventKind::Activity, &activity), format, form);
+            assert!(
+                told.contains(r#""Context":{"key":"/a","library":{"id":"l"}},"Response":{"library":{"id":"l"},"user":{"id":"bob"}}"#),
+                "{told}"
+            );
+            assert!(!told.contains("s3cret"), "{told}");
+            let told = sent(event(EventKind::User, user), format, form);
+            assert!(told.contains(r#""event":"updated","thumb":"/t","home":true}"#) && !told.contains("s3cret"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_item_is_not_sent() {
     for payload in ["1", "[]", "{}", r#"{"a":1,"b":2}"#, r#"{"a":[]}"#] {
         let raw = format!(r#"{{"dialect":"plex","name":"x","payload":{payload}}}"#);
@@ -215,6 +245,6 @@ fn what_is_no_item_is_not_sent() {
 #[test]
 fn the_same_libraries_share_their_formats() {
     assert!(std::ptr::addr_eq(all(Form::Sse).full, all(Form::Sse).full));
-    let others = formats(&Sections::default(), Form::Sse, TypeSet::of(&NoticeType::ALL));
+    let others = Formats::of(Sections::default()).pair(Form::Sse, TypeSet::of(&NoticeType::ALL));
     assert!(!std::ptr::addr_eq(all(Form::Sse).full, others.full));
 }
