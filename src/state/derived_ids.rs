@@ -12,6 +12,8 @@ use std::{
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::owners_file;
+
 /// (dialect, derived id) → (place in the order of noting, the publisher's id).
 const PAIRS: TableDefinition<'_, (&str, &str), (u64, &str)> = TableDefinition::new("pairs");
 /// (dialect, place) → derived id; the smallest place is the oldest.
@@ -65,7 +67,10 @@ impl DerivedIds {
 
     fn open_with(path: &Path, pairs_per_dialect: u64) -> Result<Self, DerivedIdsError> {
         let fail = |reason| DerivedIdsError { path: path.display().to_string(), reason };
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| fail(error.into()))?;
+        let database = owners_file(path)
+            .map_err(redb::DatabaseError::from)
+            .and_then(|file| Database::builder().set_cache_size(CACHE_BYTES).create_file(file))
+            .map_err(|error| fail(error.into()))?;
         let ids = Self { database, path: path.into(), pairs_per_dialect, noted: Mutex::default() };
         ids.make_tables().map_err(fail)?;
         Ok(ids)
@@ -172,6 +177,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ids.redb");
         let ids = DerivedIds::open(&path).expect("opens");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("made").permissions());
+        assert_eq!(mode & 0o777, 0o600, "what a server's objects are called is nobody else's business");
         ids.note("plex", "77", "film:one");
         assert_eq!(ids.find("plex", "77").expect("read").as_deref(), Some("film:one"));
         assert_eq!(ids.find("mediabrowser", "77").expect("read"), None);
