@@ -133,11 +133,21 @@ fn a_session_plays_until_it_stops_or_nobody_speaks_of_it_for_five_minutes() {
 }
 
 #[test]
-fn a_session_that_passes_to_another_user_leaves_nothing_of_the_first() {
+fn sessions_and_transcodes_of_two_users_may_have_the_same_id() {
     let (state, start) = (State::default(), Instant::now());
-    state.fold(&playback("s1", "bob", "playing", 1, (start, 1)));
-    state.fold(&playback("s1", "ann", "playing", 2, (start, 2)));
-    assert_eq!(ids(&state, start, 3), ["0-2"]);
+    let transcode = |user: &str, word: &str, order| {
+        envelope(EventKind::Transcode, &format!(r#"{{"id":"1","user":"{user}","state":"{word}"}}"#), 1, order, (start, order))
+    };
+    for (order, user) in [(1, "bob"), (2, "ann")] {
+        state.fold(&playback("1", user, "playing", order, (start, order)));
+        state.fold(&transcode(user, "update", order));
+    }
+    assert_eq!(ids(&state, start, 3), ["0-1", "0-2", "1-1", "1-2"], "neither takes the other's place");
+    state.fold(&playback("1", "bob", "stopped", 3, (start, 3)));
+    state.fold(&transcode("bob", "end", 3));
+    assert_eq!(ids(&state, start, 4), ["0-2", "0-3", "1-2", "1-3"]);
+    assert_eq!(names(&state.playing_at(start + Duration::from_secs(4), &|_| true)), ["0-2"]);
+    assert_eq!(names(&state.transcodes(|_| true)), ["1-2"]);
 }
 
 #[test]
