@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::{
     access::{LibraryRights, Principal},
-    event::{Envelope, Event, EventKind, Level, ScanState},
+    event::{Envelope, Event, EventKind, KindSet, Level, ScanState},
     id::LibraryId,
     source::{RequestError, Taken},
     state::State,
@@ -75,7 +75,7 @@ impl Bench {
     fn eventually<T>(&self, what: &str, mut say: impl FnMut(&Envelope) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(found) = self.state.present(|_| true).iter().find_map(|envelope| say(envelope)) {
+            if let Some(found) = self.state.present(KindSet::all(), |_| true).iter().find_map(|envelope| say(envelope)) {
                 return found;
             }
             assert!(Instant::now() < deadline, "{what}");
