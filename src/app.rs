@@ -34,7 +34,7 @@ use crate::{
     metrics::MAX_DIALECTS,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
-    state::{DerivedIdsError, IdKeeper},
+    state::IdKeeper,
 };
 use parts::Parts;
 use server_id::ServerIdError;
@@ -66,9 +66,6 @@ pub enum StartError {
     /// The store of medias cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store of ids that dialects derive cannot be opened.
-    #[error(transparent)]
-    Ids(#[from] DerivedIdsError),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

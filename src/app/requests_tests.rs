@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::{
     access::{LibraryRights, Principal},
-    event::{Envelope, Event, EventKind, Level, ScanState},
+    event::{Envelope, Event, EventKind, KindSet, Level, ScanState},
     id::LibraryId,
     source::{RequestError, Taken},
     state::State,
@@ -75,12 +75,20 @@ impl Bench {
     fn eventually<T>(&self, what: &str, mut say: impl FnMut(&Envelope) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(found) = self.state.present(|_| true).iter().find_map(|envelope| say(envelope)) {
+            if let Some(found) = self.state.present(KindSet::all(), |_| true).iter().find_map(|envelope| say(envelope)) {
                 return found;
             }
             assert!(Instant::now() < deadline, "{what}");
             thread::park_timeout(Duration::from_millis(2));
         }
+    }
+
+    /// The id of the folder's scan, which has begun.
+    fn scan(&self) -> String {
+        self.eventually("a scan begins", |envelope| match &envelope.event {
+            Event::Scan(scan) if scan.state == ScanState::Started => envelope.event.activity_id().map(std::borrow::Cow::into_owned),
+            _ => None,
+        })
     }
 
     /// A stream of the requests for publishers, which has begun.
@@ -125,10 +133,7 @@ fn user(name: &str, level: Option<Level>) -> Principal {
 #[test]
 fn the_scan_of_a_watched_folder_obeys_whoever_administers_the_library() {
     let bench = Bench::start();
-    let id = bench.eventually("a scan begins", |envelope| match &envelope.event {
-        Event::Scan(scan) if scan.state == ScanState::Started => envelope.event.activity_id().map(std::borrow::Cow::into_owned),
-        _ => None,
-    });
+    let id = bench.scan();
     assert_eq!(bench.cancel(&id, &user("stranger", None)), Err(RequestError::Unknown), "whoever does not see it learns nothing of it");
     assert_eq!(bench.cancel(&id, &user("reader", Some(Level::Read))), Err(RequestError::NotAllowed));
     assert_eq!(bench.cancel("another", &admin()), Err(RequestError::Unknown));
@@ -144,6 +149,25 @@ fn the_scan_of_a_watched_folder_obeys_whoever_administers_the_library() {
     assert_eq!(cancelled, id);
     assert!(bench.state.activities(|_| true).is_empty());
     assert_eq!(bench.cancel(&id, &admin()), Err(RequestError::Unknown), "it is over");
+}
+
+#[test]
+fn whoever_borrows_the_id_of_a_folders_scan_ends_only_his_own() {
+    let bench = Bench::start();
+    let id = bench.scan();
+    let mut requests = bench.requests();
+    bench.publish(EventKind::Scan, &json!({"library": "music", "state": "started", "id": id}));
+    bench.publish(EventKind::Activity, &json!({"id": id, "type": "t", "state": "started", "user": "bob", "cancellable": true}));
+    let music = [(LibraryId::parse("music").expect("an id"), Level::Admin)];
+    let musician = Principal { libraries: LibraryRights::Named(music.into()), ..Principal::default() };
+    assert_eq!(bench.cancel(&id, &musician), Ok(Taken::PassedOn));
+    let told = until(&mut requests, "\n\n");
+    assert!(told.contains(r#"{"kind":"cancel-scan","library":"music""#), "{told}");
+    // He sees the scan, and may end the activity only.
+    assert_eq!(bench.cancel(&id, &user("bob", Some(Level::Read))), Ok(Taken::PassedOn));
+    let told = until(&mut requests, "\n\n");
+    assert!(told.contains(r#"{"kind":"cancel-activity","target":"#), "{told}");
+    assert_eq!(bench.cancel(&id, &user("keeper", Some(Level::Admin))), Ok(Taken::Obeyed), "it still goes on");
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub enum ShardKey {
 pub struct Conflation {
     /// Kind and subject, for example `scan` and the library.
     pub key: (EventKind, String),
-    /// Only an event of the same phase is replaced: a playback's state and item. Empty for kinds without phases.
+    /// Only an event of the same phase is replaced: a playback's state and item, whether a transcode has ended. Empty for kinds without phases.
     pub phase: String,
     /// A terminal state (finished, failed, done): it ends the run and is never superseded itself.
     pub terminal: bool,

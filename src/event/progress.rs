@@ -118,11 +118,13 @@ impl ConvertProgress {
         self.progress >= 100.0 || is_terminal(&self.status)
     }
 
+    /// The end replaces no progress: some clients are told of progress only, and would otherwise miss the last of it.
     pub(super) fn conflation(&self) -> Conflation {
+        let terminal = self.is_over();
         Conflation {
             key: conflation_key(EventKind::ConvertProgress, &[self.library.as_str(), &self.media]),
-            phase: String::new(),
-            terminal: self.is_over(),
+            phase: if terminal { "over" } else { "" }.to_owned(),
+            terminal,
         }
     }
 }

@@ -178,6 +178,11 @@ fn a_playbacks_position_replaces_an_earlier_one_of_the_same_state_and_item_only(
     };
     assert_eq!(["started", "updated", "ended"].map(|state| run(EventKind::Activity, state)), [None, Some(false), Some(true)]);
     assert_eq!(["start", "update", "end"].map(|state| run(EventKind::Transcode, state)), [None, Some(false), Some(true)]);
+    let phase = |state: &str| {
+        let data = format!(r#"{{"id":"x","user":"bob","state":"{state}"}}"#);
+        parse(EventKind::Transcode, &data).conflation().expect("a key").phase
+    };
+    assert_ne!(phase("update"), phase("end"), "who is told of updates only gets the last of them");
 }
 
 #[test]
@@ -199,6 +204,8 @@ fn only_progress_is_conflated_and_ends_are_terminal() {
     let (running, done) = (convert("processing").conflation().expect("key"), convert("canceled").conflation().expect("key"));
     assert_eq!(running.key, done.key);
     assert!(!running.terminal && done.terminal);
+    assert_ne!(running.phase, done.phase, "who is told of progress only gets the last of it");
+    assert_eq!(running, convert("encoding").conflation().expect("key"), "whatever a publisher calls it");
     assert_eq!(sample_event(EventKind::Medias).conflation(), None);
     assert_eq!(sample_event(EventKind::MediaRating).conflation(), None);
 }

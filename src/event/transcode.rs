@@ -172,14 +172,15 @@ impl Transcode {
         Rule::UserOrAdmins(self.user.id.clone())
     }
 
-    /// Updates are replaced by later ones; the end ends them. A start replaces nothing and is never replaced.
+    /// Updates are replaced by later ones; the end ends them and replaces none: some clients are told of updates only, and
+    /// would otherwise miss the last one. A start replaces nothing and is never replaced.
     pub(super) fn conflation(&self) -> Option<Conflation> {
         let terminal = match self.state {
             TranscodeState::Start => return None,
             TranscodeState::Update => false,
             TranscodeState::End => true,
         };
-        Some(Conflation { key: conflation_key(EventKind::Transcode, &[&self.id]), phase: String::new(), terminal })
+        Some(Conflation { key: conflation_key(EventKind::Transcode, &[&self.id]), phase: self.state.name().to_owned(), terminal })
     }
 }
 

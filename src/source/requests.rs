@@ -83,11 +83,12 @@ impl Requests {
     pub async fn cancel_activity(&self, id: &str, principal: &Principal) -> Result<Taken, RequestError> {
         let sees = |envelope: &Envelope| principal.is_in(&envelope.audience, None, None);
         let found = self.state.activities(|envelope| envelope.event.activity_id().is_some_and(|own| own == id) && sees(envelope));
-        let envelope = found.first().ok_or(RequestError::Unknown)?;
-        let kind = may_cancel(&envelope.event, principal)?;
-        if self.folders.get().into_iter().flatten().any(|folder| folder.cancel(id)) {
+        let may: Vec<_> = found.iter().map(|envelope| may_cancel(&envelope.event, principal).map(|kind| (kind, envelope))).collect();
+        if may.iter().flatten().any(|(_, envelope)| self.obeys(&envelope.event, id)) {
             return Ok(Taken::Obeyed);
         }
+        // Publishers choose their ids, so several may have the same: he means one that he may end.
+        let (kind, envelope) = may.iter().flatten().next().copied().ok_or_else(|| refusal(&may))?;
         let user = principal.user.as_ref();
         // An upload's publisher knows it by its media.
         let target = match &envelope.event {
@@ -97,6 +98,13 @@ impl Requests {
         self.pass_on(&Message { kind, library: envelope.library(), target, user }).await
     }
 
+    /// Whether it was the scan of a watched folder, which now ends. Whoever publishes for another library may give a scan of
+    /// it the id of ours, or an activity: what he may end there ends nothing here.
+    fn obeys(&self, event: &Event, id: &str) -> bool {
+        let Event::Scan(scan) = event else { return false };
+        self.folders.get().into_iter().flatten().any(|folder| folder.cancel(&scan.library, id))
+    }
+
     async fn pass_on(&self, message: &Message<'_>) -> Result<Taken, RequestError> {
         let event = Event::from_value(EventKind::Request, message)?;
         let submission = Submission { audience: event.audience(), event, id: None, source: None };
@@ -104,6 +112,11 @@ impl Requests {
         answer.unwrap_or(Err(PublishError::Stopped))?;
         Ok(Taken::PassedOn)
     }
+}
+
+/// Why he may end none of them.
+fn refusal<T>(may: &[Result<T, RequestError>]) -> RequestError {
+    may.iter().find_map(|may| may.as_ref().err().cloned()).unwrap_or(RequestError::Unknown)
 }
 
 /// What to ask for, if he may: server admins may end everything, admins of a library what concerns it, everybody his own.

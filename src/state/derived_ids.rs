@@ -12,6 +12,8 @@ use std::{
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::owners_file;
+
 /// (dialect, derived id) → (place in the order of noting, the publisher's id).
 const PAIRS: TableDefinition<'_, (&str, &str), (u64, &str)> = TableDefinition::new("pairs");
 /// (dialect, place) → derived id; the smallest place is the oldest.
@@ -22,7 +24,7 @@ const COUNTS: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("coun
 /// Pairs each dialect keeps.
 const PAIRS_PER_DIALECT: u64 = 1_000_000;
 /// Pairs noted and not yet written; beyond that none are noted until they are.
-const NOTED: usize = 100_000;
+pub(super) const NOTED: usize = 100_000;
 /// redb's default is 1 GiB; look-ups are rare.
 const CACHE_BYTES: usize = 4 << 20;
 
@@ -65,18 +67,25 @@ impl DerivedIds {
 
     fn open_with(path: &Path, pairs_per_dialect: u64) -> Result<Self, DerivedIdsError> {
         let fail = |reason| DerivedIdsError { path: path.display().to_string(), reason };
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| fail(error.into()))?;
+        let database = owners_file(path)
+            .map_err(redb::DatabaseError::from)
+            .and_then(|file| Database::builder().set_cache_size(CACHE_BYTES).create_file(file))
+            .map_err(|error| fail(error.into()))?;
         let ids = Self { database, path: path.into(), pairs_per_dialect, noted: Mutex::default() };
         ids.make_tables().map_err(fail)?;
         Ok(ids)
     }
 
-    /// Notes what an id was derived from. Waits for no disk: [`DerivedIds::flush`] writes.
-    pub fn note(&self, dialect: &'static str, derived: &str, id: &str) {
+    /// Notes what an id was derived from; `false` when there is no room for it until what was noted is written. Waits for no
+    /// disk: [`DerivedIds::flush`] writes.
+    #[must_use]
+    pub fn note(&self, dialect: &'static str, derived: &str, id: &str) -> bool {
         let mut noted = self.noted.lock();
-        if noted.waiting.len() < NOTED {
+        let has_room = noted.waiting.len() < NOTED;
+        if has_room {
             noted.waiting.insert((dialect, derived.to_owned()), id.to_owned());
         }
+        has_room
     }
 
     /// Writes what was noted. One at a time: a second caller would not wait for what the first one writes.
@@ -172,7 +181,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ids.redb");
         let ids = DerivedIds::open(&path).expect("opens");
-        ids.note("plex", "77", "film:one");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("made").permissions());
+        assert_eq!(mode & 0o777, 0o600, "what a server's objects are called is nobody else's business");
+        assert!(ids.note("plex", "77", "film:one"));
         assert_eq!(ids.find("plex", "77").expect("read").as_deref(), Some("film:one"));
         assert_eq!(ids.find("mediabrowser", "77").expect("read"), None);
         ids.flush().expect("written");
@@ -186,10 +197,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let ids = DerivedIds::open_with(&folder.path().join("ids.redb"), 2).expect("opens");
         for (derived, id) in [("1", "a"), ("2", "b"), ("1", "a"), ("3", "c")] {
-            ids.note("plex", derived, id);
+            assert!(ids.note("plex", derived, id));
             ids.flush().expect("written");
         }
-        ids.note("audiobookshelf", "1", "z");
+        assert!(ids.note("audiobookshelf", "1", "z"));
         ids.flush().expect("written");
         let kept: Vec<_> = ["1", "2", "3"].map(|derived| ids.find("plex", derived).expect("read")).into_iter().flatten().collect();
         assert_eq!(kept, ["a", "c"], "2 was the longest unseen");

@@ -32,14 +32,24 @@ const WORK: Duration = Duration::from_millis(5);
 /// The shards' end: takes accepted events.
 #[derive(Debug)]
 pub(super) struct Notebook {
-    queue: mpsc::SyncSender<Arc<Envelope>>,
+    queue: mpsc::SyncSender<Word>,
     n_bytes: Arc<AtomicUsize>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Word {
+    /// An event was accepted.
+    Accepted(Arc<Envelope>),
+    /// The keeper is dropped: look at the flag.
+    Stop,
 }
 
 /// Keeps the ids until it is dropped; then what was noted is written.
 #[derive(Debug)]
 pub struct IdKeeper {
     stop: Arc<AtomicBool>,
+    queue: mpsc::SyncSender<Word>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -58,7 +68,7 @@ impl Notebook {
             return;
         }
         self.n_bytes.fetch_add(n_bytes, Ordering::Relaxed);
-        if self.queue.try_send(Arc::clone(envelope)).is_err() {
+        if self.queue.try_send(Word::Accepted(Arc::clone(envelope))).is_err() {
             self.n_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
         }
     }
@@ -73,13 +83,13 @@ impl IdKeeper {
 
     /// Begins to keep ids for these dialects.
     pub(super) fn start(ids: Arc<DerivedIds>, dialects: &[&'static str]) -> io::Result<(Self, Notebook)> {
-        let (sender, queue) = mpsc::sync_channel::<Arc<Envelope>>(EVENTS);
+        let (sender, queue) = mpsc::sync_channel(EVENTS);
         let (stop, n_bytes) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let dialects = dialects.iter().copied().filter(|dialect| IdForm::of(dialect) != IdForm::Text).collect();
         let keeper = Keeper { ids, dialects, recent: HashSet::new(), hasher: RandomState::new() };
         let (stopped, waiting) = (Arc::clone(&stop), Arc::clone(&n_bytes));
         let thread = thread::Builder::new().name("ids".to_owned()).spawn(move || keeper.run(&queue, &waiting, &stopped))?;
-        Ok((Self { stop, thread: Some(thread) }, Notebook { queue: sender, n_bytes }))
+        Ok((Self { stop, queue: sender.clone(), thread: Some(thread) }, Notebook { queue: sender, n_bytes }))
     }
 }
 
@@ -87,6 +97,8 @@ impl Drop for IdKeeper {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return };
+        // A full queue wakes it as well.
+        let _ = self.queue.try_send(Word::Stop);
         thread.thread().unpark();
         if thread.join().is_err() {
             tracing::error!("the thread that keeps ids has panicked");
@@ -95,30 +107,36 @@ impl Drop for IdKeeper {
 }
 
 impl Keeper {
-    fn run(mut self, queue: &mpsc::Receiver<Arc<Envelope>>, n_bytes: &AtomicUsize, stop: &AtomicBool) {
-        let (mut write_at, mut began) = (Instant::now() + WRITE_EVERY, Instant::now());
+    fn run(mut self, queue: &mpsc::Receiver<Word>, n_bytes: &AtomicUsize, stop: &AtomicBool) {
+        let (mut write_at, mut worked) = (Instant::now() + WRITE_EVERY, Duration::ZERO);
         loop {
-            match queue.recv_timeout(Duration::from_millis(100)) {
-                Ok(envelope) => {
-                    n_bytes.fetch_sub(envelope.event.message().len(), Ordering::Relaxed);
-                    self.note(&envelope);
-                }
-                Err(RecvTimeoutError::Timeout) => began = Instant::now(),
+            let word = queue.recv_timeout(write_at.saturating_duration_since(Instant::now()));
+            let began = Instant::now();
+            match word {
+                Ok(word) => self.take(&word, n_bytes),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.write(),
             }
             if stop.load(Ordering::Acquire) {
-                queue.try_iter().for_each(|envelope| self.note(&envelope));
+                queue.try_iter().for_each(|word| self.take(&word, n_bytes));
                 return self.write();
             }
-            if Instant::now() >= write_at {
+            if began >= write_at {
                 self.write();
                 write_at = Instant::now() + WRITE_EVERY;
             }
-            if began.elapsed() >= WORK {
+            worked += began.elapsed();
+            if worked >= WORK {
                 thread::park_timeout(3 * WORK);
-                began = Instant::now();
+                worked = Duration::ZERO;
             }
         }
+    }
+
+    fn take(&mut self, word: &Word, n_bytes: &AtomicUsize) {
+        let Word::Accepted(envelope) = word else { return };
+        n_bytes.fetch_sub(envelope.event.message().len(), Ordering::Relaxed);
+        self.note(envelope);
     }
 
     fn note(&mut self, envelope: &Envelope) {
@@ -129,12 +147,15 @@ impl Keeper {
                 if given.is_some() || form.fits(id) {
                     return;
                 }
+                let hash = hasher.hash_one((dialect, id));
+                // What found no room is tried again when it is next told of.
+                if recent.contains(&hash) || !ids.note(dialect, &form.derive(id), id) {
+                    return;
+                }
                 if recent.len() >= RECENT {
                     recent.clear();
                 }
-                if recent.insert(hasher.hash_one((dialect, id))) {
-                    ids.note(dialect, &form.derive(id), id);
-                }
+                recent.insert(hash);
             });
         }
     }
@@ -143,5 +164,43 @@ impl Keeper {
         if let Err(error) = self.ids.flush() {
             tracing::warn!(%error, "ids that clients were shown cannot be kept, trying again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::derived_ids::NOTED, *};
+    use crate::event::{Event, EventKind};
+
+    fn ids(folder: &tempfile::TempDir) -> Arc<DerivedIds> {
+        Arc::new(DerivedIds::open(&folder.path().join("ids.redb")).expect("opens"))
+    }
+
+    #[test]
+    fn what_found_no_room_is_noted_when_it_is_next_told_of() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ids = ids(&folder);
+        let mut keeper = Keeper { ids: Arc::clone(&ids), dialects: vec!["plex"], recent: HashSet::new(), hasher: RandomState::new() };
+        let event = Event::parse(EventKind::User, r#"{"action":"Updated","user":{"id":"bob"}}"#).expect("valid");
+        let audience = event.audience();
+        let envelope = Envelope::new(event, audience, "1".into(), 0, 1);
+        for n in 0..NOTED {
+            assert!(ids.note("plex", &n.to_string(), "x"));
+        }
+        keeper.note(&envelope);
+        let derived = IdForm::of("plex").derive("bob");
+        assert_eq!(ids.find("plex", &derived).expect("read"), None, "there is no room");
+        ids.flush().expect("written");
+        keeper.note(&envelope);
+        assert_eq!(ids.find("plex", &derived).expect("read").as_deref(), Some("bob"));
+    }
+
+    #[test]
+    fn a_keeper_that_has_nothing_to_do_stops_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (keeper, _notebook) = IdKeeper::start(ids(&folder), &["plex"]).expect("a thread");
+        let asked = Instant::now();
+        drop(keeper);
+        assert!(asked.elapsed() < WRITE_EVERY / 2, "it was waiting: {:?}", asked.elapsed());
     }
 }

@@ -8,6 +8,7 @@ mod activities;
 mod derived_ids;
 mod id_keeper;
 mod log_tail;
+mod owners_file;
 mod playing;
 mod progress;
 mod runs;
@@ -19,12 +20,13 @@ use std::{
     time::Instant,
 };
 
-use crate::event::{Envelope, EventKind};
+use crate::event::{Envelope, EventKind, KindSet};
 use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
 pub use id_keeper::IdKeeper;
 use id_keeper::Notebook;
 use log_tail::LogTail;
+pub use owners_file::owners_file;
 use playing::{Playing, Transcodes};
 use progress::Progress;
 use scans::Scans;
@@ -94,13 +96,13 @@ impl State {
         Ok(keeper)
     }
 
-    /// The latest envelopes of everything under way, and of what ended within the last minute, as far as they are wanted;
-    /// by shard and order.
+    /// The latest envelopes of everything of these kinds under way, and of what ended within the last minute, as far as they
+    /// are wanted; by shard and order. What is of no such kind is not even looked at: every session that fell behind asks.
     ///
     /// Says nothing about who may see them: every envelope has its audience.
     #[must_use]
-    pub fn present(&self, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
-        self.present_at(Instant::now(), &wanted)
+    pub fn present(&self, kinds: KindSet, wanted: impl Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        self.present_at(Instant::now(), kinds, &wanted)
     }
 
     /// What the media server is doing: of each running activity, scan and upload the latest envelope that is wanted, oldest
@@ -131,13 +133,23 @@ impl State {
         self.log_tail.lines()
     }
 
-    fn present_at(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
-        let mut present = Vec::new();
-        self.scans.present(now, wanted, &mut present);
-        self.progress.present(now, wanted, &mut present);
-        self.activities.present(now, wanted, &mut present);
-        self.playing.present(now, wanted, &mut present);
-        self.transcodes.present(now, wanted, &mut present);
+    fn present_at(&self, now: Instant, kinds: KindSet, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {
+        let (mut present, has) = (Vec::new(), |kind| kinds.contains(kind));
+        if has(EventKind::Scan) {
+            self.scans.present(now, wanted, &mut present);
+        }
+        if has(EventKind::UploadProgress) || has(EventKind::ConvertProgress) {
+            self.progress.present(now, &|envelope| has(envelope.kind()) && wanted(envelope), &mut present);
+        }
+        if has(EventKind::Activity) {
+            self.activities.present(now, wanted, &mut present);
+        }
+        if has(EventKind::Playback) {
+            self.playing.present(now, wanted, &mut present);
+        }
+        if has(EventKind::Transcode) {
+            self.transcodes.present(now, wanted, &mut present);
+        }
         present.sort_by_key(|envelope| (envelope.shard, envelope.order));
         present
     }

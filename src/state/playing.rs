@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::runs::{Bounds, Runs, Step};
-use crate::event::{Envelope, Event, PlaybackState, TranscodeState};
+use crate::{
+    event::{Envelope, Event, PlaybackState, TranscodeState},
+    id::UserId,
+};
 
 /// A player speaks every ten seconds or so. One client ends a session it has not heard of for five minutes (wire notes on
 /// Plex, section 6.1), so that a lost end does not leave somebody playing for days; so do we.
@@ -15,13 +18,13 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// Sessions remembered, and bytes of their messages.
 const BOUNDS: Bounds = Bounds { runs: 4096, bytes: 4 << 20, silence: SILENCE };
 
-/// The playback sessions by id.
+/// The playback sessions by user and id: media servers count them from one, so that two servers have a session 1 each.
 #[derive(Debug)]
-pub(super) struct Playing(Runs<String>);
+pub(super) struct Playing(Runs<(UserId, String)>);
 
-/// The transcodes by id.
+/// The transcodes by user and id, for the same reason.
 #[derive(Debug)]
-pub(super) struct Transcodes(Runs<String>);
+pub(super) struct Transcodes(Runs<(UserId, String)>);
 
 impl Default for Playing {
     fn default() -> Self {
@@ -36,11 +39,11 @@ impl Default for Transcodes {
 }
 
 impl Playing {
-    /// Every event tells the whole of its session, so nothing stands beside the latest: not what its user before him may see.
+    /// Every event tells the whole of its session, so nothing stands beside the latest.
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Event::Playback(playback) = &envelope.event else { return };
         let step = if playback.state == PlaybackState::Stopped { Step::End } else { Step::Begin };
-        self.0.fold(playback.session.to_string(), step, envelope);
+        self.0.fold((playback.user.id.clone(), playback.session.to_string()), step, envelope);
     }
 
     pub(super) fn present(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {
@@ -56,7 +59,7 @@ impl Transcodes {
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Event::Transcode(transcode) = &envelope.event else { return };
         let step = if transcode.state == TranscodeState::End { Step::End } else { Step::Begin };
-        self.0.fold(transcode.id.to_string(), step, envelope);
+        self.0.fold((transcode.user.id.clone(), transcode.id.to_string()), step, envelope);
     }
 
     pub(super) fn present(&self, now: Instant, wanted: &dyn Fn(&Envelope) -> bool, into: &mut Vec<Arc<Envelope>>) {

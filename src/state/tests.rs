@@ -26,7 +26,7 @@ fn upload(media: &str, progress: u8, order: u64, at: (Instant, u64)) -> Arc<Enve
 }
 
 fn ids(state: &State, start: Instant, secs: u64) -> Vec<String> {
-    state.present_at(start + Duration::from_secs(secs), &|_| true).iter().map(|envelope| envelope.id.to_string()).collect()
+    state.present_at(start + Duration::from_secs(secs), KindSet::all(), &|_| true).iter().map(|envelope| envelope.id.to_string()).collect()
 }
 
 #[test]
@@ -71,6 +71,27 @@ fn the_present_comes_by_shard_and_in_each_shards_order() {
     }
     state.fold(&upload("m1", 40, 8, (start, 8)));
     assert_eq!(ids(&state, start, 9), ["0-7", "0-8", "0-9", "1-1", "2-1", "2-2"]);
+}
+
+#[test]
+fn who_asks_for_some_kinds_looks_at_nothing_else() {
+    let (state, start) = (State::default(), Instant::now());
+    state.fold(&scan("films", "started", 0, 1, (start, 1)));
+    state.fold(&upload("m1", 40, 2, (start, 1)));
+    state.fold(&envelope(EventKind::ConvertProgress, r#"{"library":"l","mediaId":"m","progress":1,"status":"x"}"#, 0, 3, (start, 1)));
+    state.fold(&activity("a1", "started", 4, (start, 1)));
+    state.fold(&playback("s1", "bob", "playing", 5, (start, 1)));
+    state.fold(&envelope(EventKind::Transcode, r#"{"id":"1","user":"bob","state":"update"}"#, 0, 6, (start, 1)));
+    assert_eq!(state.present(KindSet::all(), |_| true).len(), 6);
+    for kind in EventKind::ALL {
+        let looked_at = std::cell::RefCell::new(Vec::new());
+        let present = state.present(KindSet::of(&[*kind]), |envelope| {
+            looked_at.borrow_mut().push(envelope.kind());
+            true
+        });
+        assert_eq!(looked_at.into_inner(), present.iter().map(|envelope| envelope.kind()).collect::<Vec<_>>());
+        assert!(present.len() <= 1 && present.iter().all(|envelope| envelope.kind() == *kind), "{kind}");
+    }
 }
 
 #[test]
@@ -133,11 +154,21 @@ fn a_session_plays_until_it_stops_or_nobody_speaks_of_it_for_five_minutes() {
 }
 
 #[test]
-fn a_session_that_passes_to_another_user_leaves_nothing_of_the_first() {
+fn sessions_and_transcodes_of_two_users_may_have_the_same_id() {
     let (state, start) = (State::default(), Instant::now());
-    state.fold(&playback("s1", "bob", "playing", 1, (start, 1)));
-    state.fold(&playback("s1", "ann", "playing", 2, (start, 2)));
-    assert_eq!(ids(&state, start, 3), ["0-2"]);
+    let transcode = |user: &str, word: &str, order| {
+        envelope(EventKind::Transcode, &format!(r#"{{"id":"1","user":"{user}","state":"{word}"}}"#), 1, order, (start, order))
+    };
+    for (order, user) in [(1, "bob"), (2, "ann")] {
+        state.fold(&playback("1", user, "playing", order, (start, order)));
+        state.fold(&transcode(user, "update", order));
+    }
+    assert_eq!(ids(&state, start, 3), ["0-1", "0-2", "1-1", "1-2"], "neither takes the other's place");
+    state.fold(&playback("1", "bob", "stopped", 3, (start, 3)));
+    state.fold(&transcode("bob", "end", 3));
+    assert_eq!(ids(&state, start, 4), ["0-2", "0-3", "1-2", "1-3"]);
+    assert_eq!(names(&state.playing_at(start + Duration::from_secs(4), &|_| true)), ["0-2"]);
+    assert_eq!(names(&state.transcodes(|_| true)), ["1-2"]);
 }
 
 #[test]
@@ -219,7 +250,7 @@ fn runs_are_bounded_in_bytes() {
         let data = format!(r#"{{"library":"l{n}","state":"failed","error":"{text}"}}"#);
         state.fold(&envelope(EventKind::Scan, &data, 0, n, (start, n)));
     }
-    let present = state.present_at(start + Duration::from_secs(99), &|_| true);
+    let present = state.present_at(start + Duration::from_secs(99), KindSet::all(), &|_| true);
     let n_bytes: usize = present.iter().map(|envelope| envelope.event.message().len()).sum();
     assert!(n_bytes <= 1 << 20 && present.len() == 10, "{} of {n_bytes} bytes", present.len());
     assert_eq!(present.last().unwrap().order, 99);
@@ -261,5 +292,5 @@ fn other_events_leave_no_trace() {
             state.fold(&Arc::new(Envelope::new(event, audience, "x".into(), 0, 1)));
         }
     }
-    assert!(state.present(|_| true).is_empty() && state.log_tail().is_empty(), "{state:?}");
+    assert!(state.present(KindSet::all(), |_| true).is_empty() && state.log_tail().is_empty(), "{state:?}");
 }

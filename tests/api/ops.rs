@@ -149,6 +149,19 @@ fn what_is_kept_on_the_disk_is_for_its_owner_only() {
 }
 
 #[test]
+fn a_store_of_ids_that_cannot_be_used_keeps_the_server_from_nothing() {
+    let mut server = Server::start(PEOPLE);
+    server.stop();
+    let damaged = server.data().join("ids.redb");
+    fs::write(&damaged, "no store at all").expect("ours");
+    server.restart_stopped();
+    assert_eq!(Request::new("GET", "/readyz").send(&server).status, 200);
+    assert!(server.log().contains("ids.redb: "), "an operator is told which file it is: {}", server.log());
+    assert_eq!(fs::read(&damaged).expect("ours"), b"no store at all", "what it is, an operator finds out");
+    server.stop();
+}
+
+#[test]
 fn metrics_beyond_this_machine_need_a_token_that_does_nothing_else() {
     let metrics_token = "token-of-metrics-0123456789abcdef0123456789";
     let settings = format!("{PEOPLE}\n[[tokens]]\ntoken = {metrics_token:?}\nmetrics = true\n");

@@ -105,15 +105,17 @@ impl FolderSource {
     /// When the system gives no thread.
     pub fn start(settings: FolderSettings, store: Arc<Store>, announce: Arc<dyn Announce>) -> io::Result<FolderHandle> {
         let shared = Arc::new(Shared::default());
+        let library = settings.library.clone();
         let worker = Worker { settings: Arc::new(settings), store, announce, shared: Arc::clone(&shared) };
         let thread = thread::Builder::new().name("folder".into()).spawn(move || worker.run())?;
-        Ok(FolderHandle { shared, thread: Some(thread) })
+        Ok(FolderHandle { library, shared, thread: Some(thread) })
     }
 }
 
 /// A running folder source. Dropped, it stops.
 #[derive(Debug)]
 pub struct FolderHandle {
+    library: LibraryId,
     shared: Arc<Shared>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -133,7 +135,7 @@ impl FolderHandle {
     /// A way to cancel its scans that can be given away.
     #[must_use]
     pub fn scan_control(&self) -> ScanControl {
-        ScanControl(Arc::clone(&self.shared))
+        ScanControl { library: self.library.clone(), shared: Arc::clone(&self.shared) }
     }
 
     /// Asks for another scan.
@@ -158,13 +160,17 @@ impl FolderHandle {
 
 /// Cancels the scans of one folder, as long as the folder is there.
 #[derive(Debug, Clone)]
-pub struct ScanControl(Arc<Shared>);
+pub struct ScanControl {
+    library: LibraryId,
+    shared: Arc<Shared>,
+}
 
 impl ScanControl {
-    /// Cancels the scan of that id, which ends as `cancelled`; watching goes on. False when it is not under way.
+    /// Cancels the scan of that id, which ends as `cancelled`; watching goes on. False when the folder is not that library's,
+    /// or the scan is not under way.
     #[must_use]
-    pub fn cancel(&self, run: &str) -> bool {
-        self.0.cancel_run(run)
+    pub fn cancel(&self, library: &LibraryId, run: &str) -> bool {
+        self.library == *library && self.shared.cancel_run(run)
     }
 }
 

@@ -5,11 +5,7 @@
 //! process is killed, which would announce again everything since the last durable one. One fsync per accepted message of up to
 //! some hundred files is cheap beside reading those files.
 
-use std::{
-    fs::{File, OpenOptions, Permissions},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase, Table, TableDefinition, WriteTransaction};
 
@@ -18,7 +14,7 @@ use super::{
     in_flight::InFlight,
     names,
 };
-use crate::id::LibraryId;
+use crate::{id::LibraryId, state::owners_file};
 
 /// (library, path) → entry as JSON, so that a later version may add fields.
 const ENTRIES: TableDefinition<'_, (&str, &[u8]), &[u8]> = TableDefinition::new("entries");
@@ -254,18 +250,6 @@ impl Store {
     fn made<T>(&self, result: Result<T, redb::Error>) -> Result<T, StoreError> {
         result.map_err(|reason| StoreError::Use { path: self.path.clone(), reason: Box::new(reason) })
     }
-}
-
-/// Opens the file, or makes it, for its owner only: the names of files may be nobody else's business. A file made with
-/// other rights, or copied, is put right where the file system can.
-fn owners_file(path: &Path) -> Result<File, redb::StorageError> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    if file.metadata()?.permissions().mode() & 0o077 != 0
-        && let Err(error) = file.set_permissions(Permissions::from_mode(0o600))
-    {
-        tracing::warn!(file = %path.display(), %error, "the media store cannot be made its owner's only");
-    }
-    Ok(file)
 }
 
 /// The tables of one write, opened once for all its changes.

@@ -342,7 +342,9 @@ fn a_cancelled_scan_ends_at_once_and_the_next_one_goes_on_from_there() {
     bench.recorder.wait_for("five messages", |recorder| recorder.messages("medias").len() == 5);
     let source = bench.source.take().unwrap();
     let run = bench.recorder.messages("scan")[0]["id"].as_str().unwrap().to_owned();
-    assert!(!source.scan_control().cancel("another run") && source.scan_control().cancel(&run));
+    let (control, other) = (source.scan_control(), LibraryId::parse("another").unwrap());
+    assert!(!control.cancel(&bench.settings.library, "another run") && !control.cancel(&other, &run));
+    assert!(control.cancel(&bench.settings.library, &run));
     *bench.recorder.room.lock() = None;
     let cancelled = bench.recorder.wait_for_scan("cancelled");
     assert!(cancelled["results"]["added"].as_u64().unwrap() < 300, "{cancelled}");
