@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    event::{Envelope, Event, Playback, json::Value},
+    event::{Envelope, Event, Playback, Transcode, json::Value},
     state::State,
 };
 
@@ -160,9 +160,10 @@ fn session(event: &Event, transcodes: &[Arc<Envelope>], sections: &Sections) -> 
         .child(Element::new("User").text("id", user).text("title", playback.user.name().map_or(playback.user.id.as_str(), |name| name)))
         .child(player(playback))
         .child(Element::new("Session").text("id", &*playback.session));
-    let own = |event: &Event| matches!(event, Event::Transcode(own) if playback.transcode.as_deref() == Some(&*own.id));
+    // Administrators see everybody's: an id counts within its user.
+    let is_own = |own: &Transcode| playback.transcode.as_deref() == Some(&*own.id) && own.user.id == playback.user.id;
     let transcode = transcodes.iter().find_map(|envelope| match &envelope.event {
-        Event::Transcode(transcode) if own(&envelope.event) => Some(transcode_item(transcode)),
+        Event::Transcode(transcode) if is_own(transcode) => Some(transcode_item(transcode)),
         _ => None,
     });
     Some(match transcode {
