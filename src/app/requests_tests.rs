@@ -96,7 +96,9 @@ impl Bench {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
         let token = self.token.expose();
-        write!(stream, "GET /sse?events=request HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n").expect("taken");
+        // In one piece: a head in pieces is answered in chunks.
+        let request = format!("GET /sse?events=request HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("taken");
         until(&mut stream, "\r\n\r\n");
         stream
     }
