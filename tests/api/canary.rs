@@ -253,15 +253,22 @@ fn splits_or_steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-#[test]
-fn no_name_splits_a_line_of_the_text_log() {
-    let mut server = Server::launch("127.0.0.1:0", PEOPLE, TRACE);
+/// Every line of a full log after hostile names; none of them is split or steers.
+fn lines_after_hostile_names(launch: Launch) -> Vec<String> {
+    let mut server = Server::launch("127.0.0.1:0", PEOPLE, launch);
     send_hostile_names(&server);
     server.stop();
-    let log = server.log();
-    assert!(log.lines().count() > 100, "the log is a full one");
-    for line in log.split('\n').filter(|line| !line.is_empty()) {
+    let lines: Vec<String> = server.log().split('\n').filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    assert!(lines.len() > 100, "the log is a full one");
+    for line in &lines {
         assert!(!line.contains(splits_or_steers), "{line:?}");
+    }
+    lines
+}
+
+#[test]
+fn no_name_splits_a_line_of_the_text_log() {
+    for line in lines_after_hostile_names(TRACE) {
         let (time, rest) = line.split_once(' ').unwrap_or_default();
         let level = rest.trim_start().split(' ').next().unwrap_or_default();
         assert!(time.len() == 27 && time.ends_with('Z') && matches!(level, "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR"), "{line:?}");
@@ -271,14 +278,8 @@ fn no_name_splits_a_line_of_the_text_log() {
 
 #[test]
 fn no_name_splits_a_line_of_the_json_log() {
-    let mut server = Server::launch("127.0.0.1:0", PEOPLE, TRACE_JSON);
-    send_hostile_names(&server);
-    server.stop();
-    let log = server.log();
-    assert!(log.lines().count() > 100, "the log is a full one");
-    for line in log.split('\n').filter(|line| !line.is_empty()) {
-        assert!(!line.contains(splits_or_steers), "{line:?}");
-        let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    for line in lines_after_hostile_names(TRACE_JSON) {
+        let entry: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         assert!(entry["timestamp"].is_string() && entry["level"].is_string() && entry["target"].is_string(), "{line:?}");
     }
 }

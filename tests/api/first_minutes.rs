@@ -192,6 +192,8 @@ fn the_token_of_the_run_counts_wherever_a_token_may_be() {
         Request::new("GET", "/sse").bearer(&token),
         Request::new("GET", &format!("/sse?token={token}")),
         Request::new("GET", "/sse").header("cookie", &format!("fanfare_token={token}")),
+        Request::new("GET", "/:/eventsource/notifications").header("x-plex-token", &token),
+        Request::new("GET", &format!("/:/eventsource/notifications?X-Plex-Token={token}")),
     ] {
         assert_eq!(Sse::ask(&server, &request).head().status, 200);
     }
