@@ -13,10 +13,10 @@ use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare::{
-    access::{Filter, Principal, RawNames},
+    access::{Caller, Filter, RawNames},
     app,
     config::Settings,
-    dialect::{Answer, Dialect, Effect, Opening, Refusal, Refused, Request, Transport, websocket_goodbye},
+    dialect::{Answer, Conversation, Dialect, Effect, Opening, Refusal, Refused, Request, Transport, websocket_goodbye},
     event::{Envelope, FormatPair, FormatSlot, FrameFormat, KindSet, MAX_FORMATS},
     frame::{Keepalive, Notices},
     websocket::{CloseCode, codec::Message, frame},
@@ -79,7 +79,8 @@ impl Dialect for Echo {
         Some(TOKEN.to_owned())
     }
 
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
+    fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer> {
+        let principal = Arc::clone(&caller.principal);
         if !request.websocket {
             return Err(Answer { status: 400, headers: Vec::new(), body: Bytes::from_static(b"a WebSocket is spoken here\n") });
         }
@@ -104,6 +105,8 @@ impl Dialect for Echo {
                 silence: Some(Duration::from_secs(60)),
             }),
             notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            conversation: Some(Box::new(Echo)),
+            identify_within: None,
         })
     }
 
@@ -114,12 +117,14 @@ impl Dialect for Echo {
             Refusal::Unauthorised | Refusal::Full | Refusal::TooManyAttempts(_) => Refused::Close(CloseCode::TRY_AGAIN_LATER),
         }
     }
+}
 
-    fn receive(&self, message: Message<'_>) -> Effect {
-        Effect::Reply(match message {
+impl Conversation for Echo {
+    fn receive(&mut self, message: Message<'_>) -> Vec<Effect> {
+        vec![Effect::Reply(match message {
             Message::Text(text) => frame::text(text),
             Message::Binary(bytes) => frame::binary(bytes),
-        })
+        })]
     }
 }
 

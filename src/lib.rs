@@ -48,6 +48,7 @@ pub mod session;
 pub mod shard;
 pub mod source;
 pub mod state;
+pub mod topic;
 pub mod websocket;
 
 pub use app::Engine;

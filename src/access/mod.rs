@@ -3,6 +3,7 @@
 //! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
 
 mod back_end;
+mod caller;
 mod changes;
 mod connections;
 mod credential;
@@ -23,6 +24,7 @@ pub mod token;
 
 pub use crate::config::{LibraryRights, PublishRights, Secret};
 pub use back_end::Asked;
+pub use caller::{Caller, Device};
 pub use changes::Changes;
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
 pub use credential::Credential;

@@ -1,6 +1,6 @@
 //! `[dialects.NAME]`: which protocols are spoken, and how.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -14,6 +14,8 @@ pub struct Dialects {
     pub redseat: RedSeat,
     /// `[dialects.plex]`.
     pub plex: Plex,
+    /// `[dialects.mediabrowser]`.
+    pub mediabrowser: MediaBrowser,
 }
 
 /// `[dialects.redseat]`: server-sent events on `/sse`.
@@ -64,6 +66,64 @@ impl Plex {
 impl Default for Plex {
     fn default() -> Self {
         Self { enabled: true, ping_interval: Duration::from_secs(10), rest: true, server: None }
+    }
+}
+
+/// `[dialects.mediabrowser]`: the WebSocket and the HTTP paths of MediaBrowser, Emby and Jellyfin clients.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaBrowser {
+    /// Whether the dialect is spoken. Default true; when off its paths are not found.
+    pub enabled: bool,
+    /// The time between two pings. Default `25s`; a WebSocket on which nothing came in for 20 s after one is closed.
+    #[serde(deserialize_with = "units::duration")]
+    pub ping_interval: Duration,
+    /// Whether `/System…`, `/Users…`, `/Sessions…` and `/GetUTCTime` are answered. Default true; false leaves them to a real
+    /// server behind the same proxy.
+    pub rest: bool,
+    /// A real Emby or Jellyfin server that is asked about tokens that neither settings, log-ins here nor `[jwt]` know: its
+    /// `http://` or `https://` address. Default none: they are asked of `auth.callback`, if anybody. Asked as `[auth]` says.
+    pub server: Option<String>,
+    /// Whether tokens count that come in another form than `Authorization: MediaBrowser` or `ApiKey`. Default true.
+    pub legacy_credentials: bool,
+    /// Whether a WebSocket on `/mediabrowser` may come without a token and say by `Identity` which device it belongs to.
+    /// Default true.
+    pub identity: bool,
+    /// How long a library must rest before its changes are told. Default `5s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub library_quiet: Duration,
+    /// After how long its changes are told even if they go on. Default `30s`.
+    #[serde(deserialize_with = "units::duration")]
+    pub library_cap: Duration,
+    /// The shortest interval of a subscription; a shorter one is taken for this. Default `500ms`.
+    #[serde(deserialize_with = "units::duration")]
+    pub least_interval: Duration,
+    /// Where questions for a server on the local network are answered, as `0.0.0.0:7359` (UDP). Default none: they are not.
+    pub discovery: Option<SocketAddr>,
+}
+
+impl MediaBrowser {
+    /// The server that is asked about tokens, while the dialect is spoken.
+    #[must_use]
+    pub fn asked(&self) -> Option<&str> {
+        self.server.as_deref().filter(|_| self.enabled)
+    }
+}
+
+impl Default for MediaBrowser {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            ping_interval: Duration::from_secs(25),
+            rest: true,
+            server: None,
+            legacy_credentials: true,
+            identity: true,
+            library_quiet: Duration::from_secs(5),
+            library_cap: Duration::from_secs(30),
+            least_interval: Duration::from_millis(500),
+            discovery: None,
+        }
     }
 }
 

@@ -61,7 +61,7 @@ use figment::Figment;
 use serde::Deserialize;
 
 pub use auth::Auth;
-pub use dialects::{Dialects, Plex, RedSeat, Spelling};
+pub use dialects::{Dialects, MediaBrowser, Plex, RedSeat, Spelling};
 pub use engine::Engine;
 pub use error::ConfigError;
 pub use jwt::{Jwt, JwtAlgorithm, JwtKey, MAX_JWT_KEYS, MIN_HMAC_BYTES};

@@ -193,7 +193,7 @@ fn print_folder(page: &mut Page<'_>, folder: &Folder) {
 }
 
 fn print_dialects(page: &mut Page<'_>, dialects: &Dialects) {
-    let Dialects { redseat: RedSeat { enabled, spelling, ping_interval }, plex } = dialects;
+    let Dialects { redseat: RedSeat { enabled, spelling, ping_interval }, plex, mediabrowser: _ } = dialects;
     page.table("dialects.redseat");
     page.key("enabled", *enabled);
     page.key("spelling", if *spelling == Spelling::Server { "server" } else { "document" });

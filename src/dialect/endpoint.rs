@@ -2,18 +2,37 @@
 //!
 //! The server mounts them and says who calls; a dialect answers from the picture of the present.
 
-use super::{Answer, Request};
-use crate::{access::Principal, state::State};
+use super::{Answer, Request, Standing};
+use crate::{
+    access::{Caller, Device, Secret},
+    event::{Audience, Event},
+    id::ConnectionId,
+    state::State,
+};
+
+/// Connections of nobody, and whose they turned out to be.
+pub type Joins = Vec<(ConnectionId, Standing)>;
 
 /// A plain endpoint of a dialect.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// What is done there.
     pub method: Method,
-    /// Its path; a last part `{id}` stands for any.
+    /// Its path; a part in braces, as `{id}`, stands for any.
     pub path: &'static str,
-    /// Whether it is answered without a token. It may say nothing of any user or library.
-    pub open: bool,
+    /// Who is answered.
+    pub callers: Callers,
+}
+
+/// Who is answered at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callers {
+    /// Everybody, and it is not even asked who calls. The answer may say nothing of any user or library.
+    Anybody,
+    /// Everybody; whoever shows a good token is known. A bad one is refused.
+    KnownOrNot,
+    /// Whoever shows a good token.
+    Known,
 }
 
 /// What a client does to an endpoint.
@@ -21,6 +40,8 @@ pub struct Endpoint {
 pub enum Method {
     /// It reads.
     Get,
+    /// It acts.
+    Post,
     /// It removes.
     Delete,
 }
@@ -31,22 +52,62 @@ pub struct Call<'a> {
     pub endpoint: &'static Endpoint,
     /// The request.
     pub request: &'a Request<'a>,
-    /// What stands in the place of `{id}`.
-    pub id: &'a str,
-    /// Who calls; `None` where the endpoint is open.
-    pub caller: Option<&'a Principal>,
+    /// What stands in the places of the path's braces, decoded, in their order.
+    pub parts: &'a [String],
+    /// The body; empty where there is none.
+    pub body: &'a [u8],
+    /// Who calls, where that is known.
+    pub caller: Option<&'a Caller>,
     /// What is going on.
     pub state: &'a State,
 }
 
 /// What comes of a call.
-#[derive(Debug, Clone)]
 pub enum Reaction {
     /// Only the answer.
     Answer(Answer),
+    /// These are published, then comes the answer. Where there is no room for them it is 503, and none of them counts.
+    Publish(Vec<(Event, Audience)>, Answer),
+    /// Somebody logs in; what came of it decides the answer.
+    LogIn(Box<LogIn>),
+    /// The token that was shown, if a log-in here made it, counts no more.
+    LogOut(Answer),
     /// The activity of that id ([`Event::activity_id`](crate::event::Event::activity_id)) is to be cancelled for the caller;
     /// what came of that decides the answer.
     Cancel(String, fn(Cancelled) -> Answer),
+}
+
+/// A name, a password, and the device on which they were typed.
+pub struct LogIn {
+    /// The user's id, or the name people read.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+    /// What the token is to be bound to. The same user on the same device has one token: an earlier one ends.
+    pub device: Device,
+    /// The answer.
+    pub says: Box<dyn FnOnce(Result<LoggedIn, NotLoggedIn>) -> Answer + Send>,
+}
+
+/// Somebody who has logged in.
+pub struct LoggedIn {
+    /// The new token.
+    pub token: Secret,
+    /// Whose it is.
+    pub caller: Caller,
+    /// The name people read.
+    pub name: String,
+}
+
+/// Why somebody has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotLoggedIn {
+    /// Nobody has that name and that password, or he may not come in. Which of these, nobody is told.
+    Refused,
+    /// The address has tried too often, and must wait so long.
+    TooManyAttempts(std::time::Duration),
+    /// It cannot be found out now.
+    Unavailable,
 }
 
 /// What came of a wish to cancel something.

@@ -3,6 +3,7 @@
 //! A dialect holds no actor and no socket: it names its endpoints, says how a request opens a stream, how events are
 //! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
+mod conversation;
 mod endpoint;
 pub mod plex;
 mod query;
@@ -17,15 +18,16 @@ use std::{
 
 use bytes::Bytes;
 
-pub use endpoint::{Call, Cancelled, Endpoint, Method, Reaction};
+pub use conversation::{Conversation, Effect, Standing};
+pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
 pub use query::Query;
 
 use crate::{
-    access::{Asked, Filter, Principal},
+    access::{Asked, Caller, Filter},
     config::{Dialects, Library},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
-    websocket::{CloseCode, codec::Message, frame},
+    websocket::{CloseCode, frame},
 };
 
 /// Every dialect that is switched on, in a fixed order: a dialect's place is its number in the counters.
@@ -114,17 +116,6 @@ pub enum Transport {
     WebSocket,
 }
 
-/// What comes of a client's message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing.
-    Ignore,
-    /// The client is sent these bytes, one or more whole frames.
-    Reply(Bytes),
-    /// The connection ends with that code; the reason is for people.
-    Close(CloseCode, &'static str),
-}
-
 /// How a stream begins and goes on.
 pub struct Opening {
     /// What carries it.
@@ -141,6 +132,10 @@ pub struct Opening {
     pub keepalive: Option<Keepalive>,
     /// What it can be told.
     pub notices: Notices,
+    /// The dialect's side of a WebSocket; `None`: what the client says is ignored.
+    pub conversation: Option<Box<dyn Conversation>>,
+    /// It is closed with 1008 unless the client has shown within that time who it is ([`Effect::Become`]); `None`: it has.
+    pub identify_within: Option<Duration>,
 }
 
 /// A client protocol.
@@ -151,6 +146,24 @@ pub trait Dialect: Send + Sync {
     /// The paths of its streams. One that begins with `/:/` is also found behind any prefix (`/plex/:/…`), and its colons
     /// with an escape (`%3A`).
     fn stream_paths(&self) -> &'static [&'static str];
+
+    /// What may stand before its paths, as `/emby`. Its streams and endpoints are then also found in any case. `None`: its
+    /// paths are exact.
+    fn prefixes(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// Whether it takes every WebSocket that is asked for on a path nobody owns. Its `open` sees the path as it came.
+    fn takes_other_websockets(&self) -> bool {
+        false
+    }
+
+    /// Whether a request that shows no token opens a stream all the same, for nobody. Such a client sees nothing before it
+    /// has shown who it is.
+    fn admits_nobody(&self, request: &Request<'_>) -> bool {
+        let _ = request; // unless its protocol says otherwise, whoever comes says who he is
+        false
+    }
 
     /// How to use it, for the start page: HTML of our own, with nothing in it that depends on settings or users.
     fn guide(&self) -> &'static str;
@@ -184,29 +197,23 @@ pub trait Dialect: Send + Sync {
         (request.header)("user-agent").map(str::to_owned)
     }
 
-    /// Opens a stream for a principal. A request can only narrow what he may see.
+    /// Opens a stream for somebody. A request can only narrow what he may see.
     ///
     /// # Errors
     /// The answer to a request that opens none: a WebSocket's path asked for without one, for example.
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer>;
+    fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer>;
 
     /// Says no.
     fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused;
-
-    /// What a client says on its WebSocket. Pings and closes are answered without it.
-    fn receive(&self, message: Message<'_>) -> Effect {
-        let _ = message; // a dialect whose clients have nothing to say
-        Effect::Ignore
-    }
 
     /// Its plain endpoints.
     fn endpoints(&self) -> &'static [&'static Endpoint] {
         &[]
     }
 
-    /// Answers a call to one of them.
-    fn answer(&self, call: &Call<'_>) -> Reaction {
-        let _ = call; // a dialect without endpoints is never called
+    /// Answers a call to one of them. Connections that can be told by it whose they are go into `joins`.
+    fn answer(&self, call: &Call<'_>, joins: &mut Joins) -> Reaction {
+        let _ = (call, joins); // a dialect without endpoints is never called
         Reaction::Answer(Answer { status: 404, headers: Vec::new(), body: Bytes::new() })
     }
 }

@@ -18,7 +18,7 @@ use super::{
     paths,
 };
 use crate::{
-    access::{Asked, Authenticated, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
+    access::{Asked, Authenticated, Caller, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
     clock::Timestamp,
     connection::Details,
     dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Refused, Request},
@@ -232,7 +232,8 @@ impl Doorkeeper {
             };
             Outside::Refused(rejection, Refusal::Full)
         })?;
-        let mut opening = dialect.open(request, principal).map_err(Outside::Answered)?;
+        let caller = Caller { principal, credential: Some(credential.clone()), device: None };
+        let mut opening = dialect.open(request, &caller).map_err(Outside::Answered)?;
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {
             dialect: dialect.name(),

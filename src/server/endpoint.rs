@@ -1,7 +1,5 @@
 //! The dialects' plain endpoints as routes: who calls is found out here, what is answered is the dialect's business.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, HttpResponse, http, web};
 
 use super::{
@@ -10,8 +8,8 @@ use super::{
     mount::{header, plain, preflight, with_cors},
 };
 use crate::{
-    access::Principal,
-    dialect::{Call, Cancelled, Endpoint, Method, Reaction, Refusal, Refused, Request},
+    access::{Authenticated, Caller},
+    dialect::{Call, Callers, Cancelled, Endpoint, Method, Reaction, Refusal, Refused, Request},
     source::{RequestError, Taken},
 };
 
@@ -27,6 +25,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, doorkeeper: &Doorkeeper) {
         for (dialect, endpoint) in endpoints[at..].iter().filter(|(_, endpoint)| endpoint.path == path).copied() {
             let route = match endpoint.method {
                 Method::Get => web::get(),
+                Method::Post => web::post(),
                 Method::Delete => web::delete(),
             };
             resource = resource.route(route.to(move |request: HttpRequest, shared: web::Data<Shared>| async move {
@@ -51,7 +50,7 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
         address: caller::address(http, shared),
         secure: doorkeeper.is_secure(http.peer_addr(), header("x-forwarded-proto")),
     };
-    let caller = if endpoint.open {
+    let caller = if endpoint.callers == Callers::Anybody {
         None
     } else {
         match identified(shared, number, &request).await {
@@ -61,15 +60,17 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
             Err(Unidentified::Unavailable | Unidentified::Ask(_)) => return HttpResponse::ServiceUnavailable().finish(),
         }
     };
-    let id = http.match_info().get("id").unwrap_or_default();
-    match (dialect.answer(&Call { endpoint, request: &request, id, caller: caller.as_deref(), state: &shared.state }), &caller) {
+    let parts: Vec<String> = http.match_info().iter().map(|(_, part)| part.to_owned()).collect();
+    let call = Call { endpoint, request: &request, parts: &parts, body: &[], caller: caller.as_ref(), state: &shared.state };
+    match (dialect.answer(&call, &mut Vec::new()), &caller) {
         (Reaction::Answer(answer), _) => plain(answer),
-        (Reaction::Cancel(activity, says), Some(caller)) => plain(says(cancel(shared, &activity, caller).await)),
+        (Reaction::Cancel(activity, says), Some(caller)) => plain(says(cancel(shared, &activity, &caller.principal).await)),
+        (Reaction::Publish(..) | Reaction::LogIn(_) | Reaction::LogOut(_), _) => HttpResponse::NotImplemented().finish(),
         (Reaction::Cancel(..), None) => HttpResponse::Unauthorized().finish(), // nobody is no reason to stop anything
     }
 }
 
-async fn cancel(shared: &Shared, activity: &str, caller: &Principal) -> Cancelled {
+async fn cancel(shared: &Shared, activity: &str, caller: &crate::access::Principal) -> Cancelled {
     match shared.requests.cancel_activity(activity, caller).await {
         Ok(Taken::Obeyed | Taken::PassedOn) => Cancelled::Taken,
         Err(RequestError::Unknown) => Cancelled::Unknown,
@@ -87,7 +88,7 @@ fn refused(refused: Refused) -> HttpResponse {
 }
 
 /// Who calls, by the dialect's own credentials. Who may not open its streams learns nothing here either.
-async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Result<Arc<Principal>, Unidentified> {
+async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Result<Caller, Unidentified> {
     let doorkeeper = &shared.doorkeeper;
     let dialect = doorkeeper.dialect(number);
     let token = dialect.token(request);
@@ -97,6 +98,10 @@ async fn identified(shared: &Shared, number: usize, request: &Request<'_>) -> Re
         let answer = doorkeeper.ask(&Question::new(token, *asked)).await;
         identified = doorkeeper.identify(shown, request.address, Some(answer));
     }
-    let principal = identified?.principal;
-    if principal.may_open_streams() { Ok(principal) } else { Err(Unidentified::Unknown) }
+    let Authenticated { principal, credential, .. } = identified?;
+    if principal.may_open_streams() {
+        Ok(Caller { principal, credential: Some(credential), device: None })
+    } else {
+        Err(Unidentified::Unknown)
+    }
 }

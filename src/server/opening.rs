@@ -10,7 +10,7 @@ use crate::{
     connection::{Connection, Outlet},
     dialect::{Answer, Dialect, Transport},
     hub::{HubHandle, Join},
-    session::{InboundLimits, Session},
+    session::{Inbound, InboundLimits, Session},
     websocket::handshake::{self, Wanted},
 };
 
@@ -35,18 +35,20 @@ pub(super) fn not_a_handshake(wanted: &Wanted) -> Option<Answer> {
 
 /// The client joins its hub and gets a session; `None`: its rights have ended meanwhile.
 pub(super) fn begin(
-    admitted: Admitted,
+    mut admitted: Admitted,
     (outlet, head): (Outlet, Bytes),
     dialect: &Arc<dyn Dialect>,
     hub: &HubHandle,
     settings: SessionSettings,
 ) -> Option<Rc<Connection>> {
-    let transport = admitted.opening.transport;
+    let (transport, conversation) = (admitted.opening.transport, admitted.opening.conversation.take());
     let connection = hub.join(join(admitted, outlet, head))?;
     let (own, hub) = (Rc::clone(&connection), hub.clone());
     match transport {
         Transport::EventStream => Session::new(own, hub, settings.mailbox).start(),
-        Transport::WebSocket => Session::websocket(own, hub, settings.mailbox, Arc::clone(dialect), settings.inbound).start(),
+        Transport::WebSocket => {
+            Session::websocket(own, hub, settings.mailbox, Inbound::new(dialect.as_ref(), conversation, settings.inbound)).start()
+        }
     };
     Some(connection)
 }

@@ -6,7 +6,6 @@
 use std::{
     cell::RefCell,
     rc::Rc,
-    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use bytes::Bytes;
 
 use crate::{
     connection::{CloseReason, Connection},
-    dialect::{Dialect, Effect},
+    dialect::{Conversation, Dialect, Effect},
     hub::HubHandle,
     websocket::{
         CloseCode,
@@ -48,9 +47,10 @@ pub struct InboundLimits {
 }
 
 /// The receiving side of one WebSocket.
-pub(super) struct Inbound {
+pub struct Inbound {
     receiver: Receiver,
-    dialect: Arc<dyn Dialect>,
+    /// The dialect's side; `None`: what the client says is ignored.
+    conversation: Option<Box<dyn Conversation>>,
     per_minute: u32,
     minute: Instant,
     n_messages: u32,
@@ -66,10 +66,12 @@ struct Outcome {
 }
 
 impl Inbound {
-    pub(super) fn new(dialect: Arc<dyn Dialect>, limits: InboundLimits) -> Self {
+    /// The receiving side of a WebSocket of that dialect.
+    #[must_use]
+    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, limits: InboundLimits) -> Self {
         let message_bytes = limits.message.message_bytes.min(dialect.inbound_bytes());
         let receiver = Receiver::new(Limits { message_bytes, ..limits.message });
-        Self { receiver, dialect, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0 }
+        Self { receiver, conversation, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0 }
     }
 
     /// Reads what has come, unless replies still wait for the client to take them: whoever does not take them is not asked
@@ -98,7 +100,7 @@ impl Inbound {
     }
 
     fn receive(&mut self, bytes: &mut [u8], now: Instant) -> Outcome {
-        let Self { receiver, dialect, per_minute, minute, n_messages, n_controls } = self;
+        let Self { receiver, conversation, per_minute, minute, n_messages, n_controls } = self;
         if now.saturating_duration_since(*minute) >= MINUTE {
             (*minute, *n_messages, *n_controls) = (now, 0, 0);
         }
@@ -110,7 +112,7 @@ impl Inbound {
                 outcome.end(CloseReason::Misbehaved, frame::close(CloseCode::POLICY_VIOLATION, "too many messages in a minute"));
             }
             if outcome.end.is_none() {
-                outcome.take(said, dialect.as_ref());
+                outcome.take(said, conversation.as_deref_mut());
             }
         });
         if let Err(Violation { code, reason }) = result {
@@ -121,18 +123,26 @@ impl Inbound {
 }
 
 impl Outcome {
-    fn take(&mut self, said: Said<'_>, dialect: &dyn Dialect) {
+    fn take(&mut self, said: Said<'_>, conversation: Option<&mut (dyn Conversation + 'static)>) {
         match said {
             Said::Ping(payload) => self.replies.push(frame::pong(payload)),
             Said::Pong(_) => {} // any sign of life counts, whatever it carries
             Said::Close(code) => {
                 self.end(CloseReason::Gone, code.map_or_else(frame::close_without_code, |code| frame::close(code, "")));
             }
-            Said::Message(message) => match dialect.receive(message) {
-                Effect::Ignore => {}
-                Effect::Reply(frames) => self.replies.push(frames),
-                Effect::Close(code, reason) => self.end(CloseReason::Misbehaved, frame::close(code, reason)),
-            },
+            Said::Message(message) => {
+                for effect in conversation.map(|conversation| conversation.receive(message)).unwrap_or_default() {
+                    self.effect(effect);
+                }
+            }
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply(frames) => self.replies.push(frames),
+            Effect::Close(code, reason) => self.end(CloseReason::Misbehaved, frame::close(code, reason)),
+            Effect::Become(_) | Effect::Subscribe(_) | Effect::Unsubscribe(_) | Effect::Publish(_) => {}
         }
     }
 

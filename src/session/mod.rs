@@ -8,7 +8,6 @@ mod inbound;
 use std::{
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -16,14 +15,12 @@ use std::{
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
 use tokio::time::{Sleep, sleep};
 
-pub use inbound::InboundLimits;
+pub use inbound::{Inbound, InboundLimits};
 
 use crate::{
     connection::{Connection, Control},
-    dialect::Dialect,
     hub::HubHandle,
 };
-use inbound::Inbound;
 
 /// How long a client may take to close its side of a WebSocket after ours is closed.
 const LAST_READS: Duration = Duration::from_secs(2);
@@ -45,10 +42,10 @@ impl Session {
         Self { connection, hub, mailbox, inbound: None, finishing: false }
     }
 
-    /// A session whose client speaks WebSocket with that dialect.
+    /// A session whose client speaks WebSocket.
     #[must_use]
-    pub fn websocket(connection: Rc<Connection>, hub: HubHandle, mailbox: usize, dialect: Arc<dyn Dialect>, limits: InboundLimits) -> Self {
-        Self { connection, hub, mailbox, inbound: Some(Box::new(Inbound::new(dialect, limits))), finishing: false }
+    pub fn websocket(connection: Rc<Connection>, hub: HubHandle, mailbox: usize, inbound: Inbound) -> Self {
+        Self { connection, hub, mailbox, inbound: Some(Box::new(inbound)), finishing: false }
     }
 }
 

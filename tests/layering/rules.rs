@@ -19,10 +19,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("access", &["event", "config"]),
     ("state", &["event", "access"]),
     // A dialect is made from its own part of the settings (`[dialects.NAME]`); settings know dialects as data only.
-    ("dialect", &["event", "access", "state", "config"]),
+    ("topic", &["access"]),
+    ("dialect", &["event", "access", "state", "config", "topic"]),
     ("shard", &["event", "state"]),
     ("connection", &["event"]),
-    ("hub", &["connection", "event", "access", "state", "shard"]),
+    ("hub", &["connection", "event", "access", "state", "shard", "topic"]),
     ("source", &["shard", "event", "access", "state"]),
     ("session", &["hub", "connection", "dialect", "source", "event", "access", "state"]),
     ("backplane", &["event", "shard"]),

@@ -4,10 +4,10 @@ use std::{net::TcpStream, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fanfare::{
-    access::{Filter, Principal, RawNames},
+    access::{Caller, Filter, RawNames},
     app::{self, Publish},
     config::Settings,
-    dialect::{Answer, Dialect, Effect, Opening, Refusal, Refused, Request, Transport, websocket_goodbye},
+    dialect::{Answer, Conversation, Dialect, Effect, Opening, Refusal, Refused, Request, Transport, websocket_goodbye},
     event::{Envelope, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, MAX_FORMATS},
     frame::{Keepalive, Notices},
     websocket::{CloseCode, codec::Message, frame},
@@ -98,7 +98,8 @@ impl Dialect for Told {
         (request.header)("authorization").map(str::to_owned)
     }
 
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
+    fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer> {
+        let principal = Arc::clone(&caller.principal);
         assert_eq!(request.path, "/:/told/notifications");
         if !request.websocket {
             let why = vec![("why", "a WebSocket is spoken here".to_owned())];
@@ -121,6 +122,8 @@ impl Dialect for Told {
             greeting: bytes::Bytes::new(),
             keepalive: Some(Keepalive { interval: self.0.ping, frame: frame::ping(b""), silence: Some(self.0.silence) }),
             notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            conversation: Some(Box::new(Listens)),
+            identify_within: None,
         })
     }
 
@@ -130,11 +133,15 @@ impl Dialect for Told {
             _ => Refused::Answer(Answer { status: 401, headers: Vec::new(), body: Bytes::new() }),
         }
     }
+}
 
-    fn receive(&self, message: Message<'_>) -> Effect {
+struct Listens;
+
+impl Conversation for Listens {
+    fn receive(&mut self, message: Message<'_>) -> Vec<Effect> {
         match message {
-            Message::Text(text) => Effect::Reply(frame::text(&format!("you said {text}"))),
-            Message::Binary(_) => Effect::Ignore,
+            Message::Text(text) => vec![Effect::Reply(frame::text(&format!("you said {text}")))],
+            Message::Binary(_) => Vec::new(),
         }
     }
 }

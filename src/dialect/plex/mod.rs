@@ -27,11 +27,11 @@ use bytes::Bytes;
 
 use super::{
     About, Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport,
-    endpoint::{self, Call, Endpoint, Reaction},
+    endpoint::{self, Call, Endpoint, Joins, Reaction},
     retry, websocket_goodbye,
 };
 use crate::{
-    access::{Asked, Principal},
+    access::{Asked, Caller},
     clock::Timestamp,
     config,
     frame::{Goodbye, Keepalive, Notices, sse_comment},
@@ -114,7 +114,8 @@ impl Dialect for Plex {
         request::client(request).or_else(|| (request.header)("user-agent").map(str::to_owned))
     }
 
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
+    fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer> {
+        let principal = Arc::clone(&caller.principal);
         // Generated clients ask for the stream with a plain request to a WebSocket's path (wire notes, section 2).
         if !request.websocket && request.path != EVENT_SOURCE && refusal::named_stream_type(request).is_none() {
             return Err(refusal::no_websocket());
@@ -133,6 +134,8 @@ impl Dialect for Plex {
                 greeting: Bytes::from_static(SSE_PING),
                 keepalive: Some(Keepalive { interval, frame: Bytes::from_static(SSE_PING), silence: None }),
                 notices: Notices { gap: Some(gap), expiring: None, goodbye: Some(goodbye) },
+                conversation: None,
+                identify_within: None,
             },
             Form::WebSocket => Opening {
                 transport: Transport::WebSocket,
@@ -143,6 +146,8 @@ impl Dialect for Plex {
                 keepalive: Some(Keepalive { interval, frame: self.websocket_ping.clone(), silence: Some(2 * interval) }),
                 // Every message is a notification to these clients, and some stop at one they do not know.
                 notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+                conversation: None,
+                identify_within: None,
             },
         })
     }
@@ -155,7 +160,7 @@ impl Dialect for Plex {
         if self.rest { &rest::ENDPOINTS } else { &[] }
     }
 
-    fn answer(&self, call: &Call<'_>) -> Reaction {
+    fn answer(&self, call: &Call<'_>, _: &mut Joins) -> Reaction {
         rest::answer(call, &self.identity, self.formats.sections)
     }
 }
@@ -183,7 +188,7 @@ mod tests {
         let header = |_: &str| None;
         let path = "/:/websockets/notifications";
         let request = Request { path, query: "", header: &header, peer: None, address: None, secure: false, websocket: true };
-        let [one, other] = [(), ()].map(|()| plex.open(&request, Arc::default()).unwrap_or_else(|answer| panic!("{answer:?}")));
+        let [one, other] = [(), ()].map(|()| plex.open(&request, &Caller::default()).unwrap_or_else(|answer| panic!("{answer:?}")));
         let ping = |opening: &Opening| opening.keepalive.as_ref().expect("a ping").frame.as_ptr();
         assert_eq!(ping(&one), ping(&other));
         assert!(std::ptr::addr_eq(one.formats.full, other.formats.full) && std::ptr::addr_eq(one.formats.abridged, other.formats.abridged));

@@ -8,7 +8,7 @@ use super::{
     Answer, Request,
     container::Element,
     encode::{DIALECT, activity_object, playing_item, shown_uuid, transcode_item},
-    endpoint::{Call, Cancelled, Endpoint, Method, Reaction},
+    endpoint::{Call, Callers, Cancelled, Endpoint, Method, Reaction},
     sections::Sections,
     types::{NoticeType, types_in},
 };
@@ -18,11 +18,11 @@ use crate::{
     state::State,
 };
 
-static ROOT: Endpoint = Endpoint { method: Method::Get, path: "/", open: false };
-static IDENTITY: Endpoint = Endpoint { method: Method::Get, path: "/identity", open: true };
-static ACTIVITIES: Endpoint = Endpoint { method: Method::Get, path: "/activities", open: false };
-static SESSIONS: Endpoint = Endpoint { method: Method::Get, path: "/status/sessions", open: false };
-static CANCEL: Endpoint = Endpoint { method: Method::Delete, path: "/activities/{id}", open: false };
+static ROOT: Endpoint = Endpoint { method: Method::Get, path: "/", callers: Callers::Known };
+static IDENTITY: Endpoint = Endpoint { method: Method::Get, path: "/identity", callers: Callers::Anybody };
+static ACTIVITIES: Endpoint = Endpoint { method: Method::Get, path: "/activities", callers: Callers::Known };
+static SESSIONS: Endpoint = Endpoint { method: Method::Get, path: "/status/sessions", callers: Callers::Known };
+static CANCEL: Endpoint = Endpoint { method: Method::Delete, path: "/activities/{id}", callers: Callers::Known };
 
 /// Every endpoint.
 pub(super) static ENDPOINTS: [&Endpoint; 5] = [&ROOT, &IDENTITY, &ACTIVITIES, &CANCEL, &SESSIONS];
@@ -43,12 +43,12 @@ pub(super) fn answer(call: &Call<'_>, identity: &Identity, sections: &Sections) 
     if *call.endpoint == IDENTITY {
         return Reaction::Answer(who(identity).answer(json));
     }
-    let Some(caller) = call.caller else { return Reaction::Answer(super::refusal::unauthorised()) };
+    let Some(caller) = call.caller.map(|caller| caller.principal.as_ref()) else { return Reaction::Answer(super::refusal::unauthorised()) };
     if *call.endpoint == ACTIVITIES {
         return Reaction::Answer(activities(caller, call.state, sections).answer(json));
     }
     if *call.endpoint == CANCEL {
-        return cancel(call.id, caller, call.state);
+        return cancel(call.parts.first().map_or("", String::as_str), caller, call.state);
     }
     if *call.endpoint == SESSIONS {
         return Reaction::Answer(sessions(caller, call.state, sections).answer(json));

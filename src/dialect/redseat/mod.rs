@@ -21,7 +21,7 @@ pub use encode::{DEFAULT_KINDS, Spelling, formats};
 
 use super::{Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport, retry};
 use crate::{
-    access::Principal,
+    access::Caller,
     clock::Timestamp,
     config,
     frame::{Goodbye, Keepalive, Notices, sse_comment, sse_event},
@@ -72,7 +72,8 @@ impl Dialect for RedSeat {
         true
     }
 
-    fn open(&self, request: &Request<'_>, principal: Arc<Principal>) -> Result<Opening, Answer> {
+    fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer> {
+        let principal = Arc::clone(&caller.principal);
         let wanted = request::Wanted::read(Query(request.query), self.spelling);
         Ok(Opening {
             transport: Transport::EventStream,
@@ -86,6 +87,8 @@ impl Dialect for RedSeat {
             headers: refusal::stream_headers(),
             greeting: Bytes::new(),
             keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(b":ping\n"), silence: None }),
+            conversation: None,
+            identify_within: None,
         })
     }
 

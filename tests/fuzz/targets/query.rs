@@ -1,9 +1,7 @@
 //! What a client asks for: any query is read, bounded, as a browser would have meant it, and can only narrow.
 
-use std::sync::Arc;
-
 use fanfare::{
-    access::{Principal, RawNames},
+    access::{Caller, RawNames},
     config,
     dialect::{Dialect, Query, Refusal, Refused, Request, redseat::RedSeat},
 };
@@ -21,9 +19,9 @@ pub(super) fn target(data: &[u8]) {
     let header = |name: &str| (name == "authorization" && !header.is_empty()).then_some(header);
     let request = Request { path: "/sse", websocket: false, query, header: &header, peer: None, address: None, secure: false };
     token_is_as_shown(&redseat, &request);
-    let principal = Arc::new(Principal::default());
-    let Ok(opening) = redseat.open(&request, Arc::clone(&principal)) else { panic!("a stream is never refused for its query") };
-    assert_eq!(opening.filter.principal, principal, "a request changes nobody's rights");
+    let caller = Caller::default();
+    let Ok(opening) = redseat.open(&request, &caller) else { panic!("a stream is never refused for its query") };
+    assert_eq!(opening.filter.principal, caller.principal, "a request changes nobody's rights");
     if let Some(libraries) = &opening.filter.libraries {
         assert!(libraries.len() <= MAX_NAMED && libraries.is_sorted(), "{libraries:?}");
         let asked = by_the_book(query, "libraries").unwrap_or_default();
