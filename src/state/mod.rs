@@ -79,6 +79,8 @@ impl State {
             | EventKind::Server
             | EventKind::Message
             | EventKind::User
+            | EventKind::Notification
+            | EventKind::RemoteControl
             | EventKind::Presence
             | EventKind::Request
             | EventKind::Raw => {}
