@@ -34,7 +34,7 @@ use crate::{
     metrics::MAX_DIALECTS,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
-    state::IdKeeper,
+    state::{IdKeeper, State},
 };
 use parts::Parts;
 use server_id::ServerIdError;
@@ -93,6 +93,7 @@ pub struct App {
     run_token: Secret,
     store: Option<Arc<Store>>,
     dialects: Vec<Arc<dyn Dialect>>,
+    state: Arc<State>,
 }
 
 impl App {
@@ -110,9 +111,17 @@ impl App {
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
-        let about = About { name: &settings.server.name, id: &server_id, libraries: &settings.libraries };
+        let state = Arc::new(State::default());
+        let about = About {
+            name: &settings.server.name,
+            id: &server_id,
+            libraries: &settings.libraries,
+            users: &settings.users,
+            port: listener.local_addr()?.port(),
+            state: &state,
+        };
         let dialects = dialect::all(&settings.dialects, &about);
-        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store, dialects })
+        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store, dialects, state })
     }
 
     /// Speaks further dialects beside those of the settings.
@@ -151,11 +160,11 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, state, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
-        let parts = Parts::new(&settings, directory, roll_call);
+        let parts = Parts::new(&settings, directory, state, roll_call);
         let shared = parts.shared(&settings, dialects, store.clone());
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
         let metrics = server::start_metrics(metrics_listener, &shared, parts::server_settings(&settings))?;

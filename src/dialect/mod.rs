@@ -24,9 +24,10 @@ pub use query::Query;
 
 use crate::{
     access::{Asked, Caller, Filter},
-    config::{Dialects, Library},
+    config::{Dialects, Library, User},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
+    state::State,
     websocket::{CloseCode, frame},
 };
 
@@ -52,6 +53,12 @@ pub struct About<'a> {
     pub id: &'a str,
     /// The configured libraries.
     pub libraries: &'a [Library],
+    /// The configured users.
+    pub users: &'a [User],
+    /// The port clients come in on.
+    pub port: u16,
+    /// What is going on, for what is told without a call: conversations and topics.
+    pub state: &'a Arc<State>,
 }
 
 /// What a dialect learns of a request.
