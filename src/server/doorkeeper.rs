@@ -21,7 +21,7 @@ use crate::{
     access::{Asked, Authenticated, Caller, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
     clock::Timestamp,
     connection::Details,
-    dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Refused, Request},
+    dialect::{Answer, Dialect, Opening, Refusal, Refused, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
 };
 
@@ -158,9 +158,9 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
-    /// Every plain endpoint, with its dialect's number.
-    pub(super) fn endpoints(&self) -> impl Iterator<Item = (usize, &'static Endpoint)> + '_ {
-        self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.endpoints().iter().map(move |endpoint| (number, *endpoint)))
+    /// The dialects with their numbers.
+    pub(super) fn dialects(&self) -> impl Iterator<Item = (usize, &dyn Dialect)> {
+        self.dialects.iter().map(AsRef::as_ref).enumerate()
     }
 
     /// The dialects' names, in their order.

@@ -11,6 +11,7 @@ mod drain;
 mod endpoint;
 mod front_door;
 pub mod head;
+mod matcher;
 mod mount;
 mod opening;
 mod ops;

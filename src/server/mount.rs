@@ -50,9 +50,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         )
         .configure(api::routes)
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
-        .configure(|config| endpoint::routes(config, &shared.doorkeeper))
         .configure(ops::health_routes)
-        .configure(|config| streams(config, shared));
+        .configure(|config| streams(config, shared))
+        .configure(|config| endpoint::routes(config, &shared.doorkeeper));
 }
 
 /// Every stream endpoint, and behind any prefix those that are found there.

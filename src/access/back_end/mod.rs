@@ -53,6 +53,8 @@ pub enum Asked {
     Callback,
     /// `dialects.plex.server`, about tokens of that server's own clients.
     PlexServer,
+    /// `dialects.mediabrowser.server`, likewise.
+    MediaBrowserServer,
 }
 
 /// Everybody who may be asked.
@@ -77,6 +79,7 @@ impl BackEnds {
         match which {
             Asked::Callback => self.callback.as_ref(),
             Asked::PlexServer => self.plex_server.as_ref(),
+            Asked::MediaBrowserServer => None,
         }
     }
 
