@@ -5,6 +5,7 @@
 
 mod conversation;
 mod endpoint;
+pub mod mediabrowser;
 pub mod plex;
 mod query;
 pub mod redseat;
@@ -40,6 +41,9 @@ pub fn all(settings: &Dialects, about: &About<'_>) -> Vec<Arc<dyn Dialect>> {
     }
     if settings.plex.enabled {
         dialects.push(Arc::new(plex::Plex::new(&settings.plex, about)));
+    }
+    if settings.mediabrowser.enabled {
+        dialects.push(Arc::new(mediabrowser::MediaBrowser::new(&settings.mediabrowser, about)));
     }
     dialects
 }
