@@ -1,12 +1,14 @@
 //! What is going on now, folded from events by the shards and read by hubs and dialects.
 //!
 //! After a gap a session is sent the present state of what it may see, so that a missed end does not leave it wrong
-//! for ever. Nobody but the shards writes here. Everything is bounded in number and bytes, and every envelope carries
+//! for ever. Nobody but the shards writes here, but for what clients say of their devices. Everything is bounded in number and bytes, and every envelope carries
 //! its shard and order, so that a reader can tell what it has already had. Knows no session and no dialect.
 
 mod activities;
 mod derived_ids;
+pub mod devices;
 mod id_keeper;
+mod items;
 mod log_tail;
 mod owners_file;
 mod playing;
@@ -23,8 +25,10 @@ use std::{
 use crate::event::{Envelope, EventKind, KindSet};
 use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
+use devices::Devices;
 pub use id_keeper::IdKeeper;
 use id_keeper::Notebook;
+pub use items::{Item, Items};
 use log_tail::LogTail;
 pub use owners_file::owners_file;
 use playing::{Playing, Transcodes};
@@ -40,6 +44,8 @@ pub struct State {
     playing: Playing,
     transcodes: Transcodes,
     log_tail: LogTail,
+    devices: Arc<Devices>,
+    items: Items,
     /// Where accepted events are left for whoever keeps ids, while somebody does.
     notebook: OnceLock<Notebook>,
 }
@@ -54,7 +60,11 @@ impl State {
             EventKind::Scan => self.scans.fold(envelope),
             EventKind::UploadProgress | EventKind::ConvertProgress => self.progress.fold(envelope),
             EventKind::Activity => self.activities.fold(envelope),
-            EventKind::Playback => self.playing.fold(envelope),
+            EventKind::Playback => {
+                self.playing.fold(envelope);
+                self.devices.fold(envelope);
+            }
+            EventKind::User => self.devices.fold(envelope),
             EventKind::Transcode => self.transcodes.fold(envelope),
             EventKind::Log => self.log_tail.fold(envelope),
             // Nothing that lasts: who missed one of these learns it by asking the media server. All named, so that a new
@@ -78,7 +88,6 @@ impl State {
             | EventKind::BackgroundQueue
             | EventKind::Server
             | EventKind::Message
-            | EventKind::User
             | EventKind::Notification
             | EventKind::RemoteControl
             | EventKind::Presence
@@ -127,6 +136,18 @@ impl State {
         let mut running = Vec::new();
         self.transcodes.running(Instant::now(), &wanted, &mut running);
         by_age(running)
+    }
+
+    /// The sessions of clients' devices.
+    #[must_use]
+    pub fn devices(&self) -> &Arc<Devices> {
+        &self.devices
+    }
+
+    /// The items that events told of.
+    #[must_use]
+    pub fn items(&self) -> &Items {
+        &self.items
     }
 
     /// The latest log lines, oldest first.

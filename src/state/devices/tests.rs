@@ -1,0 +1,1 @@
+//! Sessions of devices, on a time of their own.
