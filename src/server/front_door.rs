@@ -51,7 +51,7 @@ thread_local! {
 }
 
 /// What the door itself is set up with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct DoorSettings {
     /// How long the first bytes may take (`limits.head`), the TLS handshake before them included.
     pub(super) head: Duration,
@@ -124,7 +124,7 @@ where
 
     fn new_service(&self, (): ()) -> Self::Future {
         let worker = Worker::of_this_thread(&self.crew);
-        let (doorkeeper, settings, tls) = (Arc::clone(&self.doorkeeper), self.settings, self.tls.clone());
+        let (doorkeeper, settings, tls) = (Arc::clone(&self.doorkeeper), Rc::new(self.settings.clone()), self.tls.clone());
         let http = self.http.new_service(());
         Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, tls, worker }) })
     }
@@ -134,7 +134,7 @@ where
 pub(super) struct Door<S> {
     http: Rc<S>,
     doorkeeper: Arc<Doorkeeper>,
-    settings: DoorSettings,
+    settings: Rc<DoorSettings>,
     tls: Option<Arc<Tls>>,
     worker: Worker,
 }
@@ -166,7 +166,7 @@ where
 
     fn call(&self, socket: TcpStream) -> Self::Future {
         let (http, doorkeeper, settings, worker) =
-            (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
+            (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), Rc::clone(&self.settings), self.worker.clone());
         let tls = self.tls.clone();
         Box::pin(async move {
             let opened = timeout(settings.head, open(socket, tls, &doorkeeper)).await;
@@ -186,7 +186,7 @@ where
                     return served.await.map(drop);
                 }
                 Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
-                Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), settings),
+                Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), &settings),
             }
             Ok(())
         })
@@ -251,7 +251,7 @@ fn start_session(
     transport: Transport,
     (admitted, accept): (Admitted, Option<String>),
     door: (&Doorkeeper, &Worker),
-    settings: DoorSettings,
+    settings: &DoorSettings,
 ) {
     let (doorkeeper, worker) = door;
     let outlet = match transport.into_outlet(settings.socket) {
@@ -268,7 +268,7 @@ fn start_session(
     };
     let dialect = doorkeeper.dialect(admitted.dialect);
     // Where the rights have ended meanwhile there is nothing left to say.
-    let _ = opening::begin(admitted, (outlet, head), dialect, worker.hub(), settings.session);
+    let _ = opening::begin(admitted, (outlet, head), dialect, worker.hub(), &settings.session);
 }
 
 /// Says no: with an answer, or on a WebSocket that is closed as it opens.

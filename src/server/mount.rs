@@ -24,9 +24,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Shared, api, caller,
     doorkeeper::{Admitted, Decision},
-    endpoint,
-    opening::{self, SessionSettings},
-    ops, paths, publish, start_page,
+    endpoint, opening, ops, paths, publish, start_page,
     worker::Worker,
 };
 use crate::{
@@ -119,8 +117,7 @@ fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared
     }
     let body = Rc::new(body);
     let (outlet, dialect) = (Outlet::body(Rc::clone(&body)), shared.doorkeeper.dialect(admitted.dialect));
-    let settings = SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound };
-    let connection = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), settings)?;
+    let connection = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), &shared.session_settings())?;
     Some(response.body(StreamBody { body, connection, hub: worker.hub().clone() }))
 }
 

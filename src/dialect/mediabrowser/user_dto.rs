@@ -1,6 +1,5 @@
 //! `UserDto`: a user as its clients read one (wire notes on MediaBrowser, section 5.7).
 
-use super::values;
 use crate::event::json::{ObjectWriter, quote};
 
 /// What is told of a user.
@@ -62,7 +61,7 @@ impl Rights {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::values, *};
 
     #[test]
     fn a_user_is_whole_json_with_and_without_rights() {
