@@ -18,7 +18,10 @@ mod scans;
 
 use std::{
     io,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -44,6 +47,10 @@ pub struct State {
     playing: Playing,
     transcodes: Transcodes,
     log_tail: LogTail,
+    /// Rises with every event of a scan or an activity.
+    tasks: AtomicU64,
+    /// Rises with every line of the log.
+    logged: AtomicU64,
     devices: Arc<Devices>,
     items: Items,
     /// Where accepted events are left for whoever keeps ids, while somebody does.
@@ -57,16 +64,25 @@ impl State {
             notebook.take(envelope);
         }
         match envelope.kind() {
-            EventKind::Scan => self.scans.fold(envelope),
+            EventKind::Scan => {
+                self.scans.fold(envelope);
+                self.tasks.fetch_add(1, Ordering::Release);
+            }
             EventKind::UploadProgress | EventKind::ConvertProgress => self.progress.fold(envelope),
-            EventKind::Activity => self.activities.fold(envelope),
+            EventKind::Activity => {
+                self.activities.fold(envelope);
+                self.tasks.fetch_add(1, Ordering::Release);
+            }
             EventKind::Playback => {
                 self.playing.fold(envelope);
                 self.devices.fold(envelope);
             }
             EventKind::User => self.devices.fold(envelope),
             EventKind::Transcode => self.transcodes.fold(envelope),
-            EventKind::Log => self.log_tail.fold(envelope),
+            EventKind::Log => {
+                self.log_tail.fold(envelope);
+                self.logged.fetch_add(1, Ordering::Release);
+            }
             // Nothing that lasts: who missed one of these learns it by asking the media server. All named, so that a new
             // kind has to be thought about.
             EventKind::Library
@@ -148,6 +164,18 @@ impl State {
     #[must_use]
     pub fn items(&self) -> &Items {
         &self.items
+    }
+
+    /// Rises when something of a scan or an activity was told.
+    #[must_use]
+    pub fn tasks_version(&self) -> u64 {
+        self.tasks.load(Ordering::Acquire)
+    }
+
+    /// Rises when a line was logged.
+    #[must_use]
+    pub fn log_version(&self) -> u64 {
+        self.logged.load(Ordering::Acquire)
     }
 
     /// The latest log lines, oldest first.

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::super::{Query, Request};
 use crate::access::Device;
 
-/// The longest text of a device that is kept, in characters; the rest is cut off.
+/// The longest text of a device that is kept, in bytes, as of every id; the rest is cut off.
 const MAX_TEXT: usize = 128;
 
 /// The headers its clients set.
@@ -124,7 +124,9 @@ fn begins_field(text: &str) -> bool {
 /// field of `Identity`, so nothing is done about it here: the two are compared whole.
 fn shown(value: &str) -> String {
     let odd = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    value.trim().chars().filter(|c| !odd(*c)).take(MAX_TEXT).collect()
+    let mut text: String = value.trim().chars().filter(|c| !odd(*c)).take(MAX_TEXT).collect();
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text
 }
 
 /// A device as `Identity` names it: `client|device id|version[|device name]`; `None` with fewer than three parts.

@@ -19,6 +19,8 @@ use super::{
     task::{Task, TaskState},
 };
 use crate::event::{Action, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ServerState, json::quote};
+pub(super) use control::known_command as is_general_command;
+pub(super) use playback::STARTED;
 
 /// The dialect's name in `dialects.NAME` and in raw events.
 pub(super) const DIALECT: &str = "mediabrowser";

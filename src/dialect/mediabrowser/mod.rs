@@ -16,6 +16,7 @@
 //!   {"MessageType":"Identity","Data":"client|device|version"} ─►  whose device is that? it becomes his
 //! ```
 
+mod check_in;
 mod conversation;
 mod credentials;
 mod encode;
@@ -24,7 +25,12 @@ mod item;
 mod libraries;
 mod message;
 mod refusal;
+mod report;
+mod rest;
+mod server;
+mod session_info;
 mod task;
+mod topics;
 mod user_dto;
 mod values;
 
@@ -32,7 +38,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{About, Answer, Conversation, Dialect, Opening, Refusal, Refused, Request, Transport};
+use super::{About, Answer, Call, Conversation, Dialect, Endpoint, Joins, Opening, Reaction, Refusal, Refused, Request, Transport};
 use crate::{
     access::{Asked, Caller},
     config,
@@ -41,9 +47,10 @@ use crate::{
 };
 use conversation::Talk;
 use credentials::Shown;
-use encode::{DIALECT, Formats};
+use encode::DIALECT;
 use generation::Generation;
-use libraries::Place;
+use server::Server;
+use topics::Topics;
 
 /// The path where clients may come without a token, as document 004 has it.
 const WITHOUT_TOKEN: &str = "/mediabrowser";
@@ -62,9 +69,8 @@ const INBOUND_BYTES: usize = 256 * 1024;
 
 /// The dialect, as the settings have it.
 pub struct MediaBrowser {
-    settings: config::MediaBrowser,
-    /// How events are written to its sessions.
-    formats: &'static Formats,
+    server: Arc<Server>,
+    topics: Arc<Topics>,
     /// The frame of [`PING`], which all sessions share.
     ping: Bytes,
 }
@@ -73,15 +79,12 @@ impl MediaBrowser {
     /// The dialect of these settings.
     #[must_use]
     pub fn new(settings: &config::MediaBrowser, about: &About<'_>) -> Self {
-        Self {
-            settings: settings.clone(),
-            formats: Formats::of(Place::new(about.id, about.name, about.libraries)),
-            ping: frame::ping(PING),
-        }
+        let server = Server::new(settings, about);
+        Self { topics: Arc::new(Topics::new(&server)), server, ping: frame::ping(PING) }
     }
 
     fn shown(&self, request: &Request<'_>) -> Shown {
-        Shown::read(request, self.settings.legacy_credentials)
+        Shown::read(request, self.server.settings.legacy_credentials)
     }
 
     /// Which generation asks for a socket there.
@@ -117,7 +120,10 @@ impl Dialect for MediaBrowser {
 
     fn admits_nobody(&self, request: &Request<'_>) -> bool {
         let path = request.path.trim_end_matches('/');
-        self.settings.identity && request.websocket && path.eq_ignore_ascii_case(WITHOUT_TOKEN) && self.shown(request).token.is_none()
+        self.server.settings.identity
+            && request.websocket
+            && path.eq_ignore_ascii_case(WITHOUT_TOKEN)
+            && self.shown(request).token.is_none()
     }
 
     fn guide(&self) -> &'static str {
@@ -137,7 +143,7 @@ impl Dialect for MediaBrowser {
     }
 
     fn asks(&self) -> Asked {
-        if self.settings.server.is_some() { Asked::MediaBrowserServer } else { Asked::Callback }
+        if self.server.settings.server.is_some() { Asked::MediaBrowserServer } else { Asked::Callback }
     }
 
     fn client(&self, request: &Request<'_>) -> Option<String> {
@@ -157,12 +163,13 @@ impl Dialect for MediaBrowser {
         let is_nobody = generation == Generation::Identity;
         let principal = Arc::clone(&caller.principal);
         let filter = if is_nobody { Generation::nothing(principal) } else { generation.filter(principal) };
-        let interval = self.settings.ping_interval;
-        let conversation: Box<dyn Conversation> = Box::new(Talk {});
+        let interval = self.server.settings.ping_interval;
+        let opened = (!is_nobody).then(|| (caller.clone(), self.server.device(&self.shown(request), caller)));
+        let conversation: Box<dyn Conversation> = Box::new(Talk::new((&self.server, &self.topics), generation, request.address, opened));
         Ok(Opening {
             transport: Transport::WebSocket,
             filter,
-            formats: self.formats.pair(generation),
+            formats: self.server.formats.pair(generation),
             headers: Vec::new(),
             // Some clients ask for nothing before they have been told something; those of document 004 do not know it.
             greeting: if is_nobody { Bytes::new() } else { message::message("ForceKeepAlive", Some(message::KEEP_ALIVE_SECONDS)) },
@@ -175,6 +182,14 @@ impl Dialect for MediaBrowser {
 
     fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused {
         refusal::refused(request, refusal)
+    }
+
+    fn endpoints(&self) -> &'static [&'static Endpoint] {
+        if self.server.settings.rest { rest::endpoints() } else { &[] }
+    }
+
+    fn answer(&self, call: &Call<'_>, joins: &mut Joins) -> Reaction {
+        rest::answer(call, &self.server, joins)
     }
 }
 

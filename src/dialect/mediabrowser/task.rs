@@ -99,7 +99,8 @@ impl<'a> Task<'a> {
         Some(out)
     }
 
-    /// `TaskInfo`. `with_progress`: progress is for administrators of the library, the rest for its readers (event map, section 3).
+    /// `TaskInfo`. `with_progress`: progress and errors are for administrators of the library, the rest for its
+    /// readers (event map, section 3).
     pub(super) fn info(&self, began: Timestamp, told: &Envelope, with_progress: bool) -> String {
         let mut out = String::with_capacity(384);
         let mut info = ObjectWriter::open(&mut out);
@@ -109,7 +110,8 @@ impl<'a> Task<'a> {
             info.field("CurrentProgressPercentage", &format!("{progress:?}"));
         }
         info.field("Id", &quote(&self.id));
-        if let Some(result) = self.result(began, told.accepted) {
+        let seen = Self { error: self.error.filter(|_| with_progress), name: self.name.clone(), id: self.id.clone(), ..*self };
+        if let Some(result) = seen.result(began, told.accepted) {
             info.field("LastExecutionResult", &result);
         }
         info.field("Triggers", "[]").field("Description", "\"\"").field("Category", &quote(self.category));

@@ -77,6 +77,11 @@ pub(super) fn is_known(control: &RemoteControl, generation: Generation) -> bool 
     }
 }
 
+/// The spelling of a known command that is written in any case.
+pub(in super::super) fn known_command(name: &str) -> Option<&'static str> {
+    GENERAL.into_iter().chain([SET_PLAYBACK_ORDER]).find(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// A message for people.
 pub(super) fn put_message(message: &Message, event: &Event, generation: Generation, out: &mut BytesMut) {
     let header = message.header.as_deref().unwrap_or(HEADER);
