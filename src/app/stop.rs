@@ -1,5 +1,5 @@
-//! The stop, in its order: not ready → nobody let in → sources ended → changes summed up → what was accepted flushed → clients sent away over
-//! the window → workers.
+//! The stop, in its order: not ready → nobody let in → sources ended → changes summed up → what was accepted flushed → clients
+//! sent away over the window → workers.
 //!
 //! Every step has an end in time, so the whole has one: the window, and a small rest.
 
