@@ -164,3 +164,60 @@ fn one_connection_too_many_of_its_user_is_closed_when_it_turns_out_to_be_his() {
     assert_eq!(second.next().code(), 1013);
     second.expect_end();
 }
+
+#[test]
+fn a_free_path_is_found_in_any_case_and_behind_its_prefixes_and_other_websockets_are_taken_as_they_come() {
+    for way in WAYS {
+        let server = server(way);
+        for (path, named) in [
+            ("/talks", "/talks"),
+            ("/Talks?a=b", "/talks"),
+            ("/EMBY/talks", "/talks"),
+            ("/mediabrowser/TALKS", "/talks"),
+            ("/", "/"),
+            ("/?DeviceID=1", "/"),
+            ("/embywebsocket", "/embywebsocket"),
+            ("/other/Talks", "/other/Talks"),
+            ("/emby/", "/emby/"),
+            ("/%3A/a%20b", "/%3A/a%20b"),
+        ] {
+            let mut client = open(&server, way, &client::handshake(path, TOKEN));
+            say(&mut client, "where");
+            assert_eq!(client.next(), Frame::text(named), "{way:?} {path}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_websocket_or_the_engines_own_is_not_taken() {
+    let server = server(Way::FrontDoor);
+    let plain = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: fanfare\r\nAuthorization: {TOKEN}\r\n\r\n");
+    let whole = client::handshake("/elsewhere", TOKEN);
+    for way in [Way::FrontDoor, Way::KeptAlive] {
+        for (request, status) in [
+            (plain("/elsewhere"), 404),
+            (plain("/emby/Talks"), 400),
+            (client::handshake("/api/connections", TOKEN), 401), // by the engine: its tokens are `Bearer`
+            (client::handshake("/healthz", TOKEN), 200),
+            (whole.replace("Version: 13", "Version: 12"), 426),
+            (whole.replace(client::KEY, "bm90IGEga2V5"), 400),
+            (whole.replace(TOKEN, "nobodys-token-at-all"), 403),
+        ] {
+            let head = Client::ask(&server, way, &request).1;
+            assert!(head.starts_with(&format!("http/1.1 {status} ")), "{way:?}: {head} to {request}");
+        }
+    }
+}
+
+#[test]
+fn every_answer_says_what_time_it_is() {
+    let server = server(Way::FrontDoor);
+    for way in [Way::FrontDoor, Way::KeptAlive] {
+        for request in [client::handshake("/talks", TOKEN), client::handshake("/talks", ""), client::handshake("/", TOKEN)] {
+            let head = Client::ask(&server, way, &request).1;
+            assert_eq!(head.matches("\r\ndate: ").count(), 1, "{way:?}: {head}");
+            let date = head.split("\r\ndate: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a date");
+            assert!(date.ends_with(" gmt") && date.len() == 29, "{date}");
+        }
+    }
+}

@@ -3,12 +3,13 @@
 //! | a client says | and |
 //! |---|---|
 //! | `whoami` | is told its user, or `nobody` |
+//! | `where` | is told the path it came to |
 //! | `echo TEXT` | is told the text |
 //! | `publish TEXT` | has a message published |
 //! | `identity NAME` | is whoever called `GET /talks/as/NAME`, or becomes it when he calls |
 //! | `leave` | is closed with 4001 |
 //!
-//! As it opens it is told the id of its connection.
+//! As it opens it is told the id of its connection. WebSockets are taken on any path.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -51,6 +52,14 @@ impl Dialect for Talks {
         &["/talks", "/talks/nobody"]
     }
 
+    fn prefixes(&self) -> Option<&'static [&'static str]> {
+        Some(&["/emby", "/mediabrowser"])
+    }
+
+    fn takes_other_websockets(&self) -> bool {
+        true
+    }
+
     fn admits_nobody(&self, request: &Request<'_>) -> bool {
         request.path == "/talks/nobody"
     }
@@ -75,7 +84,12 @@ impl Dialect for Talks {
             greeting: frame::text("hello"),
             keepalive: None,
             notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
-            conversation: Some(Box::new(Talk { identities: Arc::clone(&self.identities), own: None, principal: None })),
+            conversation: Some(Box::new(Talk {
+                identities: Arc::clone(&self.identities),
+                path: request.path.to_owned(),
+                own: None,
+                principal: None,
+            })),
             identify_within: caller.credential.is_none().then_some(Duration::from_secs(1)),
         })
     }
@@ -121,6 +135,7 @@ fn standing(caller: &Caller) -> Standing {
 
 struct Talk {
     identities: Arc<Mutex<Identities>>,
+    path: String,
     own: Option<ConnectionId>,
     principal: Option<Arc<Principal>>,
 }
@@ -155,6 +170,7 @@ impl Conversation for Talk {
                 let user = self.principal.as_ref().and_then(|principal| principal.user.as_ref());
                 Effect::Reply(frame::text(user.map_or("nobody", |user| user.as_str())))
             }
+            "where" => Effect::Reply(frame::text(&self.path)),
             "echo" => Effect::Reply(frame::text(rest)),
             "publish" => {
                 let event = Event::parse(EventKind::Message, &format!(r#"{{"text":"{rest}"}}"#)).expect("a message");
