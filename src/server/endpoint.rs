@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, http, web};
 use super::{
     Doorkeeper, Shared, caller,
     doorkeeper::{Question, Unidentified},
+    joins::hand_joins,
     mount::{header, plain, preflight, with_cors},
 };
 use crate::{
@@ -62,7 +63,10 @@ async fn answer(http: &HttpRequest, shared: &Shared, number: usize, endpoint: &'
     };
     let parts: Vec<String> = http.match_info().iter().map(|(_, part)| part.to_owned()).collect();
     let call = Call { endpoint, request: &request, parts: &parts, body: &[], caller: caller.as_ref(), state: &shared.state };
-    match (dialect.answer(&call, &mut Vec::new()), &caller) {
+    let mut joins = Vec::new();
+    let reaction = dialect.answer(&call, &mut joins);
+    hand_joins(shared, joins);
+    match (reaction, &caller) {
         (Reaction::Answer(answer), _) => plain(answer),
         (Reaction::Cancel(activity, says), Some(caller)) => plain(says(cancel(shared, &activity, &caller.principal).await)),
         (Reaction::Publish(..) | Reaction::LogIn(_) | Reaction::LogOut(_), _) => HttpResponse::NotImplemented().finish(),

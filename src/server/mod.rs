@@ -11,6 +11,7 @@ mod drain;
 mod endpoint;
 mod front_door;
 pub mod head;
+mod joins;
 mod mount;
 mod opening;
 mod ops;
@@ -120,6 +121,10 @@ impl Shared {
         self.ready.load(Ordering::Relaxed) && !self.doorkeeper.is_draining() && self.stalled_hubs.load(Ordering::Relaxed) == 0
     }
 
+    fn session_settings(&self) -> SessionSettings {
+        SessionSettings { mailbox: self.session_mailbox, inbound: self.inbound, publisher: self.publisher.clone() }
+    }
+
     fn render_metrics(&self) -> String {
         (self.render)()
     }
@@ -192,11 +197,7 @@ pub fn start(
             FrontDoor {
                 http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
-                settings: DoorSettings {
-                    head: settings.head,
-                    socket: settings.socket,
-                    session: SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound },
-                },
+                settings: DoorSettings { head: settings.head, socket: settings.socket, session: shared.session_settings() },
                 tls: tls.clone(),
                 crew: Arc::clone(&crew),
             }
