@@ -4,6 +4,7 @@
 //! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
 
 mod departures;
+mod digests;
 mod embed;
 mod engine;
 mod folders;
@@ -30,6 +31,7 @@ use crate::{
     access::{Directory, OpenError, PrincipalStore, Secret},
     config::Settings,
     dialect::{self, About, Dialect},
+    digest::Digester,
     id::UserId,
     metrics::MAX_DIALECTS,
     server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
@@ -178,11 +180,13 @@ impl App {
         let _ = shared.hubs.set(hubs);
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
         let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
+        let digests = digests::start(&settings, &shared, &parts.crew().state)?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, ids, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
+        let drain_window = settings.server.drain_window;
+        Ok(Running { shared, folders, ids, digests, handles, engine, parts, watchdogs, listener: kept, drain_window })
     }
 }
 
@@ -191,6 +195,7 @@ pub struct Running {
     shared: Arc<Shared>,
     folders: Vec<FolderHandle>,
     ids: Option<IdKeeper>,
+    digests: Option<Digester>,
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,

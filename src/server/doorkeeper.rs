@@ -153,10 +153,24 @@ impl Doorkeeper {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The stream endpoint that a path, undecoded, leads to: the number of its dialect, and its path as that names it.
-    pub(super) fn endpoint_at(&self, path: &str) -> Option<(usize, &'static str)> {
+    /// The stream endpoint that a path, undecoded, leads to: the number of its dialect, and its path as that names it. A
+    /// WebSocket may be taken on a path that nobody owns; that is named as it came.
+    pub(super) fn stream_at<'p>(&self, path: &'p str, is_websocket: bool) -> Option<(usize, &'p str)> {
         let decoded = paths::with_colons(path);
-        self.stream_paths().find(|(_, known)| paths::leads_to(&decoded, known))
+        let exact = self.stream_paths().find(|(_, known)| paths::leads_to(&decoded, known));
+        exact.or_else(|| self.free_stream_at(path)).or_else(|| {
+            let taker = || self.dialects.iter().position(|dialect| dialect.takes_other_websockets());
+            let is_free = is_websocket && !paths::is_the_engines(path);
+            is_free.then(taker).flatten().map(|taker| (taker, path))
+        })
+    }
+
+    fn free_stream_at(&self, path: &str) -> Option<(usize, &'static str)> {
+        self.dialects.iter().enumerate().find_map(|(number, dialect)| {
+            let prefixes = dialect.prefixes()?;
+            let known = dialect.stream_paths().iter().find(|known| paths::leads_freely_to(path, known, prefixes))?;
+            Some((number, *known))
+        })
     }
 
     /// The dialect of that number.
@@ -165,7 +179,7 @@ impl Doorkeeper {
     }
 
     /// Every stream endpoint, with its dialect's number.
-    pub(super) fn stream_paths(&self) -> impl Iterator<Item = (usize, &'static str)> + '_ {
+    fn stream_paths(&self) -> impl Iterator<Item = (usize, &'static str)> + '_ {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 

@@ -13,10 +13,10 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use actix_http::Protocol;
+use actix_http::{Protocol, header::HttpDate};
 use actix_service::{Service, ServiceFactory};
 use bytes::{Buf, Bytes};
 use tokio::{
@@ -221,13 +221,13 @@ async fn first_bytes(transport: &mut Transport, doorkeeper: &Doorkeeper, peer: O
 
 fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: Option<Identity>) -> Came {
     head::read(bytes, |head| {
-        let (dialect, path) = doorkeeper.endpoint_at(head.path)?;
         let header = |name: &str| head.header(name);
         let accept = match handshake::wanted(&header, &|name, word| head.lists(name, word)) {
             Wanted::WebSocket { accept } => Some(accept),
             Wanted::Nothing => None,
             Wanted::OtherVersion | Wanted::Malformed => return None, // odd
         };
+        let (dialect, path) = doorkeeper.stream_at(head.path, accept.is_some())?;
         let request = Request {
             path,
             websocket: accept.is_some(),
@@ -289,7 +289,7 @@ async fn refuse(mut transport: Transport, refused: Refused, accept: Option<Strin
 }
 
 fn switching_head(accept: &str, headers: &[(&'static str, String)]) -> Bytes {
-    let mut head = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
+    let mut head = format!("HTTP/1.1 101 Switching Protocols\r\ndate: {}\r\n", date());
     put_headers(&mut head, [("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept)]);
     put_headers(&mut head, headers.iter().map(|(name, value)| (*name, value.as_str())));
     head.push_str("\r\n");
@@ -298,13 +298,18 @@ fn switching_head(accept: &str, headers: &[(&'static str, String)]) -> Bytes {
 
 fn response_head(status: u16, headers: &[(&'static str, String)], content_length: Option<usize>) -> Bytes {
     let reason = actix_http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
-    let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
+    let mut head = format!("HTTP/1.1 {status} {reason}\r\ndate: {}\r\n", date());
     put_headers(&mut head, headers.iter().map(|(name, value)| (*name, value.as_str())));
     if let Some(length) = content_length {
         head.push_str(&format!("content-length: {length}\r\n"));
     }
     head.push_str("connection: close\r\n\r\n");
     head.into()
+}
+
+/// As the HTTP server writes it.
+fn date() -> HttpDate {
+    SystemTime::now().into()
 }
 
 fn put_headers<'h>(head: &mut String, headers: impl IntoIterator<Item = (&'h str, &'h str)>) {

@@ -56,7 +56,12 @@ impl Talk {
 
     /// Tells the conversation whose the connection is, if that is news.
     pub(super) fn know(&mut self, connection: &Connection, hub: &HubHandle) {
-        let Some(principal) = hub.principal(connection) else { return };
+        if let Some(principal) = hub.principal(connection) {
+            self.tell(principal);
+        }
+    }
+
+    fn tell(&mut self, principal: Arc<Principal>) {
         if !self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &principal)) {
             self.conversation.know(&principal);
             self.known = Some(principal);
@@ -64,7 +69,13 @@ impl Talk {
     }
 
     pub(super) fn receive(&mut self, message: Message<'_>) -> Vec<Effect> {
-        self.conversation.receive(message)
+        let effects = self.conversation.receive(message);
+        for effect in &effects {
+            if let Effect::Become(standing) = effect {
+                self.tell(Arc::clone(&standing.filter.principal)); // what comes in the same read is already his
+            }
+        }
+        effects
     }
 
     pub(super) fn is_publishing(&self) -> bool {

@@ -63,6 +63,16 @@ impl Items {
         self.table.write().put(shown, item);
     }
 
+    /// Remembers only where an item is, unless more is known.
+    pub fn remember_place(&self, shown: &str, id: &str, library: &LibraryId) {
+        let Some(key) = key(shown) else { return };
+        let is_known = |remembered: &Remembered| remembered.namesakes.iter().any(|item| item.library == *library);
+        let mut table = self.table.write();
+        if !table.items.get(&key).is_some_and(is_known) {
+            table.put(key, Item { id: id.into(), library: library.clone(), name: None, kind: None });
+        }
+    }
+
     /// Forgets the one of that library.
     pub fn forget(&self, shown: &str, library: &LibraryId) {
         let Some(shown) = key(shown) else { return };

@@ -7,6 +7,7 @@
 mod activities;
 mod derived_ids;
 pub mod devices;
+mod follower;
 mod id_keeper;
 mod items;
 mod log_tail;
@@ -29,6 +30,8 @@ use crate::event::{Envelope, EventKind, KindSet};
 use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
 use devices::Devices;
+use follower::Tap;
+pub use follower::{Follower, Missed, Waker};
 pub use id_keeper::IdKeeper;
 use id_keeper::Notebook;
 pub use items::{Item, Items};
@@ -55,6 +58,8 @@ pub struct State {
     items: Items,
     /// Where accepted events are left for whoever keeps ids, while somebody does.
     notebook: OnceLock<Notebook>,
+    /// Where some are left for whoever sums them up.
+    tap: OnceLock<Tap>,
 }
 
 impl State {
@@ -62,6 +67,9 @@ impl State {
     pub fn fold(&self, envelope: &Arc<Envelope>) {
         if let Some(notebook) = self.notebook.get() {
             notebook.take(envelope);
+        }
+        if let Some(tap) = self.tap.get() {
+            tap.take(envelope);
         }
         match envelope.kind() {
             EventKind::Scan => {
@@ -121,6 +129,14 @@ impl State {
         let (keeper, notebook) = IdKeeper::start(ids, dialects)?;
         let _ = self.notebook.set(notebook);
         Ok(keeper)
+    }
+
+    /// From now on leaves accepted events of these kinds in a queue for whoever reads it. There is one: only the first call's is
+    /// filled.
+    pub fn follow(&self, kinds: KindSet) -> (Follower, Waker) {
+        let (tap, follower, waker) = follower::follow(kinds);
+        let _ = self.tap.set(tap);
+        (follower, waker)
     }
 
     /// The latest envelopes of everything of these kinds under way, and of what ended within the last minute, as far as they

@@ -23,8 +23,8 @@ use crate::{
 /// bounded by themselves.
 const SESSIONS: usize = 16_384;
 const SESSIONS_PER_USER: usize = 64;
-/// Bytes that all sessions together may hold.
-const BYTES: usize = 64 << 20;
+/// Bytes that all sessions together may hold before those without a WebSocket are let go.
+const BYTES: usize = 256 << 20;
 /// How long a session without a WebSocket is remembered when nothing is heard of it.
 const IDLE: Duration = Duration::from_secs(12 * 3600);
 /// Who says nothing for that long of what he plays does not play it any more (wire notes on MediaBrowser, section 7).
@@ -48,6 +48,8 @@ pub(super) struct Table {
     sockets: HashMap<ConnectionId, SessionId>,
     /// WebSockets of nobody that wait for an authenticated request from their address.
     waiting: HashMap<IpAddr, Vec<(ConnectionId, Identity)>>,
+    /// Sessions without a WebSocket.
+    idle: HashSet<SessionId>,
     /// Sessions that play something.
     playing: HashSet<SessionId>,
     ended: VecDeque<SessionId>,
@@ -132,6 +134,7 @@ impl Table {
         }
         unlist(&mut self.of_device, &entry.of_device, session);
         self.playing.remove(&session);
+        self.idle.remove(&session);
         if self.ended.len() >= ENDED {
             self.ended.pop_front();
         }
@@ -243,8 +246,8 @@ impl Table {
     /// Lets go of sessions nothing was heard of for long, and of credentials that can let nobody in any more.
     pub(super) fn tidy(&mut self, now: Moment) {
         self.tick(now);
-        let is_old = |entry: &Entry| entry.sockets.is_empty() && now.since(entry.active.instant) >= IDLE;
-        let old: Vec<_> = self.sessions.iter().filter(|(_, entry)| is_old(entry)).map(|(id, _)| *id).collect();
+        let is_old = |session: &SessionId| self.sessions.get(session).is_some_and(|entry| now.since(entry.active.instant) >= IDLE);
+        let old: Vec<_> = self.idle.iter().copied().filter(is_old).collect();
         for session in old {
             self.end(session);
         }
@@ -258,10 +261,11 @@ impl Table {
         let user = seen.caller.principal.user.as_ref();
         let session = SessionId::of(seen.device, user);
         if !self.sessions.contains_key(&session) {
-            self.make_room(user, now);
+            self.make_room(user);
             let entry = Entry::new(seen, now);
             self.n_bytes += entry.n_bytes();
             self.sessions.insert(session, entry);
+            self.idle.insert(session);
             self.of_device.entry(SessionId::of(seen.device, None)).or_default().push(session);
             if let Some(user) = user {
                 self.of_user.entry(user.clone()).or_default().push(session);
@@ -300,6 +304,7 @@ impl Table {
             }
             None => {}
         }
+        self.idle.remove(&session);
         self.edit(session, |entry| entry.sockets.push((connection, now.instant)));
     }
 
@@ -335,26 +340,23 @@ impl Table {
 
     /// Lets go until one session more fits: of the user's and then of everybody's, those without a WebSocket that were silent
     /// for longest.
-    fn make_room(&mut self, user: Option<&UserId>, now: Moment) {
-        let of_user = user.and_then(|user| self.of_user.get(user)).map_or(0, Vec::len);
-        if of_user >= SESSIONS_PER_USER
-            && let Some(victim) = self.most_idle(|entry| entry.user.as_ref() == user)
+    fn make_room(&mut self, user: Option<&UserId>) {
+        let own = user.and_then(|user| self.of_user.get(user)).map_or(&[][..], Vec::as_slice);
+        if own.len() >= SESSIONS_PER_USER
+            && let Some(victim) = self.most_idle(own)
         {
             self.end(victim);
         }
-        if self.sessions.len() < SESSIONS && self.n_bytes < BYTES {
-            return;
-        }
-        self.tidy(now);
-        while self.sessions.len() >= SESSIONS || self.n_bytes >= BYTES {
-            let Some(victim) = self.most_idle(|_| true) else { return };
+        while self.idle.len() >= SESSIONS || self.n_bytes >= BYTES {
+            let Some(victim) = self.most_idle(&self.idle) else { return };
             self.end(victim);
         }
     }
 
-    fn most_idle(&self, wanted: impl Fn(&Entry) -> bool) -> Option<SessionId> {
-        let without_socket = self.sessions.iter().filter(|(_, entry)| entry.sockets.is_empty() && wanted(entry));
-        without_socket.min_by_key(|(id, entry)| (entry.active.instant, **id)).map(|(id, _)| *id)
+    fn most_idle<'s>(&self, sessions: impl IntoIterator<Item = &'s SessionId>) -> Option<SessionId> {
+        let idle = sessions.into_iter().filter(|session| self.idle.contains(session));
+        let idle = idle.filter_map(|session| Some((self.sessions.get(session)?.active.instant, *session)));
+        idle.min().map(|(_, session)| session)
     }
 
     /// Changes a session, and says so. `false`: there is none.
@@ -372,6 +374,19 @@ impl Table {
         if let Some(entry) = self.sessions.get(&session) {
             self.versions.rise_for(entry.users());
         }
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    /// Nothing is left of sessions that have ended.
+    pub(super) fn expect_empty(&self) {
+        let lists = (self.of_user.len(), self.of_device.len(), self.sockets.len(), self.waiting.len(), self.playing.len());
+        assert_eq!((self.sessions.len(), self.idle.len(), self.n_bytes, lists), (0, 0, 0, (0, 0, 0, 0, 0)));
     }
 }
 
