@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     error::Invalid,
+    password::PasswordHash,
     rights::{LibraryRights, PublishRights},
     secret::{Secret, TokenHash},
 };
@@ -24,8 +25,8 @@ pub struct User {
     pub libraries: LibraryRights,
     /// The user's token, from `token` or `token_sha256`. Default none: the user comes in by other means.
     pub token: Option<TokenHash>,
-    /// An argon2id hash of the password, for dialects with a login. Default none.
-    pub password_hash: Option<Secret>,
+    /// An argon2id hash of the password, for protocols with a log-in. Default none: the user cannot log in.
+    pub password_hash: Option<PasswordHash>,
     /// Whether items marked explicit are shown, for dialects that know such a right. Default: left to the dialect.
     pub explicit: Option<bool>,
     /// Only items with one of these tags are shown, for dialects that know such a right. Default: all.
@@ -96,9 +97,8 @@ pub(super) fn users(raw: Vec<RawUser>) -> Result<Vec<User>, Invalid> {
             return Err(Invalid::new(format!("{key}.id"), format!("{:?} is already the id of users[{first}]", raw.id)));
         }
         let token = one_token(&key, raw.token, raw.token_sha256)?;
-        if raw.password_hash.as_ref().is_some_and(|hash| !hash.expose().starts_with("$argon2id$")) {
-            return Err(Invalid::new(format!("{key}.password_hash"), "must be an argon2id hash, which starts with $argon2id$"));
-        }
+        let password_hash = raw.password_hash.map(PasswordHash::read).transpose();
+        let password_hash = password_hash.map_err(|reason| Invalid::new(format!("{key}.password_hash"), reason))?;
         let name = raw.name.unwrap_or_else(|| raw.id.as_str().to_owned());
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(Invalid::new(format!("{key}.name"), "must not be empty or contain control characters"));
@@ -109,7 +109,7 @@ pub(super) fn users(raw: Vec<RawUser>) -> Result<Vec<User>, Invalid> {
             admin: raw.admin,
             libraries: raw.libraries,
             token,
-            password_hash: raw.password_hash,
+            password_hash,
             explicit: raw.explicit,
             tags: raw.tags,
             disabled: raw.disabled,

@@ -415,7 +415,7 @@ mod tests {
             [[users]]
             id = "bob"
             token = "canary-one"
-            password_hash = "$argon2id$canary"
+            password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE"
             [[tokens]]
             token = "canary-two"
             publish = { types = ["raw"], libraries = ["b", "a"] }
@@ -434,7 +434,10 @@ mod tests {
         assert!(refused.contains("token_sha256: must be a SHA-256"), "{refused}");
         let [one, two, three] = digests;
         let text = text.replace("?…", "?key=canary").replace("secret = \"…\"", "secret = \"canary-secret-canary-secret-canary\"");
-        let filled = text.replace("password_hash = \"…\"", "password_hash = \"$argon2id$canary\"");
+        let filled = text.replace(
+            "password_hash = \"…\"",
+            "password_hash = \"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE\"",
+        );
         let filled = filled.replacen('…', &one, 1).replacen('…', &two, 1).replacen('…', &three, 1);
         assert_eq!(Settings::parse(&filled).expect(&filled), settings);
     }

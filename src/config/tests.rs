@@ -74,7 +74,7 @@ fn people_and_libraries_are_read_in_every_form() {
         libraries = { films = "read", music = "admin" }
         explicit = false
         tags = ["child"]
-        password_hash = "$argon2id$v=19$abc"
+        password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE"
         [[users]]
         id = "eve"
         admin = true

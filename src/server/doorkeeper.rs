@@ -232,7 +232,7 @@ impl Doorkeeper {
             };
             Outside::Refused(rejection, Refusal::Full)
         })?;
-        let caller = Caller { principal, credential: Some(credential.clone()), device: None };
+        let caller = Caller { principal, credential: Some(credential.clone()), device: credential.device().cloned() };
         let mut opening = dialect.open(request, &caller).map_err(Outside::Answered)?;
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {

@@ -10,7 +10,9 @@ mod doorkeeper;
 mod drain;
 mod endpoint;
 mod front_door;
+mod guesses;
 pub mod head;
+mod log_in;
 mod matcher;
 mod mount;
 mod opening;
@@ -19,6 +21,7 @@ mod origin;
 mod paths;
 mod patience;
 mod publish;
+mod rights;
 mod start_page;
 mod tls;
 mod transport;
@@ -46,6 +49,7 @@ use tokio::net::TcpStream;
 pub use actix_server::ServerHandle;
 pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use drain::{Drain, refuse_connections};
+pub use log_in::LogIns;
 pub use ops::Render;
 pub use tls::{Tls, TlsError};
 pub use worker::{Crew, HubAddress};
@@ -77,6 +81,8 @@ pub struct Shared {
     pub publisher: Publisher,
     /// What clients ask the media server to do.
     pub requests: Requests,
+    /// Who logs in.
+    pub log_ins: LogIns,
     /// What is refused on the way in.
     pub publish_metrics: Arc<PublishMetrics>,
     /// How large an event may be.
