@@ -1,11 +1,12 @@
 //! `[[users]]` and `[[tokens]]`: who is known, by what, and with which rights.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
     error::Invalid,
+    library::check_ids,
     password::PasswordHash,
     rights::{LibraryRights, PublishRights},
     secret::{Secret, TokenHash},
@@ -33,6 +34,9 @@ pub struct User {
     pub tags: Option<Vec<String>>,
     /// Refused wherever the user comes in. Default false.
     pub disabled: bool,
+    /// The user's ids in other protocols, `{ mediabrowser = "…" }`: what that protocol's clients and servers call him. Default
+    /// none: the id itself where it has the protocol's form, else one derived from it.
+    pub ids: BTreeMap<String, String>,
 }
 
 /// One of `[[tokens]]`: a further token of a user, or an API key.
@@ -70,6 +74,8 @@ pub(super) struct RawUser {
     tags: Option<Vec<String>>,
     #[serde(default)]
     disabled: bool,
+    #[serde(default)]
+    ids: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +109,12 @@ pub(super) fn users(raw: Vec<RawUser>) -> Result<Vec<User>, Invalid> {
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(Invalid::new(format!("{key}.name"), "must not be empty or contain control characters"));
         }
+        check_ids(&format!("{key}.ids"), &raw.ids)?;
+        for (dialect, own) in &raw.ids {
+            if let Some(first) = users.iter().position(|other| other.ids.get(dialect) == Some(own)) {
+                return Err(Invalid::new(format!("{key}.ids.{dialect}"), format!("is already the id of users[{first}]")));
+            }
+        }
         users.push(User {
             id: raw.id,
             name,
@@ -113,6 +125,7 @@ pub(super) fn users(raw: Vec<RawUser>) -> Result<Vec<User>, Invalid> {
             explicit: raw.explicit,
             tags: raw.tags,
             disabled: raw.disabled,
+            ids: raw.ids,
         });
     }
     Ok(users)
