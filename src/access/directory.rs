@@ -21,7 +21,9 @@ use super::{
     changes::{ChangeQueue, Changes},
     connections::{Admitted, ConnectionCounts, ConnectionGuard, TooManyConnections},
     credential::{Grant, Held, Origin},
+    issued::IssuedTokens,
     jwt::{self, KeyError, Verified, Verifier},
+    log_in::{self, Passwords},
     people::{ConfiguredUsers, People},
     store::{Changed, ChangedUsers, PrincipalStore, StoreError},
     token::{self, NoRandomness, TokenHash, TokenTable},
@@ -125,9 +127,11 @@ pub struct Directory {
     /// The tokens of the settings and of the run; they never go.
     table: TokenTable<Arc<Held>>,
     entries: Vec<Arc<Held>>,
+    pub(super) passwords: Passwords,
+    pub(super) issued: IssuedTokens,
     jwt: Option<Verifier>,
     /// What is in force. Never held while anything is waited for.
-    people: Arc<Mutex<People>>,
+    pub(super) people: Arc<Mutex<People>>,
     back_ends: BackEnds,
     changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
@@ -154,6 +158,8 @@ impl Directory {
             table.insert(hash, Arc::clone(&held));
             entries.push(held);
         }
+        let passwords = Passwords::new(settings);
+        let issued = log_in::open(&store, &passwords, &mut people)?;
         let people = Arc::new(Mutex::new(people));
         let changes = Arc::<ChangeQueue>::default();
         if let Some(jwt) = &jwt {
@@ -165,6 +171,8 @@ impl Directory {
             configured,
             table,
             entries,
+            passwords,
+            issued,
             jwt,
             back_ends: BackEnds::open(settings, &people, &changes),
             people,
@@ -185,6 +193,9 @@ impl Directory {
         }
         if let Some(held) = self.table.find(token) {
             return self.admit_token(held);
+        }
+        if let Some(held) = self.issued.find(token) {
+            return self.admit_token(&held);
         }
         match (&self.jwt, self.back_ends.get(asked)) {
             // What these keys must have signed is nobody else's to judge: a token that ended does not get a second chance.
@@ -340,6 +351,10 @@ impl Directory {
         edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
         let epoch = self.put_in_force(user, next.clone());
+        let (own, before) = (&next[user], changed.get(user));
+        if own.deleted || own.revoked_at != before.and_then(|before| before.revoked_at) {
+            self.issued.end_all(user);
+        }
         *changed = next;
         Ok(RightsChanged { user: user.clone(), epoch, known_before })
     }
@@ -355,7 +370,7 @@ impl Directory {
         let mut people = self.people.lock();
         people.change(changed);
         let mut all = self.tokens_of(user);
-        all.extend(people.of_user(user));
+        all.extend(people.of_user(user).into_iter().chain(self.issued.of_user(user)));
         for held in all {
             let now = people.resolve(&held.hash, held.origin, &held.grant());
             held.stand(now);

@@ -11,9 +11,12 @@ mod denied;
 mod directory;
 #[cfg(test)]
 mod directory_tests;
+mod file;
 mod filter;
 mod granted;
+mod issued;
 mod jwt;
+mod log_in;
 #[cfg(test)]
 mod matrix_tests;
 mod people;
@@ -32,6 +35,7 @@ pub use denied::Denied;
 pub use directory::{Authenticated, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
 pub use filter::{Filter, RawNames};
 pub use jwt::KeyError;
+pub use log_in::{LoggedIn, NotLoggedIn};
 pub use principal::Principal;
 pub use store::{PrincipalStore, StoreError};
 pub use token::TokenHash;

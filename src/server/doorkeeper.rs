@@ -280,7 +280,8 @@ impl Doorkeeper {
             return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
         }
         let admitted = self.directory.admit(principal.user.as_ref(), request.address.map(network)).map_err(Outside::full)?;
-        Ok((Caller { principal, credential: Some(credential), device: None }, admitted.guard))
+        let device = credential.device().cloned();
+        Ok((Caller { principal, credential: Some(credential), device }, admitted.guard))
     }
 
     /// The token a request shows, in its dialect's places for one or in a cookie where that counts.

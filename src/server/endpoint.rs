@@ -9,12 +9,13 @@ use super::{
     Doorkeeper, Shared, caller,
     doorkeeper::{Question, Unidentified},
     joins::hand_joins,
+    log_in,
     matcher::{Found, Matcher, allowed, name},
     mount::{header, plain, preflight, with_cors},
     publish::{problem, read_body},
 };
 use crate::{
-    access::{Authenticated, Caller, Principal},
+    access::{Caller, Principal},
     dialect::{Call, Callers, Cancelled, Endpoint, Joins, Method, Reaction, Refusal, Refused, Request},
     event::{Audience, Event},
     shard::Submission,
@@ -86,7 +87,11 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
         (Reaction::Answer(answer), _) => plain(answer),
         (Reaction::Publish(events, answer), _) => publish(shared, events).await.map_or_else(|busy| busy, |()| plain(answer)),
         (Reaction::Cancel(activity, says), Some(caller)) => plain(says(cancel(shared, &activity, &caller.principal).await)),
-        (Reaction::LogIn(_) | Reaction::LogOut(_), _) => HttpResponse::NotImplemented().finish(),
+        (Reaction::LogIn(log_in), _) => plain(log_in::log_in(shared, *log_in, request.address).await),
+        (Reaction::LogOut(answer), caller) => {
+            log_in::log_out(shared, caller.as_ref()).await;
+            plain(answer)
+        }
         (Reaction::Cancel(..), None) => HttpResponse::Unauthorized().finish(), // nobody is no reason to stop anything
     }
 }
@@ -109,11 +114,8 @@ async fn identified(shared: &Shared, number: usize, request: &Request<'_>, calle
         let answer = doorkeeper.ask(&Question::new(token, *asked)).await;
         identified = doorkeeper.identify(shown, request.address, Some(answer));
     }
-    let Authenticated { principal, credential, .. } = identified?;
-    if !principal.may_open_streams() {
-        return Err(Unidentified::Unknown);
-    }
-    Ok(Some(Caller { principal, credential: Some(credential), device: None }))
+    let authenticated = identified?;
+    if authenticated.principal.may_open_streams() { Ok(Some(authenticated.into_caller())) } else { Err(Unidentified::Unknown) }
 }
 
 /// The body of a call that has one.

@@ -10,8 +10,10 @@ mod doorkeeper;
 mod drain;
 mod endpoint;
 mod front_door;
+mod guesses;
 pub mod head;
 mod joins;
+mod log_in;
 mod matcher;
 mod mount;
 mod opening;
@@ -20,6 +22,7 @@ mod origin;
 mod paths;
 mod patience;
 mod publish;
+mod rights;
 mod start_page;
 mod tls;
 mod transport;
@@ -47,6 +50,7 @@ use tokio::net::TcpStream;
 pub use actix_server::ServerHandle;
 pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use drain::{Drain, refuse_connections};
+pub use log_in::LogIns;
 pub use ops::Render;
 pub use tls::{Tls, TlsError};
 pub use worker::{Crew, HubAddress};
@@ -78,6 +82,8 @@ pub struct Shared {
     pub publisher: Publisher,
     /// What clients ask the media server to do.
     pub requests: Requests,
+    /// Who logs in.
+    pub log_ins: LogIns,
     /// What is refused on the way in.
     pub publish_metrics: Arc<PublishMetrics>,
     /// How large an event may be.

@@ -90,7 +90,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The route's paths with something in the places of its names.
 fn concrete() -> Vec<String> {
-    routes_in_the_source().iter().map(|route| route.replace("{user}", "reader").replace("{id}", "lib1")).collect()
+    let part = |part: &str| match part {
+        "{user}" => "reader".to_owned(),
+        part if part.starts_with('{') => "lib1".to_owned(),
+        part => part.to_owned(),
+    };
+    routes_in_the_source().iter().map(|route| route.split('/').map(part).collect::<Vec<_>>().join("/")).collect()
 }
 
 /// Ways to write a path that some server somewhere takes for it.
