@@ -53,7 +53,7 @@ pub(super) fn events(
         // Too much to be shown is not shown; that it is played counts all the same.
         let _ = server.devices().check_in(session.id, check_in, now);
     }
-    let playback = playback(&session, (&user, server.user_name(&user)), &item, (moment, report.paused), (position, duration))?;
+    let playback = playback(&session, (&user, server.place().user_name(&user)), &item, (moment, report.paused), (position, duration))?;
     let mut events = vec![playback];
     events.extend(progress(&user, &item, (moment, report.position_ms), (position, duration), now));
     Ok(events

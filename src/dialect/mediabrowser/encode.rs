@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 
 use super::{
     generation::Generation,
-    libraries::Place,
     message::put,
+    place::Place,
     task::{Task, TaskState},
 };
 use crate::event::{Action, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ServerState, json::quote};
@@ -172,8 +172,8 @@ impl Format {
             },
             Event::User(change) => people::put_user(change, event, self.place, out),
             Event::Message(message) => control::put_message(message, event, self.generation, out),
-            Event::Notification(notification) => people::put_notifications(notification, out),
-            Event::RemoteControl(control) => control::put_control(control, event, self.generation, out),
+            Event::Notification(notification) => people::put_notifications(notification, self.place, out),
+            Event::RemoteControl(control) => control::put_control(control, event, (self.generation, self.place), out),
             Event::Scan(_) | Event::Activity(_) => self.put_task(envelope, out),
             Event::Playback(playback) => playback::put_playback(playback, envelope, self.place, out),
             Event::Raw(raw) => put(out, &raw.name, Some(&raw.payload)),

@@ -36,59 +36,46 @@ struct Asked<'a, 'c> {
     now: Moment,
 }
 
-const fn endpoint(method: Method, path: &'static str, callers: Callers) -> Endpoint {
-    Endpoint { method, path, callers }
-}
-
-const fn get(path: &'static str, callers: Callers) -> Endpoint {
-    endpoint(Method::Get, path, callers)
-}
-
-const fn post(path: &'static str) -> Endpoint {
-    endpoint(Method::Post, path, Callers::Known)
-}
-
-const fn delete(path: &'static str) -> Endpoint {
-    endpoint(Method::Delete, path, Callers::Known)
-}
-
 static ROUTES: [(Endpoint, Handler); 36] = [
-    (get("/System/Info/Public", Callers::Anybody), info::public),
-    (get("/System/Info", Callers::KnownOrNot), info::system),
-    (get("/System/Ping", Callers::Anybody), info::ping),
-    (endpoint(Method::Post, "/System/Ping", Callers::Anybody), info::ping),
-    (get("/GetUTCTime", Callers::Anybody), info::time),
-    (endpoint(Method::Post, "/Users/AuthenticateByName", Callers::Anybody), account::log_in),
-    (get("/Users/Public", Callers::Anybody), account::public),
-    (get("/Users/Me", Callers::Known), account::me),
-    (get("/Users/{id}", Callers::Known), account::user),
-    (post("/Sessions/Logout"), account::log_out),
-    (get("/Sessions", Callers::Known), sessions::list),
-    (post("/Sessions/Capabilities"), sessions::capabilities),
-    (post("/Sessions/Capabilities/Full"), sessions::full_capabilities),
-    (post("/Sessions/Viewing"), sessions::own_viewing),
-    (post("/Sessions/Playing"), playing::started),
-    (post("/Sessions/Playing/Progress"), playing::progress),
-    (post("/Sessions/Playing/Stopped"), playing::stopped),
-    (post("/Sessions/Playing/Ping"), playing::still),
-    (post("/Users/{user}/PlayingItems/{item}"), playing::item_started),
-    (post("/Users/{user}/PlayingItems/{item}/Progress"), playing::item_progress),
-    (delete("/Users/{user}/PlayingItems/{item}"), playing::item_stopped),
-    (post("/Users/{user}/PlayingItems/{item}/Delete"), playing::item_stopped),
-    (post("/Sessions/{id}/Viewing"), control::viewing),
-    (post("/Sessions/{id}/Playing"), control::play),
-    (post("/Sessions/{id}/Playing/{command}"), control::playstate),
-    (post("/Sessions/{id}/System/{command}"), control::named),
-    (post("/Sessions/{id}/Command"), control::command),
-    (post("/Sessions/{id}/Command/{command}"), control::named),
-    (post("/Sessions/{id}/Message"), control::message),
-    (post("/Sessions/{id}/User/{user}"), sessions::add_user),
-    (post("/Sessions/{id}/Users/{user}"), sessions::add_user),
-    (delete("/Sessions/{id}/User/{user}"), sessions::remove_user),
-    (delete("/Sessions/{id}/Users/{user}"), sessions::remove_user),
-    (post("/Sessions/{id}/User/{user}/Delete"), sessions::remove_user),
-    (post("/Sessions/{id}/Users/{user}/Delete"), sessions::remove_user),
-    (endpoint(Method::Get, "/Sessions/{id}", Callers::Known), sessions::one),
+    (Endpoint { method: Method::Get, path: "/System/Info/Public", callers: Callers::Anybody }, info::public),
+    (Endpoint { method: Method::Get, path: "/System/Info", callers: Callers::KnownOrNot }, info::system),
+    (Endpoint { method: Method::Get, path: "/System/Ping", callers: Callers::Anybody }, info::ping),
+    (Endpoint { method: Method::Post, path: "/System/Ping", callers: Callers::Anybody }, info::ping),
+    (Endpoint { method: Method::Get, path: "/GetUTCTime", callers: Callers::Anybody }, info::time),
+    (Endpoint { method: Method::Post, path: "/Users/AuthenticateByName", callers: Callers::Anybody }, account::log_in),
+    (Endpoint { method: Method::Get, path: "/Users/Public", callers: Callers::Anybody }, account::public),
+    (Endpoint { method: Method::Get, path: "/Users/Me", callers: Callers::Known }, account::me),
+    (Endpoint { method: Method::Get, path: "/Users/{id}", callers: Callers::Known }, account::user),
+    (Endpoint { method: Method::Post, path: "/Sessions/Logout", callers: Callers::Known }, account::log_out),
+    (Endpoint { method: Method::Get, path: "/Sessions", callers: Callers::Known }, sessions::list),
+    (Endpoint { method: Method::Post, path: "/Sessions/Capabilities", callers: Callers::Known }, sessions::capabilities),
+    (Endpoint { method: Method::Post, path: "/Sessions/Capabilities/Full", callers: Callers::Known }, sessions::full_capabilities),
+    (Endpoint { method: Method::Post, path: "/Sessions/Viewing", callers: Callers::Known }, sessions::own_viewing),
+    (Endpoint { method: Method::Post, path: "/Sessions/Playing", callers: Callers::Known }, playing::started),
+    (Endpoint { method: Method::Post, path: "/Sessions/Playing/Progress", callers: Callers::Known }, playing::progress),
+    (Endpoint { method: Method::Post, path: "/Sessions/Playing/Stopped", callers: Callers::Known }, playing::stopped),
+    (Endpoint { method: Method::Post, path: "/Sessions/Playing/Ping", callers: Callers::Known }, playing::still),
+    (Endpoint { method: Method::Post, path: "/Users/{user}/PlayingItems/{item}", callers: Callers::Known }, playing::item_started),
+    (
+        Endpoint { method: Method::Post, path: "/Users/{user}/PlayingItems/{item}/Progress", callers: Callers::Known },
+        playing::item_progress,
+    ),
+    (Endpoint { method: Method::Delete, path: "/Users/{user}/PlayingItems/{item}", callers: Callers::Known }, playing::item_stopped),
+    (Endpoint { method: Method::Post, path: "/Users/{user}/PlayingItems/{item}/Delete", callers: Callers::Known }, playing::item_stopped),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Viewing", callers: Callers::Known }, control::viewing),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Playing", callers: Callers::Known }, control::play),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Playing/{command}", callers: Callers::Known }, control::playstate),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/System/{command}", callers: Callers::Known }, control::named),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Command", callers: Callers::Known }, control::command),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Command/{command}", callers: Callers::Known }, control::named),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Message", callers: Callers::Known }, control::message),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/User/{user}", callers: Callers::Known }, sessions::add_user),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Users/{user}", callers: Callers::Known }, sessions::add_user),
+    (Endpoint { method: Method::Delete, path: "/Sessions/{id}/User/{user}", callers: Callers::Known }, sessions::remove_user),
+    (Endpoint { method: Method::Delete, path: "/Sessions/{id}/Users/{user}", callers: Callers::Known }, sessions::remove_user),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/User/{user}/Delete", callers: Callers::Known }, sessions::remove_user),
+    (Endpoint { method: Method::Post, path: "/Sessions/{id}/Users/{user}/Delete", callers: Callers::Known }, sessions::remove_user),
+    (Endpoint { method: Method::Get, path: "/Sessions/{id}", callers: Callers::Known }, sessions::one),
 ];
 
 /// Every endpoint.

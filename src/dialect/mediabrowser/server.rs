@@ -1,22 +1,17 @@
 //! What every part of the dialect needs of the server: settings, names, formats and the present state.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use super::{
     super::{About, Standing},
     credentials::Shown,
     encode::Formats,
     generation::Generation,
-    libraries::Place,
-    values,
+    place::Place,
 };
 use crate::{
     access::{Caller, Device, Principal},
     config,
-    id::UserId,
     state::{
         State,
         devices::{Devices, Moment, Seen, Session},
@@ -35,26 +30,16 @@ pub(super) struct Server {
     pub(super) port: u16,
     pub(super) formats: &'static Formats,
     pub(super) state: Arc<State>,
-    /// The configured users by the id clients know them by.
-    users: HashMap<String, Named>,
-}
-
-/// A configured user.
-pub(super) struct Named {
-    pub(super) user: UserId,
-    pub(super) name: String,
 }
 
 impl Server {
     pub(super) fn new(settings: &config::MediaBrowser, about: &About<'_>) -> Arc<Self> {
-        let named = |user: &config::User| (values::shown_user(&user.id), Named { user: user.id.clone(), name: user.name.clone() });
         Arc::new_cyclic(|own| Self {
             own: own.clone(),
             settings: settings.clone(),
             port: about.port,
-            formats: Formats::of(Place::new(about.id, about.name, about.libraries)),
+            formats: Formats::of(Place::new(about.id, about.name, about.libraries, about.users)),
             state: Arc::clone(about.state),
-            users: about.users.iter().map(named).collect(),
         })
     }
 
@@ -69,16 +54,6 @@ impl Server {
 
     pub(super) fn devices(&self) -> &Arc<Devices> {
         self.state.devices()
-    }
-
-    /// The name people read; of somebody the settings do not know, the id.
-    pub(super) fn user_name<'a>(&'a self, user: &'a UserId) -> &'a str {
-        self.users.get(&values::shown_user(user)).map_or(user.as_str(), |named| &named.name)
-    }
-
-    /// The configured user a client means by an id.
-    pub(super) fn user(&self, sent: &str) -> Option<&Named> {
-        self.users.get(&values::sent(sent)).or_else(|| self.users.get(&values::shown(sent)))
     }
 
     /// How a client that said `Identity` goes on as that caller's.

@@ -39,7 +39,7 @@ pub(super) fn of_device(session: &Session, server: &Server) -> String {
     info.field("PlayableMediaTypes", &types).field("Id", &quote(&session.id.to_string()));
     match &session.user {
         Some(user) => {
-            info.field("UserId", &quote(&values::shown_user(user))).field("UserName", &quote(server.user_name(user)));
+            info.field("UserId", &quote(&server.place().user_id(user))).field("UserName", &quote(server.place().user_name(user)));
         }
         None => drop(info.field("UserId", &quote(values::NOBODY))),
     }
@@ -76,8 +76,8 @@ pub(super) fn of_playback(envelope: &Envelope, server: &Server) -> Option<String
     let date = quote(&values::date(envelope.accepted));
     info.field("PlayState", &play_state(playback.state == PlaybackState::Paused, Some(playback.position_ms), None));
     info.field("AdditionalUsers", "[]").field("Capabilities", &capabilities(None)).field("PlayableMediaTypes", "[]");
-    info.field("Id", &quote(&session)).field("UserId", &quote(&playback.user.shown_id(DIALECT).text));
-    info.field("UserName", &quote(playback.user.name().map_or_else(|| server.user_name(&playback.user.id), |name| name)));
+    info.field("Id", &quote(&session)).field("UserId", &quote(&server.place().person_id(&playback.user)));
+    info.field("UserName", &quote(playback.user.name().map_or_else(|| server.place().user_name(&playback.user.id), |name| name)));
     let product = told("product");
     info.field("Client", &quote(if product.is_empty() { "Player" } else { &product }));
     info.field("LastActivityDate", &date).field("LastPlaybackCheckIn", &date);
@@ -172,7 +172,8 @@ fn capabilities(can: Option<&Capabilities>) -> String {
 }
 
 fn additional(session: &Session, server: &Server) -> String {
-    let user = |user| format!("{{\"UserId\":{},\"UserName\":{}}}", quote(&values::shown_user(user)), quote(server.user_name(user)));
+    let user =
+        |user| format!("{{\"UserId\":{},\"UserName\":{}}}", quote(&server.place().user_id(user)), quote(server.place().user_name(user)));
     let users: Vec<String> = session.additional_users.iter().map(user).collect();
     format!("[{}]", users.join(","))
 }

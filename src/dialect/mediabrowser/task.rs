@@ -1,6 +1,6 @@
 //! Tasks: scans and activities as its clients read them (wire notes on MediaBrowser, section 5.5).
 
-use super::{libraries::Place, values};
+use super::{place::Place, values};
 use crate::{
     clock::Timestamp,
     event::{

@@ -1,10 +1,6 @@
 //! Values as its clients read them: ids, ticks, times (wire notes on MediaBrowser, rule 8).
 
-use crate::{
-    clock::Timestamp,
-    event::{IdForm, ShownId},
-    id::{LibraryId, UserId},
-};
+use crate::{clock::Timestamp, event::IdForm};
 
 /// Ticks of 100 ns in a millisecond.
 pub(super) const TICKS_PER_MS: i64 = 10_000;
@@ -17,15 +13,14 @@ pub(super) fn shown(id: &str) -> String {
     IdForm::Hex32.show(None, id).text.into_owned()
 }
 
-/// A user's id.
-pub(super) fn shown_user(user: &UserId) -> String {
-    shown(user.as_str())
+/// The same where the settings may give one.
+pub(super) fn shown_given(given: Option<&str>, id: &str) -> String {
+    IdForm::Hex32.show(given.map(Into::into), id).text.into_owned()
 }
 
-/// A library's id; the settings may give one.
-pub(super) fn shown_library(given: Option<&str>, library: &LibraryId) -> String {
-    let ShownId { text, .. } = IdForm::Hex32.show(given.map(Into::into), library.as_str());
-    text.into_owned()
+/// Whether it is an id as clients read them.
+pub(super) fn fits(id: &str) -> bool {
+    IdForm::Hex32.fits(id)
 }
 
 /// An id a client sends, as it is compared: hyphens and upper case are taken out of what is a GUID, all else stays.

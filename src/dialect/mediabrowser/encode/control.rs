@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 
 use super::{
-    super::{generation::Generation, message::put, values},
+    super::{generation::Generation, message::put, place::Place, values},
     overlay,
 };
 use crate::event::{
@@ -94,8 +94,8 @@ pub(super) fn put_message(message: &Message, event: &Event, generation: Generati
 }
 
 /// A command for one client.
-pub(super) fn put_control(control: &RemoteControl, event: &Event, generation: Generation, out: &mut BytesMut) {
-    let user = control.user.as_ref().map_or_else(|| values::NOBODY.to_owned(), values::shown_user);
+pub(super) fn put_control(control: &RemoteControl, event: &Event, (generation, place): (Generation, &Place), out: &mut BytesMut) {
+    let user = control.user.as_ref().map_or_else(|| values::NOBODY.to_owned(), |user| place.user_id(user));
     let data = |data: String| overlay::overlaid(data, event);
     let is_identity = generation == Generation::Identity;
     match &control.command {

@@ -3,14 +3,14 @@
 use bytes::BytesMut;
 
 use super::{
-    super::{libraries::Place, message::put, user_dto::UserDto, values},
+    super::{message::put, place::Place, user_dto::UserDto, values},
     DIALECT, overlay,
 };
 use crate::event::{Action, Event, Notification, NotificationState, UserChange, json::quote, without_user_secrets};
 
 /// `UserUpdated` and `UserDeleted`. What the user may do is not told: whoever publishes the change need not know.
 pub(super) fn put_user(change: &UserChange, event: &Event, place: &Place, out: &mut BytesMut) {
-    let id = change.object.shown_id(DIALECT).text.into_owned();
+    let id = place.account_id(&change.object, &change.user);
     if change.action == Action::Deleted {
         return put(out, "UserDeleted", Some(&quote(&id)));
     }
@@ -23,8 +23,8 @@ pub(super) fn put_user(change: &UserChange, event: &Event, place: &Place, out: &
 
 /// `NotificationAdded` and `NotificationUpdated`, one message each, and `NotificationsMarkedRead`, one for all: texts, not
 /// objects (wire notes, section 5.8).
-pub(super) fn put_notifications(notification: &Notification, out: &mut BytesMut) {
-    let user = notification.user.shown_id(DIALECT).text;
+pub(super) fn put_notifications(notification: &Notification, place: &Place, out: &mut BytesMut) {
+    let user = place.person_id(&notification.user);
     let ids = notification.items.iter().map(|item| item.shown_id(DIALECT).text);
     let kind = match notification.state {
         NotificationState::Added => "NotificationAdded",

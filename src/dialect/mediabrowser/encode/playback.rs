@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::{
-    super::{item, libraries::Place, message::put, values},
+    super::{item, message::put, place::Place, values},
     DIALECT, overlay,
 };
 use crate::event::{
@@ -42,7 +42,7 @@ fn session(playback: &Playback, envelope: &Envelope, place: &Place) -> String {
     let paused = if playback.state == PlaybackState::Paused { "true" } else { "false" };
     let position = values::ticks(playback.position_ms).to_string();
     session.field("Id", &quote(&playback.shown_session(DIALECT).text));
-    session.field("UserId", &quote(&playback.user.shown_id(DIALECT).text));
+    session.field("UserId", &quote(&place.person_id(&playback.user)));
     session.field("UserName", &quote(playback.user.name().map_or(playback.user.id.as_str(), |name| name)));
     session.field("Client", &quote(&said("product"))).field("ApplicationVersion", &quote(&said("version")));
     session.field("DeviceId", &quote(client.map_or("", |client| &client.id)));

@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn formats() -> &'static Formats {
-    Formats::of(Place::new("0123456789abcdef0123456789abcdef01234567", "Here", &[]))
+    Formats::of(Place::new("0123456789abcdef0123456789abcdef01234567", "Here", &[], &[]))
 }
 
 fn envelope(event: Event) -> Envelope {

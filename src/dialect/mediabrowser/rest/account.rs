@@ -7,7 +7,7 @@ use super::{
         session_info,
         user_dto::{Rights, UserDto},
     },
-    Answer, Asked, Reaction, empty, field, json, status, values,
+    Answer, Asked, Reaction, empty, field, json, status,
 };
 use crate::{
     access::{Caller, Device, LibraryRights, Principal, Secret},
@@ -78,18 +78,18 @@ pub(super) fn public(_: &Asked<'_, '_>) -> Reaction {
 pub(super) fn me(asked: &Asked<'_, '_>) -> Reaction {
     let Some(principal) = asked.caller().map(|caller| caller.principal.as_ref()) else { return status(401) };
     let Some(user) = &principal.user else { return status(400) };
-    json(user_dto(user, asked.server.user_name(user), Some(principal), asked.server))
+    json(user_dto(user, asked.server.place().user_name(user), Some(principal), asked.server))
 }
 
 /// `GET /Users/{id}`: oneself; administrators see the name of everybody the settings know.
 pub(super) fn user(asked: &Asked<'_, '_>) -> Reaction {
     let Some(principal) = asked.caller().map(|caller| caller.principal.as_ref()) else { return status(401) };
     let id = asked.part(0);
-    if principal.user.as_ref().is_some_and(|own| values::names(id, own.as_str())) {
+    if principal.user.as_ref().is_some_and(|own| asked.server.place().is_user(id, own)) {
         return me(asked);
     }
-    match asked.server.user(id).filter(|_| principal.admin) {
-        Some(named) => json(user_dto(&named.user, &named.name, None, asked.server)),
+    match asked.server.place().user(id).filter(|_| principal.admin) {
+        Some(named) => json(user_dto(&named.id, &named.name, None, asked.server)),
         None => status(404),
     }
 }
@@ -104,5 +104,5 @@ fn user_dto(user: &UserId, name: &str, principal: Option<&Principal>, server: &s
             LibraryRights::Named(named) => Some(named.keys().map(|library| server.place().library_id(library)).collect()),
         },
     });
-    UserDto { id: values::shown_user(user), name, server: &server.place().server, rights }.json()
+    UserDto { id: server.place().user_id(user), name, server: &server.place().server, rights }.json()
 }

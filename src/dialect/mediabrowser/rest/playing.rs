@@ -6,7 +6,7 @@ use super::{
         refusal::empty,
         report::{Moment, Report},
     },
-    Asked, Reaction, done, status, values,
+    Asked, Reaction, done, status,
 };
 
 /// `POST /Sessions/Playing`.
@@ -57,7 +57,7 @@ fn of_body(asked: &Asked<'_, '_>, moment: Moment) -> Reaction {
 /// The old way: the item in the path, all else in the query. Nobody reports for somebody else.
 fn of_query(asked: &Asked<'_, '_>, moment: Moment) -> Reaction {
     let own = asked.caller().and_then(|caller| caller.principal.user.as_ref());
-    if !own.is_some_and(|own| values::names(asked.part(0), own.as_str())) {
+    if !own.is_some_and(|own| asked.server.place().is_user(asked.part(0), own)) {
         return status(404);
     }
     let mut body = serde_json::json!({ "ItemId": asked.part(1) });

@@ -23,7 +23,7 @@ pub(super) fn list(asked: &Asked<'_, '_>) -> Reaction {
             && (!only_controllable || session_info::is_controllable(session))
             && controllable
                 .as_ref()
-                .is_none_or(|user| principal.admin || session.user.as_ref().is_some_and(|own| values::names(user, own.as_str())))
+                .is_none_or(|user| principal.admin || session.user.as_ref().is_some_and(|own| asked.server.place().is_user(user, own)))
             && since.is_none_or(|since| session.last_activity.0 >= since)
     };
     let shown = devices.iter().filter(wanted).map(|session| session_info::of_device(session, asked.server));
@@ -100,14 +100,14 @@ pub(super) fn own_viewing(asked: &Asked<'_, '_>) -> Reaction {
 /// `POST /Sessions/{id}/User/{userId}`: somebody else uses the device too. It shows him, and gives nobody anything of his.
 pub(super) fn add_user(asked: &Asked<'_, '_>) -> Reaction {
     change_users(asked, |asked, session| {
-        asked.server.user(asked.part(1)).is_some_and(|named| asked.server.devices().add_user(session, &named.user))
+        asked.server.place().user(asked.part(1)).is_some_and(|named| asked.server.devices().add_user(session, &named.id))
     })
 }
 
 /// `DELETE` of the same.
 pub(super) fn remove_user(asked: &Asked<'_, '_>) -> Reaction {
     change_users(asked, |asked, session| {
-        asked.server.user(asked.part(1)).is_some_and(|named| asked.server.devices().remove_user(session, &named.user))
+        asked.server.place().user(asked.part(1)).is_some_and(|named| asked.server.devices().remove_user(session, &named.id))
     })
 }
 
