@@ -10,6 +10,7 @@ mod engine;
 mod folders;
 mod ids;
 mod parts;
+mod presence;
 mod rights;
 mod server_id;
 mod silent_peers;
@@ -39,6 +40,7 @@ use crate::{
     state::{IdKeeper, State},
 };
 use parts::Parts;
+use presence::Presence;
 use server_id::ServerIdError;
 use silent_peers::SilentPeers;
 use watchdog::Watchdog;
@@ -180,13 +182,14 @@ impl App {
         let _ = shared.hubs.set(hubs);
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
         let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
+        let presence = Presence::start(&settings, &shared, Arc::clone(&parts.crew().directory))?;
         let digests = digests::start(&settings, &shared, &parts.crew().state)?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         shared.ready.store(true, Ordering::Relaxed);
         let drain_window = settings.server.drain_window;
-        Ok(Running { shared, folders, ids, digests, handles, engine, parts, watchdogs, listener: kept, drain_window })
+        Ok(Running { shared, folders, ids, digests, presence, handles, engine, parts, watchdogs, listener: kept, drain_window })
     }
 }
 
@@ -196,6 +199,7 @@ pub struct Running {
     folders: Vec<FolderHandle>,
     ids: Option<IdKeeper>,
     digests: Option<Digester>,
+    presence: Presence,
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,

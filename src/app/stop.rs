@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::{join, join_all};
 use tokio::time::{sleep, timeout};
 
-use super::{Running, departures::Departures, engine::Engine, parts::Parts};
+use super::{Running, departures::Departures, engine::Engine, parts::Parts, presence::Presence};
 use crate::{
     connection::CloseReason,
     digest::Digester,
@@ -42,7 +42,8 @@ impl Running {
     /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back, spread over
     /// `server.drain_window`. Takes that long, and some seconds more where something hangs.
     pub async fn stop(self) {
-        let Self { shared, folders, ids, digests, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } = self;
+        let Self { shared, folders, ids, digests, presence, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } =
+            self;
         let began = Instant::now();
         let n_clients = parts.connections();
         tracing::info!(clients = n_clients, "draining");
@@ -51,7 +52,7 @@ impl Running {
         engine.close();
         close_door(&workers, &listener).await;
         end_sources(&shared, folders).await;
-        tell_changes(digests).await;
+        tell_changes(digests, presence).await;
         flush(&shared, &engine, &parts).await;
         // What was long before must not make the rest a herd.
         let window = drain_window.saturating_sub(began.elapsed()).max(drain_window / 2);
@@ -90,10 +91,13 @@ async fn end_sources(shared: &Shared, folders: Vec<FolderHandle>) {
 }
 
 /// What changed lately is told while there is somebody to tell it to.
-async fn tell_changes(digests: Option<Digester>) {
-    let Some(digests) = digests else { return };
+async fn tell_changes(digests: Option<Digester>, presence: Presence) {
     // Joining a thread blocks; the workers go on meanwhile.
-    let end = tokio::task::spawn_blocking(move || digests.stop());
+    let end = tokio::task::spawn_blocking(move || {
+        // Everybody goes now, and there is nobody to be told of it.
+        presence.stop();
+        digests.map(Digester::stop)
+    });
     if timeout(SOURCES, end).await.is_err() {
         tracing::warn!("the latest changes were not summed up in time");
     }

@@ -27,6 +27,7 @@ mod lag;
 mod ops;
 mod origin;
 mod plex;
+mod presence;
 mod publish;
 mod revoke;
 mod rights;
