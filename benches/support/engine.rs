@@ -81,6 +81,7 @@ impl Engine {
             notices: Notices::default(),
             credential: self.directory.authenticate("bob-1").expect("a known token").credential,
             admission: self.directory.admit(None, None).expect("not limited").guard,
+            identify_within: None,
         };
         self.hub.join(join, Instant::now()).expect("rights do not change")
     }

@@ -17,6 +17,11 @@ use slab::Slab;
 
 use crate::id::UserId;
 
+/// Connections of which nobody knows yet whose they are, in all and of one address. What says whose they are comes soon, or
+/// never.
+const UNIDENTIFIED_IN_ALL: usize = 1024;
+const UNIDENTIFIED_PER_ADDRESS: usize = 32;
+
 /// There are as many connections as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooManyConnections {
@@ -58,6 +63,22 @@ pub struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
+    /// It turned out whose the connection is: from now on it counts for that user, or as one of a key. Whether the user came
+    /// online with it.
+    ///
+    /// # Errors
+    /// [`TooManyConnections::OfUser`]; then nothing changes.
+    pub fn count_for(&mut self, user: Option<&UserId>) -> Result<bool, TooManyConnections> {
+        let Some(counts) = self.counts.clone() else { return Ok(false) };
+        let (slot, came_online) = match user {
+            Some(user) if counts.users.lock().is_at(user, self.user) => return Ok(false),
+            Some(user) => counts.count_user(user)?,
+            None => (NOBODY, false),
+        };
+        counts.release_user(std::mem::replace(&mut self.user, slot));
+        Ok(came_online)
+    }
+
     /// Ends the count; whether it was the user's last connection: the user went offline with it.
     #[must_use]
     pub fn leave(mut self) -> bool {
@@ -84,10 +105,20 @@ pub(super) struct ConnectionCounts {
     n_in_all: AtomicUsize,
     users: Mutex<Tallies<UserId>>,
     addresses: Mutex<Tallies<IpAddr>>,
+    unidentified: Mutex<Unidentified>,
 }
 
-/// The slot of connections that belong to nobody.
+/// The connections of which nobody knows yet whose they are.
+#[derive(Debug, Default)]
+struct Unidentified {
+    n_in_all: usize,
+    by_address: Tallies<Option<IpAddr>>,
+}
+
+/// The slot of connections that belong to no user.
 const NOBODY: u32 = u32::MAX;
+/// Set in the slot of a connection of which nobody knows yet whose it is: the rest of it is its address's slot among those.
+const UNIDENTIFIED: u32 = 1 << 31;
 
 impl ConnectionCounts {
     /// Counts against limits; 0 is no limit.
@@ -99,6 +130,7 @@ impl ConnectionCounts {
             n_in_all: AtomicUsize::new(0),
             users: Mutex::default(),
             addresses: Mutex::default(),
+            unidentified: Mutex::default(),
         }
     }
 
@@ -119,6 +151,28 @@ impl ConnectionCounts {
     /// Counts a connection. An API key has no user: it counts only among all and for its address, and nobody comes online.
     /// Addresses are counted only while they have a limit.
     pub(super) fn admit(self: &Arc<Self>, user: Option<&UserId>, address: Option<IpAddr>) -> Result<Admitted, TooManyConnections> {
+        let mut guard = self.count(address)?;
+        let Some(user) = user else { return Ok(Admitted { guard, came_online: false }) };
+        let (slot, came_online) = self.count_user(user)?;
+        guard.user = slot;
+        Ok(Admitted { guard, came_online })
+    }
+
+    /// Counts a connection of which nobody knows yet whose it is. Of these there may be few: nobody answers for them.
+    pub(super) fn admit_nobody(self: &Arc<Self>, address: Option<IpAddr>) -> Result<ConnectionGuard, TooManyConnections> {
+        let mut guard = self.count(address)?;
+        let mut unidentified = self.unidentified.lock();
+        if unidentified.n_in_all >= UNIDENTIFIED_IN_ALL {
+            return Err(TooManyConnections::InAll { limit: UNIDENTIFIED_IN_ALL });
+        }
+        let counted = unidentified.by_address.count(&address, UNIDENTIFIED_PER_ADDRESS);
+        guard.user = UNIDENTIFIED | counted.ok_or(TooManyConnections::OfAddress { limit: UNIDENTIFIED_PER_ADDRESS })?.0;
+        unidentified.n_in_all += 1;
+        Ok(guard)
+    }
+
+    /// Counts a connection among all, and for its address.
+    fn count(self: &Arc<Self>, address: Option<IpAddr>) -> Result<ConnectionGuard, TooManyConnections> {
         let limit = self.limit_in_all.load(Ordering::Relaxed);
         // From here on a return gives back what was counted so far.
         let mut guard = ConnectionGuard { counts: Some(Arc::clone(self)), user: NOBODY, address: NOBODY };
@@ -129,11 +183,14 @@ impl ConnectionCounts {
             let counted = self.addresses.lock().count(&address, self.per_address);
             guard.address = counted.ok_or(TooManyConnections::OfAddress { limit: self.per_address })?.0;
         }
-        let Some(user) = user else { return Ok(Admitted { guard, came_online: false }) };
+        Ok(guard)
+    }
+
+    /// The user's slot, and whether he came online.
+    fn count_user(&self, user: &UserId) -> Result<(u32, bool), TooManyConnections> {
         let counted = self.users.lock().count(user, self.per_user);
         let (slot, n_connections) = counted.ok_or(TooManyConnections::OfUser { limit: self.per_user })?;
-        guard.user = slot;
-        Ok(Admitted { guard, came_online: n_connections == 1 })
+        Ok((slot, n_connections == 1))
     }
 
     /// How many connections the user has now.
@@ -147,7 +204,18 @@ impl ConnectionCounts {
         if address != NOBODY {
             self.addresses.lock().release(address);
         }
-        user != NOBODY && self.users.lock().release(user)
+        self.release_user(user)
+    }
+
+    /// Whether that was the user's last connection.
+    fn release_user(&self, slot: u32) -> bool {
+        if slot != NOBODY && slot & UNIDENTIFIED != 0 {
+            let mut unidentified = self.unidentified.lock();
+            unidentified.n_in_all = unidentified.n_in_all.saturating_sub(1);
+            unidentified.by_address.release(slot & !UNIDENTIFIED);
+            return false;
+        }
+        slot != NOBODY && self.users.lock().release(slot)
     }
 }
 
@@ -175,10 +243,15 @@ impl<K: Clone + Eq + Hash> Tallies<K> {
             *count += 1;
             return Some((*slot, *count));
         }
-        // More than 2^32 cannot have a connection: each holds a descriptor.
+        // More than 2^31 cannot have a connection: each holds a descriptor.
         let slot = u32::try_from(self.counts.insert((key.clone(), 1))).unwrap_or(NOBODY);
         self.slots.insert(key.clone(), slot);
         Some((slot, 1))
+    }
+
+    /// Whether that slot is the key's.
+    fn is_at(&self, key: &K, slot: u32) -> bool {
+        self.slots.get(key) == Some(&slot)
     }
 
     fn of(&self, key: &K) -> usize {
@@ -256,6 +329,41 @@ mod tests {
         let _elsewhere = counts.admit(Some(&user("eve")), there).expect("another address");
         drop(first);
         let _again = counts.admit(Some(&user("bob")), here).expect("the place is free");
+    }
+
+    #[test]
+    fn a_connection_of_nobody_counts_apart_until_it_turns_out_whose_it_is() {
+        let counts = Arc::new(ConnectionCounts::new(2, 0));
+        let here = Some(IpAddr::from([192, 0, 2, 1]));
+        let mut unidentified: Vec<_> = (0..UNIDENTIFIED_PER_ADDRESS).map(|_| counts.admit_nobody(here).expect("room")).collect();
+        let full = TooManyConnections::OfAddress { limit: UNIDENTIFIED_PER_ADDRESS };
+        assert_eq!(counts.admit_nobody(here).expect_err("one more"), full);
+        let _elsewhere = counts.admit_nobody(None).expect("another address");
+        let mut own = unidentified.pop().expect("one");
+        assert_eq!(own.count_for(Some(&user("bob"))), Ok(true), "he comes online with it");
+        assert_eq!(own.count_for(Some(&user("bob"))), Ok(false), "and counts once");
+        assert_eq!(counts.of(&user("bob")), 1);
+        let mut key = counts.admit_nobody(here).expect("his place among nobody's is free");
+        assert_eq!(key.count_for(None), Ok(false));
+        let _second = counts.admit(Some(&user("bob")), here).expect("second");
+        let mut third = counts.admit_nobody(here).expect("free again");
+        assert_eq!(third.count_for(Some(&user("bob"))), Err(TooManyConnections::OfUser { limit: 2 }));
+        assert_eq!(own.count_for(Some(&user("eve"))), Ok(true), "it turns out to be another's");
+        assert_eq!((counts.of(&user("bob")), counts.of(&user("eve"))), (1, 1));
+        assert!(own.leave());
+        drop((unidentified, key, third, _elsewhere, _second));
+        assert_eq!((counts.in_all(), counts.unidentified.lock().n_in_all), (0, 0));
+        assert!(counts.unidentified.lock().by_address.slots.is_empty());
+    }
+
+    #[test]
+    fn there_are_only_so_many_connections_of_nobody_in_all() {
+        let counts = Arc::new(ConnectionCounts::new(0, 0));
+        let address = |n: usize| Some(IpAddr::from(u32::try_from(n).expect("few").to_be_bytes()));
+        let _all: Vec<_> = (0..UNIDENTIFIED_IN_ALL).map(|n| counts.admit_nobody(address(n)).expect("room")).collect();
+        assert_eq!(counts.admit_nobody(address(9_999)).expect_err("full"), TooManyConnections::InAll { limit: UNIDENTIFIED_IN_ALL });
+        assert_eq!(counts.in_all(), UNIDENTIFIED_IN_ALL, "who is refused is not counted");
+        let _known = counts.admit(Some(&user("bob")), None).expect("others come in all the same");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Instant,
@@ -19,11 +19,30 @@ use crate::{clock::Timestamp, id::UserId};
 /// A credential that does not end.
 const NEVER: i64 = i64::MAX;
 
+static NOBODY: LazyLock<Credential> = LazyLock::new(|| {
+    let grant = Grant { user: None, own: Principal::default(), alone: true };
+    // No token has this hash, and none is looked up by it.
+    let held = Held::new(TokenHash::of(""), Origin::Configured, None, grant, Ok(Arc::default()));
+    Credential(Arc::new(held))
+});
+
 /// What a session asks again with. Cheap to clone. One that was issued, by JWT or back end, lives as long as a clone of it.
 #[derive(Clone)]
 pub struct Credential(pub(super) Arc<Held>);
 
 impl Credential {
+    /// That of nobody: a client that has not said who it is. It sees and publishes nothing, and is never refused.
+    #[must_use]
+    pub fn nobody() -> Self {
+        NOBODY.clone()
+    }
+
+    /// Whether it is that of nobody.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        *self == *NOBODY
+    }
+
     /// When it ends; `None` is never. A back end may move it. Takes no lock.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {

@@ -19,7 +19,7 @@ use super::{
     Asked, Credential, Denied, Principal,
     back_end::BackEnds,
     changes::{ChangeQueue, Changes},
-    connections::{Admitted, ConnectionCounts, TooManyConnections},
+    connections::{Admitted, ConnectionCounts, ConnectionGuard, TooManyConnections},
     credential::{Grant, Held, Origin},
     issued::IssuedTokens,
     jwt::{self, KeyError, Verified, Verifier},
@@ -303,6 +303,14 @@ impl Directory {
     /// [`TooManyConnections`] at `limits.connections_per_user`, `limits.connections_per_address` or `limits.connections`.
     pub fn admit(&self, user: Option<&UserId>, address: Option<IpAddr>) -> Result<Admitted, TooManyConnections> {
         self.counts.admit(user, address)
+    }
+
+    /// Counts a connection of which nobody knows yet whose it is, until [`ConnectionGuard::count_for`].
+    ///
+    /// # Errors
+    /// [`TooManyConnections`] as above, or at the bounds on such connections.
+    pub fn admit_nobody(&self, address: Option<IpAddr>) -> Result<ConnectionGuard, TooManyConnections> {
+        self.counts.admit_nobody(address)
     }
 
     /// Limits all connections together (`limits.connections`).

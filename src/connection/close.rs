@@ -24,11 +24,15 @@ pub enum CloseReason {
     Silent,
     /// It said something its protocol does not allow. Coming back helps only a better client.
     Misbehaved,
+    /// Nobody has said in time whose it is. Coming back helps only a client that says so.
+    Unidentified,
+    /// It turned out to be somebody's who has as many connections as he may have. It may come back later.
+    Full,
 }
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Gone,
         Self::Stalled,
         Self::OutboxFull,
@@ -38,6 +42,8 @@ impl CloseReason {
         Self::HubLost,
         Self::Silent,
         Self::Misbehaved,
+        Self::Unidentified,
+        Self::Full,
     ];
 
     /// The word in metrics, logs and `/api/connections`.
@@ -53,6 +59,8 @@ impl CloseReason {
             Self::HubLost => "hub_lost",
             Self::Silent => "silent",
             Self::Misbehaved => "misbehaved",
+            Self::Unidentified => "unidentified",
+            Self::Full => "full",
         }
     }
 
@@ -61,8 +69,10 @@ impl CloseReason {
     pub const fn goodbye(self) -> Goodbye {
         match self {
             Self::Draining => Goodbye::Stopping,
-            Self::Gone | Self::Stalled | Self::OutboxFull | Self::HubLost | Self::Silent | Self::Misbehaved => Goodbye::ComeBack,
-            Self::Expired | Self::Revoked => Goodbye::NotWithThese,
+            Self::Gone | Self::Stalled | Self::OutboxFull | Self::HubLost | Self::Silent | Self::Misbehaved | Self::Full => {
+                Goodbye::ComeBack
+            }
+            Self::Expired | Self::Revoked | Self::Unidentified => Goodbye::NotWithThese,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What a dialect keeps of one WebSocket whose client has something to say, and what comes of it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
 use crate::{
-    access::{Credential, Filter},
+    access::{Credential, Filter, Principal},
     event::{Audience, Event, FormatPair},
     id::ConnectionId,
     topic::Subscription,
@@ -14,6 +14,12 @@ use crate::{
 
 /// The dialect's side of one WebSocket. It lives with its session, on one thread, and is dropped with it.
 pub trait Conversation {
+    /// Whose the connection is, with the rights of this moment. Told before anything else, and again before the client's next
+    /// words when that has changed: by a change of rights, or because it turned out whose it is, here or elsewhere.
+    fn know(&mut self, principal: &Arc<Principal>) {
+        let _ = principal; // of no interest to a dialect whose clients only listen
+    }
+
     /// The connection has joined its hub under that id.
     fn begin(&mut self, connection: ConnectionId) -> Vec<Effect> {
         let _ = connection; // of no interest to a dialect that answers only

@@ -71,6 +71,8 @@ pub struct Join {
     pub credential: Credential,
     /// Its place in the counts of connections, freed when it leaves.
     pub admission: ConnectionGuard,
+    /// A WebSocket of nobody: it is closed (1008) unless it is given an owner within that time.
+    pub identify_within: Option<Duration>,
 }
 
 /// One connection, as its hub keeps it.
@@ -87,7 +89,9 @@ pub(super) struct Member {
     pub(super) notices: Notices,
     pub(super) warned: Cell<bool>,
     pub(super) credential: Credential,
-    _admission: ConnectionGuard,
+    pub(super) admission: ConnectionGuard,
+    /// When it is closed if it has no owner by then.
+    pub(super) identify_by: Option<Instant>,
 }
 
 /// A hub's whole state.
@@ -188,7 +192,8 @@ impl HubCore {
             notices: join.notices,
             warned: Cell::new(false),
             credential: join.credential,
-            _admission: join.admission,
+            admission: join.admission,
+            identify_by: join.identify_within.map(|time| now + time),
         };
         self.members.insert(member);
         let counters = &self.counters.dialects[join.dialect];

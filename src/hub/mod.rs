@@ -12,6 +12,7 @@ mod index;
 mod lag;
 mod loss;
 mod offers;
+mod owner;
 mod report;
 mod rights;
 mod upkeep;
@@ -38,11 +39,13 @@ use bytes::Bytes;
 
 pub use self::core::{HubCore, HubSettings, Join};
 pub use feed::FeedLimits;
+pub use owner::Owner;
 pub use report::ConnectionReport;
 
 use crate::{
+    access::Principal,
     connection::{CloseReason, Connection},
-    id::UserId,
+    id::{ConnectionId, UserId},
     shard::FromShard,
 };
 
@@ -126,6 +129,17 @@ impl HubHandle {
         let _ = self.with(|core| core.close_with(connection, reason, Some(last_word)));
     }
 
+    /// The client has shown who it is: from now on the connection is that one's.
+    pub fn give(&self, connection: &Rc<Connection>, owner: Owner) {
+        let _ = self.with(|core| core.give(connection, owner));
+    }
+
+    /// Whose a connection is, with the rights it has now; `None` once the hub has let go of it.
+    #[must_use]
+    pub fn principal(&self, connection: &Connection) -> Option<Arc<Principal>> {
+        self.guarded(|core| core.principal(connection)).flatten()
+    }
+
     /// The HTTP server has pulled a body's chunk.
     pub fn chunk_taken(&self, connection: &Connection) {
         let _ = self.with(|core| core.chunk_taken(connection));
@@ -188,6 +202,24 @@ impl Handler<RightsChanged> for Hub {
             Some(user) => core.rights_changed(user),
             None => core.keys_changed(),
         });
+    }
+}
+
+/// A connection of nobody turned out to be somebody's. It stays as it is if it is somebody's meanwhile.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Identified {
+    /// Which.
+    pub connection: ConnectionId,
+    /// Whose.
+    pub owner: Owner,
+}
+
+impl Handler<Identified> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Identified { connection, owner }: Identified, _: &mut Self::Context) {
+        let _ = self.handle.with(|core| core.identify(connection, owner));
     }
 }
 

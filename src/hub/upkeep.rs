@@ -8,7 +8,11 @@ use std::{
 };
 
 use super::core::{HubCore, Member};
-use crate::{clock::Timestamp, connection::CloseReason};
+use crate::{
+    clock::Timestamp,
+    connection::CloseReason,
+    websocket::{CloseCode, frame},
+};
 
 /// The wheel's step.
 const TICK: Duration = Duration::from_secs(1);
@@ -16,6 +20,8 @@ const TICK: Duration = Duration::from_secs(1);
 const STANDSTILL: Duration = Duration::from_secs(4);
 /// How long before its credentials end a client is told.
 const WARNING: Duration = Duration::from_secs(60);
+/// How often a connection of nobody is looked at.
+const UNOWNED: Duration = Duration::from_secs(5);
 
 impl HubCore {
     /// Does what the passing of time asks for.
@@ -58,6 +64,11 @@ impl HubCore {
         }
         if silent_at(member, self.awake_since).is_some_and(|end| end <= now) {
             self.close(&connection, CloseReason::Silent);
+            return;
+        }
+        if self.members[slot as usize].identify_by.is_some_and(|end| end <= now) {
+            let last_word = frame::close(CloseCode::POLICY_VIOLATION, "nobody has said whose connection this is");
+            self.close_with(&connection, CloseReason::Unidentified, Some(last_word));
             return;
         }
         let left = self.time_left(slot);
@@ -120,7 +131,8 @@ fn silent_at(member: &Member, awake_since: Instant) -> Option<Instant> {
     member.connection.blocked_since().is_none().then(|| member.connection.heard().max(awake_since) + limit)
 }
 
-/// When a connection must be looked at again: for its next ping, the end of its silence, its stall limit, the warning or the end of its credentials.
+/// When a connection must be looked at again: for its next ping, the end of its silence, its stall limit, the warning or the
+/// end of its credentials, or the end of the time it has to say whose it is.
 fn next_look(member: &Member, silent: Option<Instant>, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
     let ping = member.keepalive.as_ref().map(|_| member.next_ping.get());
     let stall = stall_limit.map(|limit| match member.connection.blocked_since() {
@@ -128,5 +140,7 @@ fn next_look(member: &Member, silent: Option<Instant>, stall_limit: Option<Durat
         None => now + (limit / 2).max(TICK), // should it become blocked right now, it is seen well before its limit
     });
     let end = left.map(|left| now + left.checked_sub(WARNING).filter(|wait| !wait.is_zero()).unwrap_or(left));
-    [ping, silent, stall, end].into_iter().flatten().min().unwrap_or(now + WARNING)
+    // Whoever it will be given to may have credentials that end soon.
+    let owner = member.credential.is_nobody().then(|| member.identify_by.unwrap_or(now + UNOWNED).min(now + UNOWNED));
+    [ping, silent, stall, end, owner].into_iter().flatten().min().unwrap_or(now + WARNING)
 }

@@ -48,7 +48,7 @@ pub struct Labels {
     /// The outlets, in the order of their numbers.
     pub outlets: [&'static str; 3],
     /// The reasons for a close, in the order of their numbers.
-    pub close_reasons: [&'static str; 9],
+    pub close_reasons: [&'static str; 11],
     /// The reasons for a skip, in the order of their numbers.
     pub skip_reasons: [&'static str; 2],
     /// The version that runs, as in Cargo.toml.

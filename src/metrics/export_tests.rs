@@ -17,7 +17,7 @@ fn sources() -> Sources {
             dialects: vec!["one", "two"],
             kinds: vec!["medias", "scan"],
             outlets: ["plain", "body", "tls"],
-            close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h", "i"],
+            close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
             skip_reasons: ["lag", "hub"],
             version: "1.2.3",
             commit: "abc",

@@ -86,7 +86,7 @@ pub struct DialectCounters {
     /// Connections opened.
     pub opened: Counter,
     /// Connections closed, by reason.
-    pub closed: [Counter; 9],
+    pub closed: [Counter; 11],
     /// Events offered to sessions.
     pub offered: Counter,
     /// Events delivered, by outlet.

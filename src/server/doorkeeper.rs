@@ -107,6 +107,17 @@ enum Outside {
     Ask(Question),
 }
 
+impl Outside {
+    fn full(full: TooManyConnections) -> Self {
+        let rejection = match full {
+            TooManyConnections::OfUser { .. } => Rejection::UserFull,
+            TooManyConnections::OfAddress { .. } => Rejection::AddressFull,
+            TooManyConnections::InAll { .. } => Rejection::ServerFull,
+        };
+        Self::Refused(rejection, Refusal::Full)
+    }
+}
+
 impl Doorkeeper {
     /// A doorkeeper for these dialects, whose places are their numbers.
     #[must_use]
@@ -142,10 +153,24 @@ impl Doorkeeper {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// The stream endpoint that a path, undecoded, leads to: the number of its dialect, and its path as that names it.
-    pub(super) fn endpoint_at(&self, path: &str) -> Option<(usize, &'static str)> {
+    /// The stream endpoint that a path, undecoded, leads to: the number of its dialect, and its path as that names it. A
+    /// WebSocket may be taken on a path that nobody owns; that is named as it came.
+    pub(super) fn stream_at<'p>(&self, path: &'p str, is_websocket: bool) -> Option<(usize, &'p str)> {
         let decoded = paths::with_colons(path);
-        self.stream_paths().find(|(_, known)| paths::leads_to(&decoded, known))
+        let exact = self.stream_paths().find(|(_, known)| paths::leads_to(&decoded, known));
+        exact.or_else(|| self.free_stream_at(path)).or_else(|| {
+            let taker = || self.dialects.iter().position(|dialect| dialect.takes_other_websockets());
+            let is_free = is_websocket && !paths::is_the_engines(path);
+            is_free.then(taker).flatten().map(|taker| (taker, path))
+        })
+    }
+
+    fn free_stream_at(&self, path: &str) -> Option<(usize, &'static str)> {
+        self.dialects.iter().enumerate().find_map(|(number, dialect)| {
+            let prefixes = dialect.prefixes()?;
+            let known = dialect.stream_paths().iter().find(|known| paths::leads_freely_to(path, known, prefixes))?;
+            Some((number, *known))
+        })
     }
 
     /// The dialect of that number.
@@ -154,7 +179,7 @@ impl Doorkeeper {
     }
 
     /// Every stream endpoint, with its dialect's number.
-    pub(super) fn stream_paths(&self) -> impl Iterator<Item = (usize, &'static str)> + '_ {
+    fn stream_paths(&self) -> impl Iterator<Item = (usize, &'static str)> + '_ {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
@@ -214,25 +239,12 @@ impl Doorkeeper {
         }
         let dialect = &self.dialects[number];
         let token = self.token(dialect.as_ref(), request);
-        let authenticated = self.identify((token.as_deref(), dialect.asks()), request.address, asked).map_err(|why| match why {
-            Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
-            Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
-            Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
-            Unidentified::Ask(asked) => Outside::Ask(Question::new(token.as_deref().unwrap_or_default(), asked)),
-        })?;
-        let Authenticated { principal, credential, .. } = authenticated;
-        if !principal.may_open_streams() {
-            return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
-        }
-        let admitted = self.directory.admit(principal.user.as_ref(), request.address.map(network)).map_err(|full| {
-            let rejection = match full {
-                TooManyConnections::OfUser { .. } => Rejection::UserFull,
-                TooManyConnections::OfAddress { .. } => Rejection::AddressFull,
-                TooManyConnections::InAll { .. } => Rejection::ServerFull,
-            };
-            Outside::Refused(rejection, Refusal::Full)
-        })?;
-        let caller = Caller { principal, credential: Some(credential.clone()), device: credential.device().cloned() };
+        let (caller, guard) = if token.is_none() && dialect.admits_nobody(request) {
+            self.nobody(request)?
+        } else {
+            self.somebody((token.as_deref(), dialect.asks()), request, asked)?
+        };
+        let credential = caller.credential.clone().unwrap_or_else(Credential::nobody);
         let mut opening = dialect.open(request, &caller).map_err(Outside::Answered)?;
         opening.headers.extend(self.cors((request.header)("origin")));
         let details = Details {
@@ -242,7 +254,33 @@ impl Doorkeeper {
             client: dialect.client(request).as_deref().map(client_name),
             opened: Timestamp::now(),
         };
-        Ok(Admitted { dialect: number, opening, credential, guard: admitted.guard, details })
+        Ok(Admitted { dialect: number, opening, credential, guard, details })
+    }
+
+    /// A client that shows no token and may say later who it is.
+    fn nobody(&self, request: &Request<'_>) -> Result<(Caller, ConnectionGuard), Outside> {
+        self.metrics.authenticated(AuthResult::Missing);
+        let guard = self.directory.admit_nobody(request.address.map(network)).map_err(Outside::full)?;
+        Ok((Caller::default(), guard))
+    }
+
+    fn somebody(
+        &self,
+        shown: (Option<&str>, Asked),
+        request: &Request<'_>,
+        asked: Option<Identity>,
+    ) -> Result<(Caller, ConnectionGuard), Outside> {
+        let authenticated = self.identify(shown, request.address, asked).map_err(|why| match why {
+            Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
+            Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
+            Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
+            Unidentified::Ask(asked) => Outside::Ask(Question::new(shown.0.unwrap_or_default(), asked)),
+        })?;
+        if !authenticated.principal.may_open_streams() {
+            return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
+        }
+        let admitted = self.directory.admit(authenticated.user(), request.address.map(network)).map_err(Outside::full)?;
+        Ok((authenticated.into_caller(), admitted.guard))
     }
 
     /// The token a request shows, in its dialect's places for one or in a cookie where that counts.

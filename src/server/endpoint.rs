@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{
     Doorkeeper, Shared, caller,
     doorkeeper::{Question, Unidentified},
+    joins::hand_joins,
     log_in,
     matcher::{Found, Matcher, allowed, name},
     mount::{header, plain, preflight, with_cors},
@@ -81,7 +82,7 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
     let mut joins = Joins::new();
     let call = Call { endpoint, request: &request, parts, body: &body, caller: caller.as_ref(), state: &shared.state };
     let reaction = dialect.answer(&call, &mut joins);
-    hand_on(shared, joins);
+    hand_joins(shared, joins);
     match (reaction, &caller) {
         (Reaction::Answer(answer), _) => plain(answer),
         (Reaction::Publish(events, answer), _) => publish(shared, events).await.map_or_else(|busy| busy, |()| plain(answer)),
@@ -141,13 +142,6 @@ async fn publish(shared: &Shared, events: Vec<(Event, Audience)>) -> Result<(), 
     let submission = |(event, audience)| Submission { event, audience, id: None, source: None };
     let answers = shared.publisher.publish_patiently(events.into_iter().map(submission).collect(), PATIENCE).await;
     if answers.iter().all(Result::is_ok) { Ok(()) } else { Err(busy()) }
-}
-
-/// Connections that were nobody's until this call showed whose they are.
-fn hand_on(_shared: &Shared, joins: Joins) {
-    if !joins.is_empty() {
-        tracing::debug!(joins = joins.len(), "connections can be told whose they are");
-    }
 }
 
 async fn cancel(shared: &Shared, activity: &str, caller: &Principal) -> Cancelled {

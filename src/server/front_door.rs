@@ -13,10 +13,10 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use actix_http::Protocol;
+use actix_http::{Protocol, header::HttpDate};
 use actix_service::{Service, ServiceFactory};
 use bytes::{Buf, Bytes};
 use tokio::{
@@ -51,7 +51,7 @@ thread_local! {
 }
 
 /// What the door itself is set up with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct DoorSettings {
     /// How long the first bytes may take (`limits.head`), the TLS handshake before them included.
     pub(super) head: Duration,
@@ -124,7 +124,7 @@ where
 
     fn new_service(&self, (): ()) -> Self::Future {
         let worker = Worker::of_this_thread(&self.crew);
-        let (doorkeeper, settings, tls) = (Arc::clone(&self.doorkeeper), self.settings, self.tls.clone());
+        let (doorkeeper, settings, tls) = (Arc::clone(&self.doorkeeper), Rc::new(self.settings.clone()), self.tls.clone());
         let http = self.http.new_service(());
         Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, tls, worker }) })
     }
@@ -134,7 +134,7 @@ where
 pub(super) struct Door<S> {
     http: Rc<S>,
     doorkeeper: Arc<Doorkeeper>,
-    settings: DoorSettings,
+    settings: Rc<DoorSettings>,
     tls: Option<Arc<Tls>>,
     worker: Worker,
 }
@@ -166,7 +166,7 @@ where
 
     fn call(&self, socket: TcpStream) -> Self::Future {
         let (http, doorkeeper, settings, worker) =
-            (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), self.settings, self.worker.clone());
+            (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), Rc::clone(&self.settings), self.worker.clone());
         let tls = self.tls.clone();
         Box::pin(async move {
             let opened = timeout(settings.head, open(socket, tls, &doorkeeper)).await;
@@ -186,7 +186,7 @@ where
                     return served.await.map(drop);
                 }
                 Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
-                Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), settings),
+                Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), &settings),
             }
             Ok(())
         })
@@ -221,13 +221,13 @@ async fn first_bytes(transport: &mut Transport, doorkeeper: &Doorkeeper, peer: O
 
 fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: Option<Identity>) -> Came {
     head::read(bytes, |head| {
-        let (dialect, path) = doorkeeper.endpoint_at(head.path)?;
         let header = |name: &str| head.header(name);
         let accept = match handshake::wanted(&header, &|name, word| head.lists(name, word)) {
             Wanted::WebSocket { accept } => Some(accept),
             Wanted::Nothing => None,
             Wanted::OtherVersion | Wanted::Malformed => return None, // odd
         };
+        let (dialect, path) = doorkeeper.stream_at(head.path, accept.is_some())?;
         let request = Request {
             path,
             websocket: accept.is_some(),
@@ -251,7 +251,7 @@ fn start_session(
     transport: Transport,
     (admitted, accept): (Admitted, Option<String>),
     door: (&Doorkeeper, &Worker),
-    settings: DoorSettings,
+    settings: &DoorSettings,
 ) {
     let (doorkeeper, worker) = door;
     let outlet = match transport.into_outlet(settings.socket) {
@@ -268,7 +268,7 @@ fn start_session(
     };
     let dialect = doorkeeper.dialect(admitted.dialect);
     // Where the rights have ended meanwhile there is nothing left to say.
-    let _ = opening::begin(admitted, (outlet, head), dialect, worker.hub(), settings.session);
+    let _ = opening::begin(admitted, (outlet, head), dialect, worker.hub(), &settings.session);
 }
 
 /// Says no: with an answer, or on a WebSocket that is closed as it opens.
@@ -289,7 +289,7 @@ async fn refuse(mut transport: Transport, refused: Refused, accept: Option<Strin
 }
 
 fn switching_head(accept: &str, headers: &[(&'static str, String)]) -> Bytes {
-    let mut head = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
+    let mut head = format!("HTTP/1.1 101 Switching Protocols\r\ndate: {}\r\n", date());
     put_headers(&mut head, [("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept)]);
     put_headers(&mut head, headers.iter().map(|(name, value)| (*name, value.as_str())));
     head.push_str("\r\n");
@@ -298,13 +298,18 @@ fn switching_head(accept: &str, headers: &[(&'static str, String)]) -> Bytes {
 
 fn response_head(status: u16, headers: &[(&'static str, String)], content_length: Option<usize>) -> Bytes {
     let reason = actix_http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
-    let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
+    let mut head = format!("HTTP/1.1 {status} {reason}\r\ndate: {}\r\n", date());
     put_headers(&mut head, headers.iter().map(|(name, value)| (*name, value.as_str())));
     if let Some(length) = content_length {
         head.push_str(&format!("content-length: {length}\r\n"));
     }
     head.push_str("connection: close\r\n\r\n");
     head.into()
+}
+
+/// As the HTTP server writes it.
+fn date() -> HttpDate {
+    SystemTime::now().into()
 }
 
 fn put_headers<'h>(head: &mut String, headers: impl IntoIterator<Item = (&'h str, &'h str)>) {

@@ -12,6 +12,7 @@ mod endpoint;
 mod front_door;
 mod guesses;
 pub mod head;
+mod joins;
 mod log_in;
 mod matcher;
 mod mount;
@@ -127,6 +128,10 @@ impl Shared {
         self.ready.load(Ordering::Relaxed) && !self.doorkeeper.is_draining() && self.stalled_hubs.load(Ordering::Relaxed) == 0
     }
 
+    fn session_settings(&self) -> SessionSettings {
+        SessionSettings { mailbox: self.session_mailbox, inbound: self.inbound, publisher: self.publisher.clone() }
+    }
+
     fn render_metrics(&self) -> String {
         (self.render)()
     }
@@ -199,11 +204,7 @@ pub fn start(
             FrontDoor {
                 http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
-                settings: DoorSettings {
-                    head: settings.head,
-                    socket: settings.socket,
-                    session: SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound },
-                },
+                settings: DoorSettings { head: settings.head, socket: settings.socket, session: shared.session_settings() },
                 tls: tls.clone(),
                 crew: Arc::clone(&crew),
             }

@@ -15,7 +15,12 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{BodySize, MessageBody},
-    http::{StatusCode, Version, header::HeaderName},
+    dev::RequestHead,
+    guard::{self, GuardContext},
+    http::{
+        Method, StatusCode, Version,
+        header::{HeaderName, HeaderValue, UPGRADE},
+    },
     web,
 };
 use bytes::Bytes;
@@ -24,9 +29,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Shared, api, caller,
     doorkeeper::{Admitted, Decision},
-    endpoint,
-    opening::{self, SessionSettings},
-    ops, paths, publish, start_page,
+    endpoint, opening, ops, publish, start_page,
     worker::Worker,
 };
 use crate::{
@@ -40,37 +43,41 @@ use crate::{
     },
 };
 
+/// Every path: which of them is a stream the doorkeeper says.
+const ANY_PATH: &str = "/{path:.*}";
+
 /// Every route of the main listener.
 pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     config
-        .service(
-            web::resource("/api/events")
-                .route(web::post().to(publish::events))
-                .route(web::method(actix_web::http::Method::OPTIONS).to(preflight)),
-        )
+        .service(web::resource("/api/events").route(web::post().to(publish::events)).route(web::method(Method::OPTIONS).to(preflight)))
         .configure(api::routes)
+        .configure(|config| streams(config, shared)) // before whatever else `/` may be
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
         .configure(ops::health_routes)
-        .configure(|config| streams(config, shared))
         .configure(|config| endpoint::routes(config, &shared.doorkeeper));
 }
 
-/// Every stream endpoint, and behind any prefix those that are found there.
+/// Every stream endpoint, wherever the front door finds it too.
 fn streams(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
-    for (dialect, path) in shared.doorkeeper.stream_paths() {
-        let prefixed = paths::is_anywhere(path).then(|| format!("/{{prefix:.+}}{path}"));
-        for pattern in std::iter::once(path.to_owned()).chain(prefixed) {
-            let open = move |request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>| async move {
-                stream(&request, payload, &shared, (dialect, path)).await
-            };
-            let preflighted = web::method(actix_web::http::Method::OPTIONS).to(preflight);
-            config.service(web::resource(pattern).route(web::get().to(open)).route(preflighted));
-        }
-    }
+    let doorkeeper = Arc::clone(&shared.doorkeeper);
+    let is_stream = move |context: &GuardContext<'_>| {
+        let head = context.head();
+        doorkeeper.stream_at(head.uri.path(), asks_for_websocket(head)).is_some()
+    };
+    let open =
+        |request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>| async move { stream(&request, payload, &shared).await };
+    let preflighted = web::method(Method::OPTIONS).to(preflight);
+    config.service(web::resource(ANY_PATH).guard(guard::fn_guard(is_stream)).route(web::get().to(open)).route(preflighted));
+}
+
+/// Whether a WebSocket is asked for, however badly.
+fn asks_for_websocket(head: &RequestHead) -> bool {
+    let lists = |line: &HeaderValue| line.to_str().is_ok_and(|list| handshake::holds(list, "websocket"));
+    head.method == Method::GET && head.version == Version::HTTP_11 && head.headers.get_all(UPGRADE).any(lists)
 }
 
 /// A stream through a response body: the same session, another outlet.
-async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared, (dialect, path): (usize, &'static str)) -> HttpResponse {
+async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
     let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);
@@ -83,6 +90,9 @@ async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared, (dia
         return plain(answer);
     }
     let accept = if let Wanted::WebSocket { accept } = wanted { Some(accept) } else { None };
+    let Some((dialect, path)) = doorkeeper.stream_at(http.uri().path(), accept.is_some()) else {
+        return HttpResponse::NotFound().finish(); // the guard has found it
+    };
     let request = Request {
         path,
         websocket: accept.is_some(),
@@ -119,8 +129,7 @@ fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared
     }
     let body = Rc::new(body);
     let (outlet, dialect) = (Outlet::body(Rc::clone(&body)), shared.doorkeeper.dialect(admitted.dialect));
-    let settings = SessionSettings { mailbox: shared.session_mailbox, inbound: shared.inbound };
-    let connection = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), settings)?;
+    let connection = opening::begin(admitted, (outlet, Bytes::new()), dialect, worker.hub(), &shared.session_settings())?;
     Some(response.body(StreamBody { body, connection, hub: worker.hub().clone() }))
 }
 

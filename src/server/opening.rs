@@ -11,16 +11,19 @@ use crate::{
     dialect::{Answer, Dialect, Transport},
     hub::{HubHandle, Join},
     session::{Inbound, InboundLimits, Session},
+    source::Publisher,
     websocket::handshake::{self, Wanted},
 };
 
 /// What sessions are set up with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct SessionSettings {
     /// Messages a session's mailbox holds.
     pub(super) mailbox: usize,
     /// What its client may say.
     pub(super) inbound: InboundLimits,
+    /// Where what it says is published.
+    pub(super) publisher: Publisher,
 }
 
 /// What a request for a WebSocket is told that is not whole or not of our version, in any dialect.
@@ -39,7 +42,7 @@ pub(super) fn begin(
     (outlet, head): (Outlet, Bytes),
     dialect: &Arc<dyn Dialect>,
     hub: &HubHandle,
-    settings: SessionSettings,
+    settings: &SessionSettings,
 ) -> Option<Rc<Connection>> {
     let (transport, conversation) = (admitted.opening.transport, admitted.opening.conversation.take());
     let connection = hub.join(join(admitted, outlet, head))?;
@@ -47,7 +50,8 @@ pub(super) fn begin(
     match transport {
         Transport::EventStream => Session::new(own, hub, settings.mailbox).start(),
         Transport::WebSocket => {
-            Session::websocket(own, hub, settings.mailbox, Inbound::new(dialect.as_ref(), conversation, settings.inbound)).start()
+            let inbound = Inbound::new(dialect.as_ref(), conversation, settings.inbound, &settings.publisher);
+            Session::websocket(own, hub, settings.mailbox, inbound).start()
         }
     };
     Some(connection)
@@ -68,5 +72,6 @@ fn join(admitted: Admitted, outlet: Outlet, head: Bytes) -> Join {
         notices: wanted.notices,
         credential,
         admission: guard,
+        identify_within: wanted.identify_within.filter(|_| wanted.transport == Transport::WebSocket),
     }
 }

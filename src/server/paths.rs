@@ -18,9 +18,19 @@ pub(super) fn leads_to(path: &str, endpoint: &str) -> bool {
     path == endpoint || endpoint.starts_with(ANYWHERE) && path.starts_with('/') && path.ends_with(endpoint)
 }
 
-/// Whether an endpoint is also found behind a prefix.
-pub(super) fn is_anywhere(endpoint: &str) -> bool {
-    endpoint.starts_with(ANYWHERE)
+/// Whether a path leads to that endpoint in a protocol whose clients write it in any case, behind one of these prefixes or
+/// none.
+pub(super) fn leads_freely_to(path: &str, endpoint: &str, prefixes: &[&str]) -> bool {
+    let behind = |prefix: &&str| {
+        let (start, rest) = path.split_at_checked(prefix.len())?;
+        start.eq_ignore_ascii_case(prefix).then_some(rest)
+    };
+    path.eq_ignore_ascii_case(endpoint) || prefixes.iter().filter_map(behind).any(|rest| rest.eq_ignore_ascii_case(endpoint))
+}
+
+/// Whether a path is the engine's own, whoever takes what nobody owns (event map, section 5).
+pub(super) fn is_the_engines(path: &str) -> bool {
+    path.starts_with("/api/") || ["/console", "/healthz", "/readyz"].contains(&path)
 }
 
 #[cfg(test)]
@@ -40,6 +50,17 @@ mod tests {
             "x/:/websockets/notifications",
             "/x:/websockets/notifications",
         ] {
+            assert!(!leads(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_free_path_is_found_in_any_case_and_behind_its_prefixes_only() {
+        let leads = |path: &str| leads_freely_to(path, "/socket", &["/emby", "/mediabrowser"]);
+        for path in ["/socket", "/Socket", "/emby/socket", "/EMBY/SOCKET", "/MediaBrowser/socket"] {
+            assert!(leads(path), "{path}");
+        }
+        for path in ["", "/", "/emby", "/socket/", "/other/socket", "/emby/emby/socket", "/embysocket", "/é/socket"] {
             assert!(!leads(path), "{path}");
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     access::Directory,
-    hub::{Hub, HubCore, HubHandle, HubSettings, ListConnections, PeersGone, RightsChanged, SayGoodbye},
+    hub::{Hub, HubCore, HubHandle, HubSettings, Identified, ListConnections, PeersGone, RightsChanged, SayGoodbye},
     metrics::WorkerCounters,
     shard::{Credit, FromShard},
     state::State,
@@ -52,6 +52,8 @@ pub struct HubAddress {
     pub events: Recipient<FromShard>,
     /// Rights changes, outside the bound on events.
     pub rights: Recipient<RightsChanged>,
+    /// Connections of nobody that turned out to be somebody's.
+    pub identities: Recipient<Identified>,
     /// Listing its connections.
     pub connections: Recipient<ListConnections>,
     /// Ending them all.
@@ -106,6 +108,7 @@ impl Worker {
             arbiter: Arbiter::current(),
             events: actor.clone().recipient(),
             rights: actor.clone().recipient(),
+            identities: actor.clone().recipient(),
             connections: actor.clone().recipient(),
             goodbye: actor.clone().recipient(),
             peers: actor.clone().recipient(),

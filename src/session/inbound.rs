@@ -1,7 +1,7 @@
 //! What a client says on a WebSocket: read, taken apart, answered.
 //!
 //! Pings and closes are answered here; messages are the dialect's. Nothing is kept but the rest of a frame or message that
-//! has not come whole.
+//! has not come whole, and what waits for something that is being published.
 
 use std::{
     cell::RefCell,
@@ -12,10 +12,12 @@ use std::{
 
 use bytes::Bytes;
 
+use super::talk::Talk;
 use crate::{
     connection::{CloseReason, Connection},
-    dialect::{Conversation, Dialect, Effect},
-    hub::HubHandle,
+    dialect::{Conversation, Dialect, Effect, Standing},
+    hub::{HubHandle, Owner},
+    source::Publisher,
     websocket::{
         CloseCode,
         codec::{Limits, Receiver, Said, Violation},
@@ -50,40 +52,63 @@ pub struct InboundLimits {
 pub struct Inbound {
     receiver: Receiver,
     /// The dialect's side; `None`: what the client says is ignored.
-    conversation: Option<Box<dyn Conversation>>,
+    talk: Option<Box<Talk>>,
     per_minute: u32,
     minute: Instant,
     n_messages: u32,
     n_controls: u32,
 }
 
-/// What came of one read.
-#[derive(Default)]
-struct Outcome {
-    replies: Vec<Bytes>,
+/// Something to be done because of what a client said.
+pub(super) enum Step {
+    /// Answers, one after the other.
+    Reply(Vec<Bytes>),
+    /// What the dialect wants.
+    Effect(Effect),
     /// The connection ends so.
-    end: Option<(CloseReason, Bytes)>,
+    End(CloseReason, Bytes),
+}
+
+/// What came of one read, in its order.
+#[derive(Default)]
+pub(super) struct Outcome {
+    steps: Vec<Step>,
+    /// It ends with the last step: nothing comes behind it.
+    ends: bool,
 }
 
 impl Inbound {
     /// The receiving side of a WebSocket of that dialect.
     #[must_use]
-    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, limits: InboundLimits) -> Self {
+    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, limits: InboundLimits, publisher: &Publisher) -> Self {
         let message_bytes = limits.message.message_bytes.min(dialect.inbound_bytes());
         let receiver = Receiver::new(Limits { message_bytes, ..limits.message });
-        Self { receiver, conversation, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0 }
+        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, publisher.clone())));
+        Self { receiver, talk, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0 }
     }
 
-    /// Reads what has come, unless replies still wait for the client to take them: whoever does not take them is not asked
-    /// for more. Ready when the client has gone.
+    /// The connection has joined its hub.
+    pub(super) fn begin(&mut self, connection: &Rc<Connection>, hub: &HubHandle) {
+        if let Some(talk) = &mut self.talk {
+            let mut outcome = Outcome::default();
+            talk.begin(connection, hub).into_iter().for_each(|effect| outcome.effect(effect));
+            self.carry_out(outcome.steps, connection, hub);
+        }
+    }
+
+    /// Reads what has come, unless something said before is still being published, or replies still wait for the client to
+    /// take them: whoever does not take them is not asked for more. Ready when the client has gone.
     pub(super) fn turn(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> Poll<()> {
         for _ in 0..READS_PER_TURN {
-            if connection.closing().is_some() {
+            if !self.has_published(connection, hub, task) || connection.closing().is_some() {
                 return Poll::Pending; // for its end: nothing more is read
             }
             if connection.has_replies() {
                 connection.await_replies();
                 return Poll::Pending;
+            }
+            if let Some(talk) = &mut self.talk {
+                talk.know(connection, hub);
             }
             let read = SCRATCH_BUFFER
                 .with_borrow_mut(|scratch| connection.outlet().poll_read(task, scratch, |bytes| self.receive(bytes, Instant::now())));
@@ -93,14 +118,14 @@ impl Inbound {
                 Poll::Ready(Some(outcome)) => outcome,
             };
             connection.hear(Instant::now());
-            outcome.carry_out(connection, hub);
+            self.carry_out(outcome.steps, connection, hub);
         }
         task.waker().wake_by_ref(); // there may be more, after everybody else's turn
         Poll::Pending
     }
 
     fn receive(&mut self, bytes: &mut [u8], now: Instant) -> Outcome {
-        let Self { receiver, conversation, per_minute, minute, n_messages, n_controls } = self;
+        let Self { receiver, talk, per_minute, minute, n_messages, n_controls } = self;
         if now.saturating_duration_since(*minute) >= MINUTE {
             (*minute, *n_messages, *n_controls) = (now, 0, 0);
         }
@@ -111,8 +136,8 @@ impl Inbound {
             if *per_minute > 0 && *count > *per_minute {
                 outcome.end(CloseReason::Misbehaved, frame::close(CloseCode::POLICY_VIOLATION, "too many messages in a minute"));
             }
-            if outcome.end.is_none() {
-                outcome.take(said, conversation.as_deref_mut());
+            if !outcome.ends {
+                outcome.take(said, talk.as_deref_mut());
             }
         });
         if let Err(Violation { code, reason }) = result {
@@ -120,18 +145,64 @@ impl Inbound {
         }
         outcome
     }
+
+    /// Whether nothing is being published any more; then what waited for it has been done as well.
+    fn has_published(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> bool {
+        while let Some(talk) = &mut self.talk
+            && talk.is_publishing()
+        {
+            let Poll::Ready(waited) = talk.poll_published(task) else { return false };
+            connection.hear(Instant::now()); // what it said meanwhile lies unread
+            self.carry_out(waited, connection, hub);
+        }
+        true
+    }
+
+    /// Takes the steps in their order, up to one that publishes: the others wait for that.
+    fn carry_out(&mut self, steps: Vec<Step>, connection: &Rc<Connection>, hub: &HubHandle) {
+        let mut steps = steps.into_iter();
+        while let Some(step) = steps.next() {
+            match step {
+                // All replies in a row are one, so that a client that says much at once does not fill its outbox by their
+                // number.
+                Step::Reply(replies) => match <[Bytes; 1]>::try_from(replies) {
+                    Ok([reply]) => hub.reply(connection, reply),
+                    Err(replies) => hub.reply(connection, replies.concat().into()),
+                },
+                Step::End(reason, last_word) => hub.close(connection, reason, last_word),
+                Step::Effect(Effect::Publish(events)) => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.publish(connection.id, events, steps.collect());
+                    }
+                    return;
+                }
+                Step::Effect(effect) => act(effect, connection, hub),
+            }
+        }
+    }
+}
+
+fn act(effect: Effect, connection: &Rc<Connection>, hub: &HubHandle) {
+    match effect {
+        Effect::Become(standing) => {
+            let Standing { filter, formats, credential } = *standing;
+            hub.give(connection, Owner { filter, formats, credential });
+        }
+        Effect::Subscribe(_) | Effect::Unsubscribe(_) => {}
+        Effect::Reply(_) | Effect::Close(..) | Effect::Publish(_) => {} // are steps of their own
+    }
 }
 
 impl Outcome {
-    fn take(&mut self, said: Said<'_>, conversation: Option<&mut (dyn Conversation + 'static)>) {
+    fn take(&mut self, said: Said<'_>, talk: Option<&mut Talk>) {
         match said {
-            Said::Ping(payload) => self.replies.push(frame::pong(payload)),
+            Said::Ping(payload) => self.reply(frame::pong(payload)),
             Said::Pong(_) => {} // any sign of life counts, whatever it carries
             Said::Close(code) => {
                 self.end(CloseReason::Gone, code.map_or_else(frame::close_without_code, |code| frame::close(code, "")));
             }
             Said::Message(message) => {
-                for effect in conversation.map(|conversation| conversation.receive(message)).unwrap_or_default() {
+                for effect in talk.map(|talk| talk.receive(message)).unwrap_or_default() {
                     self.effect(effect);
                 }
             }
@@ -140,26 +211,25 @@ impl Outcome {
 
     fn effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Reply(frames) => self.replies.push(frames),
+            Effect::Reply(frames) => self.reply(frames),
             Effect::Close(code, reason) => self.end(CloseReason::Misbehaved, frame::close(code, reason)),
-            Effect::Become(_) | Effect::Subscribe(_) | Effect::Unsubscribe(_) | Effect::Publish(_) => {}
+            effect if !self.ends => self.steps.push(Step::Effect(effect)),
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, frames: Bytes) {
+        match self.steps.last_mut() {
+            _ if self.ends => {}
+            Some(Step::Reply(replies)) => replies.push(frames),
+            _ => self.steps.push(Step::Reply(vec![frames])),
         }
     }
 
     /// The first reason counts.
     fn end(&mut self, reason: CloseReason, last_word: Bytes) {
-        self.end.get_or_insert((reason, last_word));
-    }
-
-    /// All replies to one read are one, so that a client that says much at once does not fill its outbox by their number.
-    fn carry_out(self, connection: &Rc<Connection>, hub: &HubHandle) {
-        match <[Bytes; 1]>::try_from(self.replies) {
-            Ok([reply]) => hub.reply(connection, reply),
-            Err(replies) if replies.is_empty() => {}
-            Err(replies) => hub.reply(connection, replies.concat().into()),
-        }
-        if let Some((reason, last_word)) = self.end {
-            hub.close(connection, reason, last_word);
+        if !std::mem::replace(&mut self.ends, true) {
+            self.steps.push(Step::End(reason, last_word));
         }
     }
 }

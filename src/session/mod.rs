@@ -4,6 +4,7 @@
 //! its hub tells it through its bounded mailbox. It never writes; the hub's flush loop does, on the same thread.
 
 mod inbound;
+mod talk;
 
 use std::{
     pin::Pin,
@@ -55,6 +56,9 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.mailbox);
         self.connection.attach(ctx.address().recipient());
+        if let Some(inbound) = &mut self.inbound {
+            inbound.begin(&self.connection, &self.hub);
+        }
         ctx.spawn(Pump);
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
+    event::{Audience, Event},
     metrics::{PublishMetrics, PublishRefusal},
     shard::{Accept, Accepted, Busy, Receipt, Shards, Submission},
 };
@@ -45,6 +46,13 @@ pub struct Publisher {
 impl From<Draft> for Submission {
     fn from(draft: Draft) -> Self {
         Self { event: draft.event, audience: draft.audience, id: draft.id, source: draft.source }
+    }
+}
+
+/// What a client's words or deeds lead to: without an id of its own.
+impl From<(Event, Audience)> for Submission {
+    fn from((event, audience): (Event, Audience)) -> Self {
+        Self { event, audience, id: None, source: None }
     }
 }
 

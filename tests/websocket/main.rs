@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
 mod client;
+mod conversation;
+mod talks;
 #[allow(dead_code, reason = "what only the tests of the API use of it")]
 #[path = "../api/harness/tls.rs"]
 mod tls;

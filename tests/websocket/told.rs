@@ -44,6 +44,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(way: Way, settings: &str, pace: Pace) -> Self {
+        Self::speaking(way, settings, Arc::new(Told(pace)))
+    }
+
+    /// A server that speaks that dialect beside its own.
+    pub(crate) fn speaking(way: Way, settings: &str, dialect: Arc<dyn Dialect>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
         let certificate = (way == Way::Tls).then(|| Certificate::make(folder.path(), "told"));
@@ -51,7 +56,7 @@ impl Server {
         let server = format!("[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
         let user = format!("[[users]]\nid = \"bob\"\ntoken = \"{TOKEN}\"\nlibraries = \"read\"\n");
         let settings = Settings::parse(&format!("{server}{tls}{settings}\n{user}")).expect("valid settings");
-        let handle = app::spawn_speaking(settings, vec![Arc::new(Told(pace))]).expect("it starts");
+        let handle = app::spawn_speaking(settings, vec![dialect]).expect("it starts");
         Self { handle, certificate, _folder: folder }
     }
 
@@ -147,7 +152,7 @@ impl Conversation for Listens {
 }
 
 /// Messages as text frames.
-struct Texts;
+pub(crate) struct Texts;
 
 impl FrameFormat for Texts {
     fn slot(&self) -> FormatSlot {

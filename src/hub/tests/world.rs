@@ -218,6 +218,7 @@ impl World {
             notices,
             credential,
             admission: self.directory.admit(None, None).expect("not limited").guard,
+            identify_within: None,
         };
         let connection = self.hub.join(join, Instant::now()).expect("rights did not change");
         Client { connection, body, bytes: Vec::new(), frames: Vec::new(), parsed: 0 }
