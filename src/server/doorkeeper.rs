@@ -270,18 +270,17 @@ impl Doorkeeper {
         request: &Request<'_>,
         asked: Option<Identity>,
     ) -> Result<(Caller, ConnectionGuard), Outside> {
-        let Authenticated { principal, credential, .. } = self.identify(shown, request.address, asked).map_err(|why| match why {
+        let authenticated = self.identify(shown, request.address, asked).map_err(|why| match why {
             Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
             Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
             Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
             Unidentified::Ask(asked) => Outside::Ask(Question::new(shown.0.unwrap_or_default(), asked)),
         })?;
-        if !principal.may_open_streams() {
+        if !authenticated.principal.may_open_streams() {
             return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
         }
-        let admitted = self.directory.admit(principal.user.as_ref(), request.address.map(network)).map_err(Outside::full)?;
-        let device = credential.device().cloned();
-        Ok((Caller { principal, credential: Some(credential), device }, admitted.guard))
+        let admitted = self.directory.admit(authenticated.user(), request.address.map(network)).map_err(Outside::full)?;
+        Ok((authenticated.into_caller(), admitted.guard))
     }
 
     /// The token a request shows, in its dialect's places for one or in a cookie where that counts.

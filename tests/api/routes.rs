@@ -45,8 +45,8 @@ fn routes_in_the_source() -> BTreeSet<String> {
                 // What has no path of its own: the methods of a resource, and the loops over the paths collected below.
                 let of_a_resource =
                     call == ".route(" && ["web::", "route.to(", "preflighted)"].iter().any(|made| argument.starts_with(made));
-                let of_a_loop = (argument.starts_with("ANY_PATH)") && file.ends_with("server/mount.rs"))
-                    || (argument.starts_with("ANY_PATH)") && file.ends_with("server/endpoint.rs"));
+                let of_a_loop =
+                    argument.starts_with("ANY_PATH)") && (file.ends_with("server/mount.rs") || file.ends_with("server/endpoint.rs"));
                 let of_dialects = call == "web::resource(" && of_a_loop;
                 if of_a_resource || of_dialects {
                     continue;
