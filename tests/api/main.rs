@@ -24,6 +24,7 @@ mod injection;
 mod jwt;
 mod kinds;
 mod lag;
+mod mediabrowser;
 mod ops;
 mod origin;
 mod plex;

@@ -12,7 +12,8 @@ use super::{Device, Socket, people, start};
 use crate::harness::{Request, Server, WebSocket, token_of};
 
 fn upgrade(server: &Server, query: &str, headers: &[(&str, String)]) -> u16 {
-    let request = headers.iter().fold(Request::new("GET", &format!("/socket{query}")), |request, (name, value)| request.header(name, value));
+    let request =
+        headers.iter().fold(Request::new("GET", &format!("/socket{query}")), |request, (name, value)| request.header(name, value));
     WebSocket::ask(server, request).head().status
 }
 
@@ -20,7 +21,9 @@ fn upgrade(server: &Server, query: &str, headers: &[(&str, String)]) -> u16 {
 fn every_form_of_credentials_opens_a_socket_and_is_answered() {
     let server = start();
     let token = token_of("reader");
-    let header = |scheme: &str| format!("{scheme} Client=\"c\",Device=\"my \"device\"\", DeviceId=\"d\", Version=\"1\", Token=\"\", Token=\"{token}\"");
+    let header = |scheme: &str| {
+        format!("{scheme} Client=\"c\",Device=\"my \"device\"\", DeviceId=\"d\", Version=\"1\", Token=\"\", Token=\"{token}\"")
+    };
     let forms: [(String, Vec<(&str, String)>); 9] = [
         (String::new(), vec![("authorization", header("MediaBrowser"))]),
         (String::new(), vec![("authorization", header("Emby"))]),
@@ -77,7 +80,8 @@ fn a_storm_of_refused_clients_changes_nothing_for_the_others() {
 
 /// The hash of a password, as the command makes it.
 fn hash(password: &str) -> String {
-    let mut made = Command::new(env!("CARGO_BIN_EXE_fanfare")).arg("password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+    let mut made =
+        Command::new(env!("CARGO_BIN_EXE_fanfare")).arg("password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
     made.stdin.take().expect("a pipe").write_all(password.as_bytes()).expect("it reads");
     String::from_utf8(made.wait_with_output().expect("it ends").stdout).expect("text").trim().to_owned()
 }
@@ -170,7 +174,10 @@ fn one_is_told_of_oneself_and_of_nobody_else() {
     let server = start();
     let reader = Device::new(&server, "reader", "d");
     let me = reader.get("/Users/Me").json();
-    assert_eq!((&me["Name"], &me["Policy"]["IsAdministrator"], &me["Policy"]["EnableAllFolders"]), (&json!("reader"), &json!(false), &json!(false)));
+    assert_eq!(
+        (&me["Name"], &me["Policy"]["IsAdministrator"], &me["Policy"]["EnableAllFolders"]),
+        (&json!("reader"), &json!(false), &json!(false))
+    );
     assert_eq!(me["Policy"]["EnabledFolders"].as_array().map(Vec::len), Some(1));
     let id = me["Id"].as_str().expect("an id").to_owned();
     assert_eq!(reader.get(&format!("/users/{}", id.to_uppercase())).json()["Id"], id);

@@ -54,6 +54,9 @@ fn play_command(name: &str) -> Option<PlayCommand> {
 pub(super) fn playstate(asked: &Asked<'_, '_>) -> Reaction {
     let Some(command) = PlaystateCommand::from_name(asked.part(1)) else { return unless_hidden(asked, 400) };
     let position = asked.parameter("SeekPositionTicks").and_then(|ticks| ticks.parse::<i64>().ok()).map(millis);
+    if command == PlaystateCommand::Seek && position.is_none() {
+        return unless_hidden(asked, 400);
+    }
     send(asked, "playstate", json!({ "command": command.name(), "position": position }))
 }
 
