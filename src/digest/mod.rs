@@ -27,7 +27,7 @@ use crate::{
     event::{Audience, Changes, Envelope, Event, EventKind, IdForm, KindSet, Limits},
     id::LibraryId,
     shard::Submission,
-    source::{PublishError, Publisher},
+    source::{PublishError, Publisher, folder::Catalogue},
     state::{Follower, Items, Missed, State, Waker},
 };
 use library::Libraries;
@@ -72,6 +72,8 @@ pub struct DigestSettings {
     pub cap: Duration,
     /// What the clients are shown as ids of libraries, where the settings say it.
     pub library_ids: BTreeMap<LibraryId, String>,
+    /// The medias of these libraries are known from before.
+    pub watched: Option<(Catalogue, Vec<LibraryId>)>,
 }
 
 /// Sums up events until it is stopped.
@@ -87,12 +89,13 @@ impl Digester {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(state: &Arc<State>, publisher: Publisher, settings: DigestSettings) -> io::Result<Self> {
+    pub fn start(state: &Arc<State>, publisher: Publisher, mut settings: DigestSettings) -> io::Result<Self> {
         let (follower, waker) = state.follow(KINDS);
+        let watched = settings.watched.take();
         let stop = Arc::<AtomicBool>::default();
         let work = Work { follower, state: Arc::clone(state), digests: Digests::new(settings), publisher, unpublished: VecDeque::new() };
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("digests".to_owned()).spawn(move || work.run(&stopped))?;
+        let thread = thread::Builder::new().name("digests".to_owned()).spawn(move || work.run(watched, &stopped))?;
         Ok(Self { stop, waker, thread })
     }
 
@@ -115,7 +118,12 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self, stopped: &AtomicBool) {
+    fn run(mut self, watched: Option<(Catalogue, Vec<LibraryId>)>, stopped: &AtomicBool) {
+        for (catalogue, library) in
+            watched.iter().flat_map(|(catalogue, libraries)| libraries.iter().map(move |library| (catalogue, library)))
+        {
+            library::remember_known(self.state.items(), catalogue, library, stopped);
+        }
         let (mut look_at, mut worked) = (None::<Instant>, Duration::ZERO);
         while !stopped.load(Ordering::Acquire) {
             let wait = look_at.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
@@ -225,7 +233,7 @@ const LIBRARIES: usize = 10_000;
 
 impl Digests {
     fn new(settings: DigestSettings) -> Self {
-        let DigestSettings { quiet, cap, mut library_ids } = settings;
+        let DigestSettings { quiet, cap, mut library_ids, .. } = settings;
         library_ids.retain(|_, id| IdForm::of(DIALECT).fits(id));
         Self {
             libraries: Libraries::new(quiet, cap),
