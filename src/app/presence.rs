@@ -1,7 +1,8 @@
 //! Tells of users who come online and go offline, whatever dialects they speak: `presence` events, for server admins.
 //!
 //! A user is online with his first connection, and offline some time after the last one, so that nobody flickers who comes
-//! back at once.
+//! back at once. The same thread says what else time alone tells: sessions of devices that nobody uses any more are forgotten, and
+//! what they played has stopped.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -76,7 +77,7 @@ struct Work {
     publisher: Publisher,
     names: HashMap<UserId, String>,
     online: Online,
-    unpublished: VecDeque<(UserId, bool)>,
+    unpublished: VecDeque<Submission>,
 }
 
 /// A `presence` event's message.
@@ -100,11 +101,11 @@ impl Work {
             let busy = self.online.is_anybody_leaving() || !self.unpublished.is_empty();
             let Some(comings) = self.directory.next_comings(if busy { TICK } else { TIDY }) else { return };
             self.look(comings, Instant::now());
-            self.publish();
             if tidied.elapsed() >= TIDY {
-                self.state.devices().tidy(Moment::now());
+                self.tidy(Moment::now());
                 tidied = Instant::now();
             }
+            self.publish();
         }
     }
 
@@ -117,10 +118,26 @@ impl Work {
         for user in users {
             let is_connected = self.directory.connections_of(&user) > 0;
             if self.online.look(&user, is_connected, now) {
-                self.unpublished.push_back((user, true));
+                self.unpublished.extend(self.event(&user, true));
             }
         }
-        self.unpublished.extend(self.online.gone(now).into_iter().map(|user| (user, false)));
+        for user in self.online.gone(now) {
+            self.unpublished.extend(self.event(&user, false));
+        }
+    }
+
+    /// Old sessions of devices are forgotten, and what nobody goes on with is over for everybody.
+    fn tidy(&mut self, now: Moment) {
+        let devices = self.state.devices();
+        devices.tidy(now);
+        for abandoned in devices.take_abandoned(now) {
+            match abandoned.stopped() {
+                Ok(event) => {
+                    self.unpublished.push_back(Submission { event, audience: abandoned.told.audience.clone(), id: None, source: None })
+                }
+                Err(error) => tracing::error!(%error, "the end of a playback is no event"),
+            }
+        }
     }
 
     /// What finds no room is tried again: who came must not stay online for ever.
@@ -130,7 +147,7 @@ impl Work {
         if self.unpublished.is_empty() {
             return;
         }
-        let submissions = self.unpublished.iter().filter_map(|(user, online)| self.event(user, *online)).collect();
+        let submissions = self.unpublished.iter().map(copy).collect();
         let mut answers = self.publisher.publish_blocking(submissions, PATIENCE).into_iter();
         self.unpublished.retain(|_| answers.next() == Some(Err(PublishError::Busy)));
     }
@@ -146,6 +163,10 @@ impl Work {
             }
         }
     }
+}
+
+fn copy(submission: &Submission) -> Submission {
+    Submission { event: submission.event.clone(), audience: submission.audience.clone(), id: None, source: None }
 }
 
 /// Who is online. Pure: time is handed in.

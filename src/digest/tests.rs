@@ -36,7 +36,7 @@ fn readers(id: &str) -> Audience {
 impl World {
     fn new() -> Self {
         let library_ids = BTreeMap::from([(library("films"), "f".repeat(32)), (library("bad"), "7".to_owned())]);
-        let settings = DigestSettings { quiet: Duration::from_secs(5), cap: Duration::from_secs(30), library_ids };
+        let settings = DigestSettings { quiet: Duration::from_secs(5), cap: Duration::from_secs(30), library_ids, watched: None };
         Self { digests: Digests::new(settings), items: Items::default(), now: Instant::now() }
     }
 

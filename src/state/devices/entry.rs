@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Capabilities, CheckIn, Identity, Moment, NowPlaying, Seen, Session, SessionId, Viewing};
+use super::{Abandoned, Capabilities, CheckIn, Identity, Moment, NowPlaying, Seen, Session, SessionId, Viewing};
 use crate::{
     access::{Caller, Device},
     clock::Timestamp,
@@ -136,6 +136,13 @@ impl Entry {
     pub(super) fn play(&mut self, envelope: &Arc<Envelope>) {
         self.checked_in = Some(envelope.accepted);
         self.playing = Some(Playing { told: Arc::clone(envelope), touched: envelope.stamped });
+    }
+
+    /// What it plays, for when it plays it no more.
+    pub(super) fn abandoned(&self, now: Moment) -> Option<Abandoned> {
+        let playing = self.playing.as_ref()?;
+        let shown = self.show_playing(playing, now)?;
+        Some(Abandoned { told: shown.told, position_ms: shown.position_ms.unwrap_or_default() })
     }
 
     pub(super) fn stop(&mut self) {
