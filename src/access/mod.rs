@@ -5,6 +5,7 @@
 mod back_end;
 mod caller;
 mod changes;
+mod configured;
 mod connections;
 mod credential;
 mod denied;
