@@ -4,12 +4,14 @@
 //! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
 
 mod departures;
+mod digests;
 mod discovery;
 mod embed;
 mod engine;
 mod folders;
 mod ids;
 mod parts;
+mod presence;
 mod rights;
 mod server_id;
 mod silent_peers;
@@ -31,13 +33,15 @@ use crate::{
     access::{Directory, OpenError, PrincipalStore, Secret},
     config::Settings,
     dialect::{self, About, Dialect},
+    digest::Digester,
     id::UserId,
     metrics::MAX_DIALECTS,
     server::{self, Discovery, HubAddress, Questions, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
-    state::IdKeeper,
+    state::{IdKeeper, State},
 };
 use parts::Parts;
+use presence::Presence;
 use server_id::ServerIdError;
 use silent_peers::SilentPeers;
 use watchdog::Watchdog;
@@ -95,6 +99,7 @@ pub struct App {
     store: Option<Arc<Store>>,
     dialects: Vec<Arc<dyn Dialect>>,
     questions: Option<Questions>,
+    state: Arc<State>,
 }
 
 impl App {
@@ -112,11 +117,19 @@ impl App {
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
-        let about = About { name: &settings.server.name, id: &server_id, libraries: &settings.libraries };
+        let state = Arc::new(State::default());
+        let about = About {
+            name: &settings.server.name,
+            id: &server_id,
+            libraries: &settings.libraries,
+            users: &settings.users,
+            port: listener.local_addr()?.port(),
+            state: &state,
+        };
         let dialects = dialect::all(&settings.dialects, &about);
         let questions = discovery::open(&settings, &server_id)?;
         let directory = Arc::new(directory);
-        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions })
+        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state })
     }
 
     /// Speaks further dialects beside those of the settings.
@@ -155,11 +168,11 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, state, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
-        let parts = Parts::new(&settings, directory, roll_call);
+        let parts = Parts::new(&settings, directory, state, roll_call);
         let shared = parts.shared(&settings, dialects, store.clone());
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
         let metrics = server::start_metrics(metrics_listener, &shared, parts::server_settings(&settings))?;
@@ -173,24 +186,16 @@ impl App {
         let _ = shared.hubs.set(hubs);
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
         let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
+        let presence = Presence::start(&settings, &shared, Arc::clone(&parts.crew().directory))?;
+        let digests = digests::start(&settings, &shared, &parts.crew().state)?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         let served = kept.local_addr()?;
         let discovery = questions.map(|questions| questions.answer(served)).transpose()?;
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running {
-            shared,
-            discovery,
-            folders,
-            ids,
-            handles,
-            engine,
-            parts,
-            watchdogs,
-            listener: kept,
-            drain_window: settings.server.drain_window,
-        })
+        let drain_window = settings.server.drain_window;
+        Ok(Running { shared, discovery, folders, ids, digests, presence, handles, engine, parts, watchdogs, listener: kept, drain_window })
     }
 }
 
@@ -200,6 +205,8 @@ pub struct Running {
     discovery: Option<Discovery>,
     folders: Vec<FolderHandle>,
     ids: Option<IdKeeper>,
+    digests: Option<Digester>,
+    presence: Presence,
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,

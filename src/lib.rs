@@ -19,6 +19,7 @@
 //! - [`source`]: where events come from, and [`source::Publisher`], the only way in
 //! - [`shard`]: keeps order, gives credit, hands accepted events to every hub
 //! - [`state`]: what is going on now, folded from events
+//! - [`digest`]: sums up events for clients that are told of changes in digests
 //! - [`hub`]: one worker's clients, and the loop that writes to them
 //! - [`connection`], [`session`]: one client; what hub and session share, and the actor that reads and waits
 //! - [`dialect`]: client protocols; the one there is: [`dialect::redseat`]
@@ -38,6 +39,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod dialect;
+pub mod digest;
 pub mod event;
 pub mod frame;
 pub mod hub;

@@ -15,6 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use slab::Slab;
 
+use super::comings::ComingsAndGoings;
 use crate::id::UserId;
 
 /// Connections of which nobody knows yet whose they are, in all and of one address. What says whose they are comes soon, or
@@ -106,6 +107,7 @@ pub(super) struct ConnectionCounts {
     users: Mutex<Tallies<UserId>>,
     addresses: Mutex<Tallies<IpAddr>>,
     unidentified: Mutex<Unidentified>,
+    comings: ComingsAndGoings,
 }
 
 /// The connections of which nobody knows yet whose they are.
@@ -131,6 +133,7 @@ impl ConnectionCounts {
             users: Mutex::default(),
             addresses: Mutex::default(),
             unidentified: Mutex::default(),
+            comings: ComingsAndGoings::default(),
         }
     }
 
@@ -190,12 +193,26 @@ impl ConnectionCounts {
     fn count_user(&self, user: &UserId) -> Result<(u32, bool), TooManyConnections> {
         let counted = self.users.lock().count(user, self.per_user);
         let (slot, n_connections) = counted.ok_or(TooManyConnections::OfUser { limit: self.per_user })?;
-        Ok((slot, n_connections == 1))
+        let came_online = n_connections == 1;
+        if came_online {
+            self.comings.note(user);
+        }
+        Ok((slot, came_online))
     }
 
     /// How many connections the user has now.
     pub(super) fn of(&self, user: &UserId) -> usize {
         self.users.lock().of(user)
+    }
+
+    /// Who has a connection now.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.users.lock().slots.keys().cloned().collect()
+    }
+
+    /// Who comes online and goes offline.
+    pub(super) fn comings(&self) -> &ComingsAndGoings {
+        &self.comings
     }
 
     /// Whether that was the user's last connection.
@@ -215,7 +232,11 @@ impl ConnectionCounts {
             unidentified.by_address.release(slot & !UNIDENTIFIED);
             return false;
         }
-        slot != NOBODY && self.users.lock().release(slot)
+        let gone = if slot == NOBODY { None } else { self.users.lock().release(slot) };
+        if let Some(user) = &gone {
+            self.comings.note(user);
+        }
+        gone.is_some()
     }
 }
 
@@ -258,16 +279,16 @@ impl<K: Clone + Eq + Hash> Tallies<K> {
         self.slots.get(key).and_then(|slot| self.counts.get(*slot as usize)).map_or(0, |(_, count)| *count)
     }
 
-    /// Whether that was the last.
-    fn release(&mut self, slot: u32) -> bool {
-        let Some((_, count)) = self.counts.get_mut(slot as usize) else { return false };
+    /// Whose the last was, if that was the last.
+    fn release(&mut self, slot: u32) -> Option<K> {
+        let (_, count) = self.counts.get_mut(slot as usize)?;
         *count -= 1;
         if *count > 0 {
-            return false;
+            return None;
         }
         let (key, _) = self.counts.remove(slot as usize);
         self.slots.remove(&key);
-        true
+        Some(key)
     }
 }
 

@@ -136,7 +136,7 @@ pub struct Directory {
     back_ends: BackEnds,
     changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
-    counts: Arc<ConnectionCounts>,
+    pub(super) counts: Arc<ConnectionCounts>,
 }
 
 impl Directory {

@@ -5,6 +5,7 @@
 mod back_end;
 mod caller;
 mod changes;
+mod comings;
 mod configured;
 mod connections;
 mod credential;
@@ -30,6 +31,7 @@ pub use crate::config::{LibraryRights, PublishRights, Secret};
 pub use back_end::Asked;
 pub use caller::{Caller, Device};
 pub use changes::Changes;
+pub use comings::Comings;
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
 pub use credential::Credential;
 pub use denied::Denied;

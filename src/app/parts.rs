@@ -54,7 +54,12 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(settings: &Settings, directory: Arc<Directory>, roll_call: mpsc::UnboundedSender<HubAddress>) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        directory: Arc<Directory>,
+        state: Arc<State>,
+        roll_call: mpsc::UnboundedSender<HubAddress>,
+    ) -> Self {
         let engine = &settings.engine;
         let returned: Vec<Arc<Notify>> = (0..engine.shards).map(|_| Arc::default()).collect();
         let credits = (0..engine.workers)
@@ -65,7 +70,7 @@ impl Parts {
             credits,
             counters: (0..engine.workers).map(|_| Arc::new(WorkerCounters::default())).collect(),
             directory,
-            state: Arc::new(State::default()),
+            state,
             roll_call,
             next: AtomicU16::new(0),
         };

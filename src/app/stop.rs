@@ -1,5 +1,5 @@
-//! The stop, in its order: not ready → nobody let in → sources ended → what was accepted flushed → clients sent away over
-//! the window → workers.
+//! The stop, in its order: not ready → nobody let in → sources ended → changes summed up → what was accepted flushed → clients
+//! sent away over the window → workers.
 //!
 //! Every step has an end in time, so the whole has one: the window, and a small rest.
 
@@ -11,9 +11,10 @@ use std::{
 use futures_util::future::{join, join_all};
 use tokio::time::{sleep, timeout};
 
-use super::{Running, departures::Departures, engine::Engine, parts::Parts};
+use super::{Running, departures::Departures, engine::Engine, parts::Parts, presence::Presence};
 use crate::{
     connection::CloseReason,
+    digest::Digester,
     hub::SayGoodbye,
     server::{self, HubAddress, ServerHandle, Shared},
     source::folder::FolderHandle,
@@ -41,7 +42,20 @@ impl Running {
     /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back, spread over
     /// `server.drain_window`. Takes that long, and some seconds more where something hangs.
     pub async fn stop(self) {
-        let Self { shared, discovery, folders, ids, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } = self;
+        let Self {
+            shared,
+            discovery,
+            folders,
+            ids,
+            digests,
+            presence,
+            handles: [workers, metrics],
+            engine,
+            parts,
+            watchdogs,
+            listener,
+            drain_window,
+        } = self;
         let began = Instant::now();
         let n_clients = parts.connections();
         tracing::info!(clients = n_clients, "draining");
@@ -51,6 +65,7 @@ impl Running {
         engine.close();
         close_door(&workers, &listener).await;
         end_sources(&shared, folders).await;
+        tell_changes(digests, presence).await;
         flush(&shared, &engine, &parts).await;
         // What was long before must not make the rest a herd.
         let window = drain_window.saturating_sub(began.elapsed()).max(drain_window / 2);
@@ -85,6 +100,19 @@ async fn end_sources(shared: &Shared, folders: Vec<FolderHandle>) {
         (_, Ok(ends)) if ends.iter().any(Result::is_err) => tracing::error!("a folder source did not stop cleanly"),
         (false, _) => tracing::warn!(requests = shared.drain.n_under_way(), "some requests took too long and are refused"),
         (true, _) => {}
+    }
+}
+
+/// What changed lately is told while there is somebody to tell it to.
+async fn tell_changes(digests: Option<Digester>, presence: Presence) {
+    // Joining a thread blocks; the workers go on meanwhile.
+    let end = tokio::task::spawn_blocking(move || {
+        // Everybody goes now, and there is nobody to be told of it.
+        presence.stop();
+        digests.map(Digester::stop)
+    });
+    if timeout(SOURCES, end).await.is_err() {
+        tracing::warn!("the latest changes were not summed up in time");
     }
 }
 

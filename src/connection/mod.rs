@@ -287,9 +287,15 @@ impl Connection {
         self.outbox.borrow_mut().push(frame, true, limits)
     }
 
-    /// Rights changed: states that wait were checked against the old ones, and go.
-    pub fn drop_state(&self) {
-        self.outbox.borrow_mut().drop_state();
+    /// Rights changed: states that wait were checked against the old ones, and go. Whether there were any.
+    pub fn drop_state(&self) -> bool {
+        self.outbox.borrow_mut().drop_state()
+    }
+
+    /// Whether it has not taken all it was given beside the feed, or takes nothing at all.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.blocked.get().is_some() || self.has_own_queue()
     }
 
     /// Whether replies, a torn frame or a backlog stand before the feed.

@@ -41,10 +41,12 @@ impl Outbox {
         true
     }
 
-    /// Rights changed: what was checked against the old ones goes.
-    pub(super) fn drop_state(&mut self) {
+    /// Rights changed: what was checked against the old ones goes. Whether there was any.
+    pub(super) fn drop_state(&mut self) -> bool {
+        let n_before = self.replies.len();
         self.replies.retain(|reply| !reply.tells_state);
         self.bytes = self.replies.iter().map(|reply| reply.frame.len()).sum();
+        self.replies.len() < n_before
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {
@@ -75,7 +77,7 @@ mod tests {
         assert!(!outbox.push(Bytes::new(), false, limits));
         assert_eq!(outbox.pop().as_deref(), Some(&b"12345"[..]));
         assert!(outbox.push(Bytes::from_static(b"1"), true, limits));
-        outbox.drop_state();
+        assert!(outbox.drop_state() && !outbox.drop_state());
         assert_eq!(outbox.pop().as_deref(), Some(&b"12345"[..]));
         assert!(outbox.is_empty(), "what told a state is gone");
     }

@@ -6,6 +6,7 @@
 mod conversation;
 mod discovery;
 mod endpoint;
+pub mod mediabrowser;
 pub mod plex;
 mod query;
 pub mod redseat;
@@ -26,9 +27,10 @@ pub use query::Query;
 
 use crate::{
     access::{Asked, Caller, Filter},
-    config::{Dialects, Library},
+    config::{Dialects, Library, User},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
+    state::State,
     websocket::{CloseCode, frame},
 };
 
@@ -42,6 +44,9 @@ pub fn all(settings: &Dialects, about: &About<'_>) -> Vec<Arc<dyn Dialect>> {
     if settings.plex.enabled {
         dialects.push(Arc::new(plex::Plex::new(&settings.plex, about)));
     }
+    if settings.mediabrowser.enabled {
+        dialects.push(Arc::new(mediabrowser::MediaBrowser::new(&settings.mediabrowser, about)));
+    }
     dialects
 }
 
@@ -54,6 +59,12 @@ pub struct About<'a> {
     pub id: &'a str,
     /// The configured libraries.
     pub libraries: &'a [Library],
+    /// The configured users.
+    pub users: &'a [User],
+    /// The port clients come in on.
+    pub port: u16,
+    /// What is going on, for what is told without a call: conversations and topics.
+    pub state: &'a Arc<State>,
 }
 
 /// What a dialect learns of a request.

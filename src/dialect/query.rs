@@ -27,6 +27,11 @@ impl<'a> Query<'a> {
         self.find(move |key| key == name)
     }
 
+    /// Every value of a parameter whose name is written in any case, in order.
+    pub fn all_any_case(self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.find(move |key| key.eq_ignore_ascii_case(name))
+    }
+
     fn find(self, is_it: impl Fn(&str) -> bool) -> impl Iterator<Item = Cow<'a, str>> {
         self.0.split('&').filter_map(move |pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -98,6 +98,10 @@ kinds! {
     Message = "message" / "Message",
     /// A user account was added, updated or deleted.
     User = "user" / "User",
+    /// Notifications of a user were added, changed or read.
+    Notification = "notification" / "Notification",
+    /// A client is told to do something by somebody at another one.
+    RemoteControl = "remote-control" / "RemoteControl",
     /// A user came online or went offline; made by the engine.
     Presence = "presence" / "Presence",
     /// What a client asked the media server to do; made by the engine.

@@ -14,6 +14,7 @@ pub mod json;
 mod kind;
 mod library;
 mod media;
+mod notification;
 mod object;
 mod playback;
 mod playlist;
@@ -21,6 +22,7 @@ mod preference;
 mod progress;
 mod raw;
 mod redact;
+mod remote_control;
 pub mod samples;
 mod scan;
 mod server;
@@ -42,6 +44,7 @@ pub use kind::{EventKind, KindSet};
 pub use library::{LibraryChange, LibraryStatus};
 pub(crate) use media::names as change_names;
 pub use media::{Change, Changes};
+pub use notification::{Notification, NotificationState};
 pub use object::{Action, Object};
 pub use playback::{PlayQueue, Playback, PlaybackState};
 pub use playlist::Playlists;
@@ -49,6 +52,7 @@ pub use preference::{BackgroundQueue, Preference, PreferenceType, Reachability};
 pub use progress::{ConvertProgress, MediaProgress, MediaRating, UploadProgress};
 pub use raw::Raw;
 pub use redact::{without_secrets, without_user_secrets};
+pub use remote_control::{Browse, Command, Play, PlayCommand, PlaystateCommand, RemoteControl};
 pub use scan::{Scan, ScanState};
 pub use server::{Log, LogLevel, Server, ServerState, UpdateState};
 pub use transcode::{Decision, Transcode, TranscodeCourse, TranscodeState, TranscodeStreams};
@@ -114,6 +118,8 @@ pub enum Event {
     Server(Server),
     Message(Message),
     User(UserChange),
+    Notification(Notification),
+    RemoteControl(RemoteControl),
     Presence(Presence),
     Request(Request),
     Raw(Raw),
@@ -191,6 +197,8 @@ impl Event {
             EventKind::Server => Self::Server(Server::read(source, value)?),
             EventKind::Message => Self::Message(Message::read(source, value)?),
             EventKind::User => Self::User(UserChange::read(source, value)?),
+            EventKind::Notification => Self::Notification(Notification::read(source, value)?),
+            EventKind::RemoteControl => Self::RemoteControl(RemoteControl::read(source, value)?),
             EventKind::Presence => Self::Presence(Presence::read(source, value)?),
             EventKind::Request => Self::Request(Request::read(source, value)?),
             EventKind::Raw => Self::Raw(Raw::read(source, value)?),
@@ -228,6 +236,8 @@ impl Event {
             Self::Server(_) => EventKind::Server,
             Self::Message(_) => EventKind::Message,
             Self::User(_) => EventKind::User,
+            Self::Notification(_) => EventKind::Notification,
+            Self::RemoteControl(_) => EventKind::RemoteControl,
             Self::Presence(_) => EventKind::Presence,
             Self::Request(_) => EventKind::Request,
             Self::Raw(_) => EventKind::Raw,
@@ -267,6 +277,8 @@ impl Event {
             | Self::Server(_)
             | Self::Message(_)
             | Self::User(_)
+            | Self::Notification(_)
+            | Self::RemoteControl(_)
             | Self::Presence(_) => None,
         }
     }
@@ -304,15 +316,18 @@ impl Event {
             Self::Message(event) => event.rule(),
             Self::User(event) => Rule::UserOrAdmins(event.user.clone()),
             Self::Request(event) => Rule::Publishers(event.library.clone()),
-            Self::Raw(_) => Rule::Everyone,
+            Self::Notification(event) => event.rule(),
+            // The audience is one connection, below: whose it is the hub knows.
+            Self::RemoteControl(_) | Self::Raw(_) => Rule::Everyone,
         }
     }
 
-    /// Who may see the event when the publisher narrows nothing: the rule, and for a message to one session that session.
+    /// Who may see the event when the publisher narrows nothing: the rule, and for what is meant for one session that session.
     #[must_use]
     pub fn audience(&self) -> Audience {
         let only = match self {
             Self::Message(Message { to: to @ Who::Session(_), .. }) => vec![to.clone()],
+            Self::RemoteControl(event) => vec![Who::Session(event.to)],
             _ => Vec::new(),
         };
         Audience { rule: self.rule(), only }
@@ -340,6 +355,7 @@ impl Event {
             Self::Playback(event) => Some(&event.user.id),
             Self::Transcode(event) => Some(&event.user.id),
             Self::User(event) => Some(&event.user),
+            Self::Notification(event) => Some(&event.user.id),
             Self::Presence(event) => Some(&event.user),
             Self::Message(Message { to: Who::User(user), .. }) => Some(user),
             _ => None,
@@ -416,6 +432,8 @@ impl Event {
             Self::Server(event) => &event.body,
             Self::Message(event) => &event.body,
             Self::User(event) => &event.body,
+            Self::Notification(event) => &event.body,
+            Self::RemoteControl(event) => &event.body,
             Self::Presence(event) => &event.body,
             Self::Request(event) => &event.body,
             Self::Raw(event) => &event.body,

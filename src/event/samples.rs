@@ -55,6 +55,12 @@ pub const fn sample(kind: EventKind) -> &'static str {
         EventKind::Server => r#"{"state":"restarting","reason":"update"}"#,
         EventKind::Message => r#"{"text":"The server restarts in 5 minutes.","header":"Maintenance","to":"all"}"#,
         EventKind::User => r#"{"action":"Updated","user":{"id":"bob","name":"Bob","token":"never-shown","settings":{"theme":"dark"}}}"#,
+        EventKind::Notification => {
+            r#"{"state":"added","user":"bob","notifications":[{"id":"n1","name":"Some Film is here","level":"normal","url":null}]}"#
+        }
+        EventKind::RemoteControl => {
+            r#"{"to":"session:0-0-0","user":"bob","play":{"items":["f1","f2"],"command":"PlayNow","position":10000,"audio":1}}"#
+        }
         EventKind::Presence => r#"{"state":"online","user":{"id":"bob","name":"Bob"}}"#,
         EventKind::Request => r#"{"kind":"cancel-scan","library":"films","target":"scan-1","user":"bob"}"#,
         EventKind::Raw => r#"{"dialect":"redseat","name":"watched","payload":{"type":"movie","id":"imdb:tt0133093","date":1768600000000}}"#,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Change, Event, Object, Person};
+use super::{Change, Command, Event, Object, Person};
 
 impl Event {
     /// Calls `see` with the id of everything the event names – libraries, items, users and sessions alike – and before it the
@@ -43,6 +43,11 @@ impl Event {
             Self::Activity(event) => event.user.iter().for_each(|user| person(user, dialect, &mut see)),
             Self::User(event) => object(&event.object, dialect, &mut see),
             Self::Presence(event) => object(&event.object, dialect, &mut see),
+            Self::Notification(event) => {
+                person(&event.user, dialect, &mut see);
+                event.items.iter().for_each(|item| object(item, dialect, &mut see));
+            }
+            Self::RemoteControl(event) => told(&event.command, &mut see),
             Self::BackgroundQueue(event) => see(event.body.given_id(dialect), &event.queue),
             // They name nothing but a library.
             Self::LibraryStatus(_)
@@ -68,6 +73,14 @@ fn changes(changes: &[Change], dialect: &str, see: &mut impl FnMut(Option<Cow<'_
 
 fn object(object: &Object, dialect: &str, see: &mut impl FnMut(Option<Cow<'_, str>>, &str)) {
     see(object.given_id(dialect), &object.id);
+}
+
+fn told(command: &Command, see: &mut impl FnMut(Option<Cow<'_, str>>, &str)) {
+    match command {
+        Command::Browse(browse) => see(None, &browse.id),
+        Command::Play(play) => play.items.iter().for_each(|item| see(None, item)),
+        Command::Playstate { .. } | Command::General { .. } => {}
+    }
 }
 
 fn person(person: &Person, dialect: &str, see: &mut impl FnMut(Option<Cow<'_, str>>, &str)) {

@@ -17,6 +17,8 @@ use super::{
     goodbye::Leavers,
     group::{Group, GroupKey, Seat},
     index::{GroupId, Index},
+    topics::{Subscriptions, Topics},
+    upkeep::TICK,
     wheel::Wheel,
 };
 use crate::{
@@ -92,6 +94,8 @@ pub(super) struct Member {
     pub(super) admission: ConnectionGuard,
     /// When it is closed if it has no owner by then.
     pub(super) identify_by: Option<Instant>,
+    /// What it is told of now and again; `None`: it never wanted anything.
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
 }
 
 /// A hub's whole state.
@@ -110,6 +114,8 @@ pub struct HubCore {
     /// Removals asked for during a flush.
     pub(super) leaving: Vec<(u32, CloseReason)>,
     pub(super) wheel: Wheel<(u32, u32)>,
+    /// What clients are told of now and again.
+    pub(super) topics: Topics,
     pub(super) last_tick: Instant,
     /// The end of the last standstill, or the beginning.
     pub(super) awake_since: Instant,
@@ -150,7 +156,8 @@ impl HubCore {
             round_left: 0,
             ready: VecDeque::new(),
             leaving: Vec::new(),
-            wheel: Wheel::new(Instant::now()),
+            wheel: Wheel::new(Instant::now(), TICK),
+            topics: Topics::new(Instant::now()),
             last_tick: Instant::now(),
             awake_since: Instant::now(),
             leavers: Leavers::default(),
@@ -194,6 +201,7 @@ impl HubCore {
             credential: join.credential,
             admission: join.admission,
             identify_by: join.identify_within.map(|time| now + time),
+            subscriptions: None,
         };
         self.members.insert(member);
         let counters = &self.counters.dialects[join.dialect];
@@ -303,7 +311,9 @@ impl HubCore {
         counters.closed[reason as usize].add(1);
         counters.connections[connection.outlet().kind() as usize].sub(1);
         connection.outlet().close();
-        self.members.remove(slot as usize);
+        if let Some(subscriptions) = self.members.remove(slot as usize).subscriptions {
+            self.forget_subscriptions(*subscriptions);
+        }
         connection.tell(Control::Ended(reason));
         let (id, client) = (connection.id, &connection.details.client);
         tracing::debug!(connection = %id, ?client, reason = reason.name(), delivered = counts.delivered, abandoned = counts.waiting, "connection closed");
@@ -334,7 +344,7 @@ impl HubCore {
             // A full outbox loses the last word; the connection ends all the same.
             let _ = connection.reply(last_word, self.settings.outbox);
         }
-        connection.drop_state();
+        let _ = connection.drop_state(); // nobody is told anything any more
         connection.end_for(reason);
         self.make_ready(connection);
     }

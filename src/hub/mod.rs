@@ -15,6 +15,7 @@ mod offers;
 mod owner;
 mod report;
 mod rights;
+mod topics;
 mod upkeep;
 mod wheel;
 
@@ -36,6 +37,7 @@ use std::{
 
 use actix::{Actor, ActorFuture, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
+use tokio::time::{Sleep, sleep};
 
 pub use self::core::{HubCore, HubSettings, Join};
 pub use feed::FeedLimits;
@@ -47,6 +49,7 @@ use crate::{
     connection::{CloseReason, Connection},
     id::{ConnectionId, UserId},
     shard::FromShard,
+    topic::Subscription,
 };
 
 /// A hub as the sessions of its thread reach it.
@@ -134,6 +137,16 @@ impl HubHandle {
         let _ = self.with(|core| core.give(connection, owner));
     }
 
+    /// The client wants to be told of a topic, instead of what it wanted of that before.
+    pub fn subscribe(&self, connection: &Connection, subscription: Subscription) {
+        let _ = self.with(|core| core.subscribe(connection, subscription, Instant::now()));
+    }
+
+    /// The client does not want to be told of that topic any more.
+    pub fn unsubscribe(&self, connection: &Connection, topic: &str) {
+        let _ = self.with(|core| core.unsubscribe(connection, topic));
+    }
+
     /// Whose a connection is, with the rights it has now; `None` once the hub has let go of it.
     #[must_use]
     pub fn principal(&self, connection: &Connection) -> Option<Arc<Principal>> {
@@ -166,6 +179,7 @@ impl Actor for Hub {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.mailbox);
         ctx.spawn(FlushLoop { pause: None });
+        ctx.spawn(TopicClock { next: None });
         ctx.run_interval(Duration::from_secs(1), |hub, _| {
             let _ = hub.handle.with(|core| core.tick(Instant::now()));
         });
@@ -330,6 +344,32 @@ impl ActorFuture<Hub> for FlushLoop {
             }
         }
         *hub.handle.0.idle.borrow_mut() = Some(task.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// How soon topics are looked at when somebody is subscribed for the first time, and when there was more than could be told
+/// at once: what else the worker has to do comes in between.
+const SOON: Duration = Duration::from_millis(1);
+
+/// Has topics told, while anybody is subscribed to one.
+struct TopicClock {
+    next: Option<Pin<Box<Sleep>>>,
+}
+
+impl ActorFuture<Hub> for TopicClock {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, hub: &mut Hub, _: &mut Context<Hub>, task: &mut TaskContext<'_>) -> Poll<()> {
+        // It is polled whenever the hub is, so also when somebody subscribes.
+        while hub.handle.0.core.borrow().topics.are_wanted() {
+            if self.next.get_or_insert_with(|| Box::pin(sleep(SOON))).as_mut().poll(task).is_pending() {
+                return Poll::Pending;
+            }
+            let more = hub.handle.with(|core| core.tell_topics(Instant::now())).unwrap_or_default();
+            self.next = Some(Box::pin(sleep(if more { SOON } else { topics::STEP })));
+        }
+        self.next = None;
         Poll::Pending
     }
 }

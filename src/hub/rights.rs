@@ -3,7 +3,7 @@
 //!
 //! Asks the directory; decides nothing about rights itself.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
 use super::{core::HubCore, index::GroupId};
 use crate::{
@@ -58,7 +58,8 @@ impl HubCore {
         self.settle(slot);
         self.release_feed(slot);
         let group = &self.groups[self.members[slot as usize].group as usize];
-        connection.drop_state();
+        let is_dropped = connection.drop_state();
+        let is_somebody_else = !Arc::ptr_eq(&group.key.filter.principal, &filter.principal);
         let mut backlog: VecDeque<Rc<Offer>> = connection.take_backlog();
         backlog.extend(group.feed.from(connection.cursor.get()).map(Rc::clone));
         connection.cursor.set(group.feed.head());
@@ -80,6 +81,9 @@ impl HubCore {
         connection.keep_backlog(backlog);
         self.leave_group(slot);
         self.enter_group(slot, filter, formats);
+        if is_dropped || is_somebody_else {
+            self.ask_topics_again(slot, is_dropped);
+        }
         self.make_ready(connection);
     }
 }
@@ -95,5 +99,5 @@ fn as_allowed_now(offer: Rc<Offer>, filter: &Filter, formats: &FormatPair) -> Op
     if frame.as_ptr() == offer.frame.as_ptr() {
         return Some(offer);
     }
-    Some(Rc::new(Offer { envelope: std::sync::Arc::clone(envelope), frame: frame.clone() }))
+    Some(Rc::new(Offer { envelope: Arc::clone(envelope), frame: frame.clone() }))
 }

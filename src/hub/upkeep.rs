@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The wheel's step.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// A tick that comes so long after the one before comes after a standstill: of this worker, or of the whole machine.
 const STANDSTILL: Duration = Duration::from_secs(4);
 /// How long before its credentials end a client is told.

@@ -1,38 +1,40 @@
-//! The hub's timer wheel: keepalives, stall limits and the ends of credentials, without a timer per connection.
+//! The hub's timer wheels: keepalives, stall limits and the ends of credentials, and topics, without a timer per connection.
 //!
-//! Pure: ticks of one second are handed in.
+//! Pure: ticks of a fixed length are handed in.
 
 use std::time::{Duration, Instant};
 
-/// Slots of the wheel, one second each; a longer wait goes round and is asked again.
+/// Slots of the wheel, one step each; a longer wait goes round and is asked again.
 const SLOTS: usize = 64;
 
 /// A hashed wheel of things to look at.
 #[derive(Debug)]
 pub(super) struct Wheel<T> {
     slots: Vec<Vec<T>>,
+    step: Duration,
     started: Instant,
-    /// Whole seconds already handed out.
+    /// Whole steps already handed out.
     ticks: u64,
 }
 
 impl<T> Wheel<T> {
-    /// An empty wheel that starts now.
+    /// An empty wheel that starts now and goes in steps of that length.
     #[must_use]
-    pub(super) fn new(now: Instant) -> Self {
-        Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), started: now, ticks: 0 }
+    pub(super) fn new(now: Instant, step: Duration) -> Self {
+        Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), step, started: now, ticks: 0 }
     }
 
-    /// Hands the thing out again at that time, rounded up to a second; at the latest after a turn of the wheel.
+    /// Hands the thing out again at that time, rounded up to a step; at the latest after a turn of the wheel.
     pub(super) fn schedule(&mut self, thing: T, due: Instant) {
-        let wait = due.saturating_duration_since(self.started);
-        let second = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(self.ticks + 1, self.ticks + SLOTS as u64 - 1);
-        self.slots[usize::try_from(second % SLOTS as u64).unwrap_or_default()].push(thing);
+        let wait = due.saturating_duration_since(self.started).as_nanos().div_ceil(self.step.as_nanos().max(1));
+        let tick = u64::try_from(wait).unwrap_or(u64::MAX).clamp(self.ticks + 1, self.ticks + SLOTS as u64 - 1);
+        self.slots[usize::try_from(tick % SLOTS as u64).unwrap_or_default()].push(thing);
     }
 
-    /// Takes the next second's things, if that second has come; call it until it returns `None`.
+    /// Takes the next step's things, if that step has come; call it until it returns `None`.
     pub(super) fn tick(&mut self, now: Instant) -> Option<Vec<T>> {
-        if now.saturating_duration_since(self.started) < Duration::from_secs(self.ticks + 1) {
+        let passed = now.saturating_duration_since(self.started).as_nanos() / self.step.as_nanos().max(1);
+        if passed < u128::from(self.ticks + 1) {
             return None;
         }
         self.ticks += 1;
@@ -45,9 +47,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_come_out_in_the_second_they_are_due_never_before() {
+    fn things_come_out_in_the_step_they_are_due_never_before() {
         let start = Instant::now();
-        let mut wheel = Wheel::new(start);
+        let mut wheel = Wheel::new(start, Duration::from_secs(1));
         wheel.schedule("soon", start + Duration::from_millis(1_200));
         wheel.schedule("past", start);
         wheel.schedule("far", start + Duration::from_secs(500));

@@ -188,7 +188,8 @@ fn act(effect: Effect, connection: &Rc<Connection>, hub: &HubHandle) {
             let Standing { filter, formats, credential } = *standing;
             hub.give(connection, Owner { filter, formats, credential });
         }
-        Effect::Subscribe(_) | Effect::Unsubscribe(_) => {}
+        Effect::Subscribe(subscription) => hub.subscribe(connection, subscription),
+        Effect::Unsubscribe(topic) => hub.unsubscribe(connection, topic),
         Effect::Reply(_) | Effect::Close(..) | Effect::Publish(_) => {} // are steps of their own
     }
 }

@@ -84,9 +84,13 @@ impl Talk {
 
     /// Publishes; `then` waits for it.
     pub(super) fn publish(&mut self, connection: ConnectionId, events: Vec<(Event, Audience)>, then: Vec<Step>) {
+        self.publish_within(PATIENCE, connection, events, then);
+    }
+
+    fn publish_within(&mut self, patience: Duration, connection: ConnectionId, events: Vec<(Event, Audience)>, then: Vec<Step>) {
         let publisher = self.publisher.clone();
         let done = actix_rt::spawn(async move {
-            let answers = publisher.publish_patiently(events.into_iter().map(Into::into).collect(), PATIENCE).await;
+            let answers = publisher.publish_patiently(events.into_iter().map(Into::into).collect(), patience).await;
             let n_dropped = answers.iter().filter(|answer| answer.is_err()).count();
             if let Some(error) = answers.into_iter().find_map(Result::err) {
                 tracing::debug!(%connection, events = n_dropped, %error, "what a client said was dropped");
@@ -103,5 +107,83 @@ impl Talk {
             return Poll::Pending;
         }
         Poll::Ready(self.publishing.take().map(|publishing| publishing.then).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, sync::atomic::Ordering, time::Instant};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{event::EventKind, source::test_shard::TestShard};
+
+    struct Silent;
+
+    impl Conversation for Silent {
+        fn receive(&mut self, _: Message<'_>) -> Vec<Effect> {
+            Vec::new()
+        }
+    }
+
+    const CONNECTION: ConnectionId = ConnectionId { worker: 0, slot: 0, generation: 1 };
+
+    fn message(text: &str) -> Vec<(Event, Audience)> {
+        let event = Event::parse(EventKind::Message, &format!(r#"{{"text":"{text}"}}"#)).expect("valid");
+        let audience = event.audience();
+        vec![(event, audience)]
+    }
+
+    fn a_full_shard() -> (Talk, Arc<TestShard>) {
+        let shard = Arc::new(TestShard::default());
+        shard.is_full.store(true, Ordering::Relaxed);
+        (Talk::new(Box::new(Silent), shard.publisher()), shard)
+    }
+
+    #[actix::test]
+    async fn what_follows_waits_until_there_is_room_for_what_was_said() {
+        let (mut talk, shard) = a_full_shard();
+        talk.publish(CONNECTION, message("one"), vec![Step::Reply(vec![Bytes::from_static(b"done")])]);
+        let wait = tokio::time::sleep(Duration::from_millis(100));
+        tokio::select! {
+            biased;
+            _ = poll_fn(|task| talk.poll_published(task)) => unreachable!("there is no room"),
+            () = wait => {}
+        }
+        assert!(talk.is_publishing() && shard.taken.lock().is_empty());
+        shard.is_full.store(false, Ordering::Relaxed);
+        let waited = poll_fn(|task| talk.poll_published(task)).await;
+        assert!(matches!(&waited[..], [Step::Reply(replies)] if replies.len() == 1));
+        assert!(!talk.is_publishing());
+        assert_eq!(*shard.taken.lock(), [r#"{"text":"one"}"#]);
+    }
+
+    #[actix::test]
+    async fn what_a_busy_engine_does_not_take_in_time_is_dropped_and_the_client_goes_on() {
+        let (mut talk, shard) = a_full_shard();
+        let (began, patience) = (Instant::now(), Duration::from_millis(200));
+        talk.publish_within(patience, CONNECTION, message("one"), Vec::new());
+        poll_fn(|task| talk.poll_published(task)).await;
+        assert!(began.elapsed() >= patience && !talk.is_publishing());
+        shard.is_full.store(false, Ordering::Relaxed);
+        talk.publish(CONNECTION, message("two"), Vec::new());
+        poll_fn(|task| talk.poll_published(task)).await;
+        assert_eq!(*shard.taken.lock(), [r#"{"text":"two"}"#]);
+    }
+
+    #[actix::test]
+    async fn what_was_said_is_published_though_the_client_has_gone() {
+        let (mut talk, shard) = a_full_shard();
+        talk.publish(CONNECTION, message("last words"), Vec::new());
+        tokio::task::yield_now().await;
+        drop(talk);
+        shard.is_full.store(false, Ordering::Relaxed);
+        let taken = async {
+            while shard.taken.lock().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), taken).await.expect("it is taken");
     }
 }

@@ -8,6 +8,8 @@ mod http;
 mod lines;
 mod publisher;
 mod requests;
+#[cfg(test)]
+pub mod test_shard;
 
 pub use http::{Answer, Publishing};
 pub use lines::DraftLines;

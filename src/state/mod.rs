@@ -1,12 +1,15 @@
 //! What is going on now, folded from events by the shards and read by hubs and dialects.
 //!
 //! After a gap a session is sent the present state of what it may see, so that a missed end does not leave it wrong
-//! for ever. Nobody but the shards writes here. Everything is bounded in number and bytes, and every envelope carries
+//! for ever. Nobody but the shards writes here, but for what clients say of their devices. Everything is bounded in number and bytes, and every envelope carries
 //! its shard and order, so that a reader can tell what it has already had. Knows no session and no dialect.
 
 mod activities;
 mod derived_ids;
+pub mod devices;
+mod follower;
 mod id_keeper;
+mod items;
 mod log_tail;
 mod owners_file;
 mod playing;
@@ -16,15 +19,22 @@ mod scans;
 
 use std::{
     io,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
 use crate::event::{Envelope, EventKind, KindSet};
 use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
+use devices::Devices;
+use follower::Tap;
+pub use follower::{Follower, Missed, Waker};
 pub use id_keeper::IdKeeper;
 use id_keeper::Notebook;
+pub use items::{Item, Items};
 use log_tail::LogTail;
 pub use owners_file::owners_file;
 use playing::{Playing, Transcodes};
@@ -40,8 +50,16 @@ pub struct State {
     playing: Playing,
     transcodes: Transcodes,
     log_tail: LogTail,
+    /// Rises with every event of a scan or an activity.
+    tasks: AtomicU64,
+    /// Rises with every line of the log.
+    logged: AtomicU64,
+    devices: Arc<Devices>,
+    items: Items,
     /// Where accepted events are left for whoever keeps ids, while somebody does.
     notebook: OnceLock<Notebook>,
+    /// Where some are left for whoever sums them up.
+    tap: OnceLock<Tap>,
 }
 
 impl State {
@@ -50,13 +68,29 @@ impl State {
         if let Some(notebook) = self.notebook.get() {
             notebook.take(envelope);
         }
+        if let Some(tap) = self.tap.get() {
+            tap.take(envelope);
+        }
         match envelope.kind() {
-            EventKind::Scan => self.scans.fold(envelope),
+            EventKind::Scan => {
+                self.scans.fold(envelope);
+                self.tasks.fetch_add(1, Ordering::Release);
+            }
             EventKind::UploadProgress | EventKind::ConvertProgress => self.progress.fold(envelope),
-            EventKind::Activity => self.activities.fold(envelope),
-            EventKind::Playback => self.playing.fold(envelope),
+            EventKind::Activity => {
+                self.activities.fold(envelope);
+                self.tasks.fetch_add(1, Ordering::Release);
+            }
+            EventKind::Playback => {
+                self.playing.fold(envelope);
+                self.devices.fold(envelope);
+            }
+            EventKind::User => self.devices.fold(envelope),
             EventKind::Transcode => self.transcodes.fold(envelope),
-            EventKind::Log => self.log_tail.fold(envelope),
+            EventKind::Log => {
+                self.log_tail.fold(envelope);
+                self.logged.fetch_add(1, Ordering::Release);
+            }
             // Nothing that lasts: who missed one of these learns it by asking the media server. All named, so that a new
             // kind has to be thought about.
             EventKind::Library
@@ -78,7 +112,8 @@ impl State {
             | EventKind::BackgroundQueue
             | EventKind::Server
             | EventKind::Message
-            | EventKind::User
+            | EventKind::Notification
+            | EventKind::RemoteControl
             | EventKind::Presence
             | EventKind::Request
             | EventKind::Raw => {}
@@ -94,6 +129,14 @@ impl State {
         let (keeper, notebook) = IdKeeper::start(ids, dialects)?;
         let _ = self.notebook.set(notebook);
         Ok(keeper)
+    }
+
+    /// From now on leaves accepted events of these kinds in a queue for whoever reads it. There is one: only the first call's is
+    /// filled.
+    pub fn follow(&self, kinds: KindSet) -> (Follower, Waker) {
+        let (tap, follower, waker) = follower::follow(kinds);
+        let _ = self.tap.set(tap);
+        (follower, waker)
     }
 
     /// The latest envelopes of everything of these kinds under way, and of what ended within the last minute, as far as they
@@ -125,6 +168,30 @@ impl State {
         let mut running = Vec::new();
         self.transcodes.running(Instant::now(), &wanted, &mut running);
         by_age(running)
+    }
+
+    /// The sessions of clients' devices.
+    #[must_use]
+    pub fn devices(&self) -> &Arc<Devices> {
+        &self.devices
+    }
+
+    /// The items that events told of.
+    #[must_use]
+    pub fn items(&self) -> &Items {
+        &self.items
+    }
+
+    /// Rises when something of a scan or an activity was told.
+    #[must_use]
+    pub fn tasks_version(&self) -> u64 {
+        self.tasks.load(Ordering::Acquire)
+    }
+
+    /// Rises when a line was logged.
+    #[must_use]
+    pub fn log_version(&self) -> u64 {
+        self.logged.load(Ordering::Acquire)
     }
 
     /// The latest log lines, oldest first.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, PEOPLE, SILENCE, Server, Sse, eventually, medias, progress_of, token_of};
+use crate::harness::{PATIENCE, PEOPLE, Request, SILENCE, Server, Sse, eventually, medias, progress_of, token_of};
 
 /// An API key that may publish the reserved type `raw`, which must be named.
 const RAW_PUBLISHER: &str = r#"
@@ -118,11 +118,41 @@ fn a_raw_message_needs_the_named_right_an_audience_and_a_known_dialect() {
 }
 
 #[test]
+fn one_connection_is_told_what_to_do_and_no_other_of_its_user() {
+    let server = Server::start(PEOPLE);
+    let open = |agent: &str| {
+        let request = Request::new("GET", "/sse?events=remote-control,medias").bearer(&token_of("reader")).header("user-agent", agent);
+        Sse::ask(&server, &request)
+    };
+    let (mut phone, mut tablet) = (open("phone"), open("tablet"));
+    let mut admin = Sse::open(&server, "/sse?events=remote-control,medias", &token_of("root"));
+    let id = eventually("the phone is listed", PATIENCE, || {
+        let list = server.connections("").json()["connections"].clone();
+        let list = list.as_array().expect("a list");
+        let phone = list.iter().find(|connection| connection["client"] == "phone")?;
+        (list.len() == 3).then(|| phone["id"].as_str().expect("an id").to_owned())
+    });
+    let told = |to: &str| json!({"type": "remote-control", "data": {"to": to, "user": "reader", "playstate": {"command": "Seek", "position": 10_000}}});
+    server.publish_all(&[told(&format!("session:{id}")), medias("lib1", "afterwards")]);
+    assert_eq!(phone.expect("remote-control").json()["RemoteControl"]["playstate"], json!({"command": "Seek", "position": 10_000}));
+    for sse in [&mut phone, &mut tablet, &mut admin] {
+        assert!(sse.expect("medias").data.contains("afterwards"));
+    }
+    let publisher = token_of("publisher");
+    for to in ["all", "user:reader", "session:nobody", ""] {
+        let (status, body) = server.publish(&publisher, &told(to));
+        assert!(status == 422 && body.contains("data.to"), "{to}: {status} {body}");
+    }
+    let mut wider = told("session:1-2-3");
+    wider["audience"] = json!("all");
+    assert_eq!(server.publish(&publisher, &wider).0, 422, "it goes to one, whatever the publisher asks for");
+}
+
+#[test]
 fn an_event_for_one_session_reaches_only_that_one() {
     let server = Server::start(PEOPLE);
     let agents = ["phone", "tablet"];
     let open = |agent: &str| {
-        use crate::harness::Request;
         Sse::ask(&server, &Request::new("GET", "/sse?events=medias,message").bearer(&token_of("reader")).header("user-agent", agent))
     };
     let [mut phone, mut tablet] = agents.map(open);

@@ -74,6 +74,12 @@ fn named_table() -> Vec<Row> {
         row("background-queue", &["root"], json!({"queue": "1", "event": "queueRegenerated"})),
         row("playlists", &["owner"], json!({"user": "owner", "playlists": [{"action": "Added", "playlist": {"id": "p1"}}]})),
         of_library("collections", READERS, json!({"library": "lib1", "collections": [{"action": "Added", "collection": {"id": "c1"}}]})),
+        row("notification", &["owner"], json!({"state": "added", "user": "owner", "notifications": [{"id": "n1"}]})),
+        row("notification that is read", &["owner"], json!({"state": "read", "user": "owner", "notifications": [{"id": "n1"}]})),
+        row("message to all", &["stranger", "reader", "owner", "writer", "libadmin", "root", "guest"], json!({"text": "t"})),
+        row("message to a user", &["owner"], json!({"text": "t", "to": "user:owner"})),
+        // Nobody has that connection: it is for one, and no admin's either.
+        row("remote-control", &[], json!({"to": "session:7f-7f-7f", "playstate": {"command": "Pause"}})),
         of_library("scan that starts", READERS, json!({"library": "lib1", "state": "started"})),
         of_library("scan that goes on", &["libadmin", "root"], json!({"library": "lib1", "state": "progress", "progress": 5})),
         of_library("scan that ends", READERS, json!({"library": "lib1", "state": "finished"})),

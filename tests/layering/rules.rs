@@ -25,6 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("connection", &["event"]),
     ("hub", &["connection", "event", "access", "state", "shard", "topic"]),
     ("source", &["shard", "event", "access", "state"]),
+    // Sums up accepted events and publishes what comes of it: no client and no dialect's code.
+    ("digest", &["event", "state", "shard", "source"]),
     ("session", &["hub", "connection", "dialect", "source", "event", "access", "state"]),
     ("backplane", &["event", "shard"]),
     // Where sockets become connections (`connection`), hubs are made with their credit (`shard`), and the API speaks of

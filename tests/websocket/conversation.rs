@@ -221,3 +221,53 @@ fn every_answer_says_what_time_it_is() {
         }
     }
 }
+
+#[test]
+fn a_topic_is_told_first_and_then_when_it_changes_on_every_way_out() {
+    for way in WAYS {
+        let server = server(way);
+        let mut clients = [bob(&server, way), bob(&server, way)];
+        for client in &mut clients {
+            say(client, "watch 0 100");
+            assert_eq!(client.next(), Frame::text("number 0"), "{way:?}");
+        }
+        for n in 1..=3 {
+            say(&mut clients[0], "count");
+            for client in &mut clients {
+                assert_eq!(client.next(), Frame::text(&format!("number {n}")), "{way:?}");
+            }
+        }
+        let [client, other] = &mut clients;
+        say(client, "unwatch");
+        say(client, "count");
+        assert_eq!(other.next(), Frame::text("number 4"), "{way:?}");
+        say(client, "echo nothing came");
+        assert_eq!(client.next(), Frame::text("nothing came"), "{way:?}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_followed_keeps_its_pace() {
+    let server = server(Way::FrontDoor);
+    let mut client = bob(&server, Way::FrontDoor);
+    let began = Instant::now();
+    say(&mut client, "follow 300 200");
+    for _ in 0..10 {
+        assert_eq!(client.next(), Frame::text("number 0"));
+    }
+    let took = began.elapsed().as_secs_f32();
+    assert!((2.0..3.5).contains(&took), "{took} s for 300 ms and nine times 200 ms");
+}
+
+#[test]
+fn nobody_is_told_of_a_topic_when_it_turns_out_who_he_is() {
+    let server = server(Way::FrontDoor);
+    let mut client = nobody(&server, Way::FrontDoor);
+    say(&mut client, "identity phone");
+    say(&mut client, "watch 0 100");
+    say(&mut client, "count");
+    say(&mut client, "echo waits");
+    assert_eq!(client.next(), Frame::text("waits"));
+    call(&server, "phone");
+    assert_eq!(client.next(), Frame::text("number 1"));
+}

@@ -4,6 +4,7 @@
 
 mod client;
 mod conversation;
+mod digests;
 mod talks;
 #[allow(dead_code, reason = "what only the tests of the API use of it")]
 #[path = "../api/harness/tls.rs"]

@@ -7,11 +7,22 @@
 //! | `echo TEXT` | is told the text |
 //! | `publish TEXT` | has a message published |
 //! | `identity NAME` | is whoever called `GET /talks/as/NAME`, or becomes it when he calls |
+//! | `count` | has a number go up |
+//! | `watch FIRST INTERVAL` | is told that number after so many milliseconds, and when it changes |
+//! | `follow FIRST INTERVAL` | is told it every interval |
+//! | `unwatch` | is told no more |
 //! | `leave` | is closed with 4001 |
 //!
 //! As it opens it is told the id of its connection. WebSockets are taken on any path.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fanfare::{
@@ -23,6 +34,7 @@ use fanfare::{
     event::{Event, EventKind, FormatPair, KindSet},
     frame::Notices,
     id::ConnectionId,
+    topic::{Subscription, Topic},
     websocket::{CloseCode, codec::Message, frame},
 };
 use parking_lot::Mutex;
@@ -41,6 +53,34 @@ struct Identities {
 #[derive(Default)]
 pub(crate) struct Talks {
     identities: Arc<Mutex<Identities>>,
+    number: Arc<Number>,
+}
+
+/// Told to everybody but nobody.
+#[derive(Default)]
+struct Number {
+    count: AtomicU64,
+    made: Mutex<(u64, Bytes)>,
+}
+
+impl Topic for Number {
+    fn name(&self) -> &'static str {
+        "number"
+    }
+
+    fn version(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
+        principal.user.as_ref()?;
+        let number = self.version();
+        let mut made = self.made.lock();
+        if made.0 != number || made.1.is_empty() {
+            *made = (number, frame::text(&format!("number {number}")));
+        }
+        Some(if before.is_some() && again { frame::text(&format!("number {number}")) } else { made.1.clone() })
+    }
 }
 
 impl Dialect for Talks {
@@ -86,6 +126,7 @@ impl Dialect for Talks {
             notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
             conversation: Some(Box::new(Talk {
                 identities: Arc::clone(&self.identities),
+                number: Arc::clone(&self.number),
                 path: request.path.to_owned(),
                 own: None,
                 principal: None,
@@ -135,6 +176,7 @@ fn standing(caller: &Caller) -> Standing {
 
 struct Talk {
     identities: Arc<Mutex<Identities>>,
+    number: Arc<Number>,
     path: String,
     own: Option<ConnectionId>,
     principal: Option<Arc<Principal>>,
@@ -148,6 +190,15 @@ impl Talk {
         }
         identities.waiting.extend(self.own.map(|own| (name.to_owned(), own)));
         Effect::Become(Box::new(standing(&Caller::default()))) // it may wait as long as it likes
+    }
+}
+
+impl Talk {
+    fn subscription(&self, times: &str, always: bool) -> Effect {
+        let (first, interval) = times.split_once(' ').expect("two times");
+        let ms = |text: &str| Duration::from_millis(text.parse().expect("milliseconds"));
+        let topic = Arc::clone(&self.number) as Arc<dyn Topic>;
+        Effect::Subscribe(Subscription { topic, first: ms(first), interval: ms(interval), always })
     }
 }
 
@@ -178,6 +229,13 @@ impl Conversation for Talk {
                 Effect::Publish(vec![(event, audience)])
             }
             "identity" => self.identify(rest),
+            "count" => {
+                self.number.count.fetch_add(1, Ordering::Relaxed);
+                return Vec::new();
+            }
+            "watch" => self.subscription(rest, false),
+            "follow" => self.subscription(rest, true),
+            "unwatch" => Effect::Unsubscribe("number"),
             "leave" => Effect::Close(CloseCode::new(4001).expect("a code"), "as you wish"),
             _ => return Vec::new(),
         }]

@@ -188,6 +188,8 @@ impl Format {
             | Event::MediaProgress(_)
             | Event::MediaRating(_)
             | Event::Message(_)
+            | Event::Notification(_)
+            | Event::RemoteControl(_)
             | Event::Presence(_)
             | Event::Request(_) => {}
         }
@@ -230,6 +232,8 @@ pub(super) fn activity_object(event: &Event, admin: bool, sections: &Sections) -
         | Event::Server(_)
         | Event::Message(_)
         | Event::User(_)
+        | Event::Notification(_)
+        | Event::RemoteControl(_)
         | Event::Presence(_)
         | Event::Request(_)
         | Event::Raw(_) => return None,

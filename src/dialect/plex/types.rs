@@ -151,6 +151,8 @@ const fn types_of(kind: EventKind) -> TypeSet {
         | EventKind::MediaProgress
         | EventKind::MediaRating
         | EventKind::Message
+        | EventKind::Notification
+        | EventKind::RemoteControl
         | EventKind::Presence
         | EventKind::Request
         | EventKind::Raw => TypeSet::EMPTY,
@@ -207,6 +209,8 @@ pub(super) fn types_in(event: &Event, admin: bool) -> TypeSet {
         | Event::Server(_)
         | Event::Message(_)
         | Event::User(_)
+        | Event::Notification(_)
+        | Event::RemoteControl(_)
         | Event::Presence(_)
         | Event::Request(_)
         | Event::Raw(_) => types_of(event.kind()),

@@ -133,6 +133,8 @@ impl FrameFormat for Sse {
             | Event::Server(_)
             | Event::Message(_)
             | Event::User(_)
+            | Event::Notification(_)
+            | Event::RemoteControl(_)
             | Event::Presence(_)
             | Event::Request(_) => Some(self.write(event.kind(), &self.message(event))),
         }

@@ -44,6 +44,8 @@ pub(super) fn server_message(event: &Event, message: &str) -> String {
         | Event::Log(_)
         | Event::Server(_)
         | Event::Message(_)
+        | Event::Notification(_)
+        | Event::RemoteControl(_)
         | Event::Presence(_)
         | Event::Request(_)
         | Event::Raw(_) => out.push_str(message),

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    access::{Credential, Directory, Filter, RawNames},
+    access::{ConnectionGuard, Credential, Directory, Filter, RawNames},
     clock::Timestamp,
     connection::{BodyOutlet, Connection, Counts, Details, OutboxLimits, Outlet},
     event::{Audience, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Who},
@@ -205,21 +205,38 @@ impl World {
     fn join_as(&mut self, user: &str, formats: FormatPair, notices: Notices, narrow: impl FnOnce(&mut Filter)) -> Client {
         let (mut filter, credential) = self.filter(user);
         narrow(&mut filter);
-        let body = Rc::new(BodyOutlet::default());
-        let details = Details { dialect: "test", peer: None, address: None, client: None, opened: Timestamp::now() };
-        let join = Join {
-            outlet: Outlet::body(Rc::clone(&body)),
-            details,
+        let admission = self.directory.admit(None, None).expect("not limited").guard;
+        self.join_by(Join { notices, ..self.wish((filter, formats), credential, admission) })
+    }
+
+    /// A connection of nobody, which may stay so for that long.
+    pub(super) fn join_as_nobody(&mut self, identify_within: Option<Duration>) -> Client {
+        let credential = Credential::nobody();
+        let principal = self.directory.current(&credential).expect("never refused");
+        let filter = Filter { principal, ..self.filter("bob").0 };
+        let admission = self.directory.admit_nobody(None).expect("few");
+        self.join_by(Join { identify_within, ..self.wish((filter, FORMATS), credential, admission) })
+    }
+
+    fn wish(&self, (filter, formats): (Filter, FormatPair), credential: Credential, admission: ConnectionGuard) -> Join {
+        Join {
+            outlet: Outlet::body(Rc::default()),
+            details: Details { dialect: "test", peer: None, address: None, client: None, opened: Timestamp::now() },
             dialect: 0,
             filter,
             formats,
             opening: Bytes::new(),
             keepalive: self.keepalive.clone(),
-            notices,
+            notices: Notices::default(),
             credential,
-            admission: self.directory.admit(None, None).expect("not limited").guard,
+            admission,
             identify_within: None,
-        };
+        }
+    }
+
+    fn join_by(&mut self, join: Join) -> Client {
+        let body = Rc::new(BodyOutlet::default());
+        let join = Join { outlet: Outlet::body(Rc::clone(&body)), ..join };
         let connection = self.hub.join(join, Instant::now()).expect("rights did not change");
         Client { connection, body, bytes: Vec::new(), frames: Vec::new(), parsed: 0 }
     }

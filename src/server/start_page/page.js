@@ -3,7 +3,8 @@
 const TYPES = [
   "library", "library-status", "medias", "upload_progress", "convert_progress", "episodes", "series", "movies", "people", "tags",
   "collections", "playlists", "backups", "backups-files", "media_progress", "media_rating", "playback", "transcode", "scan", "activity",
-  "preference", "reachability", "background-queue", "log", "server", "message", "user", "presence", "request",
+  "preference", "reachability", "background-queue", "log", "server", "message", "user", "notification",
+  "remote-control", "presence", "request",
 ];
 const NOTICES = ["gap", "expiring"];
 const MAX_SHOWN = 200;

@@ -34,6 +34,12 @@ impl WebSocket {
         Self::over(stream)
     }
 
+    /// The same over a connection that is there.
+    pub(crate) fn ask_over(server: &Server, mut stream: Wire, request: Request) -> Self {
+        stream.write_all(&handshake(request).bytes(&server.address(), false)).expect("the request is taken");
+        Self::over(stream)
+    }
+
     /// As the second request of a connection: it comes to the client through a response body.
     pub(crate) fn ask_later(server: &Server, request: Request) -> Self {
         let mut stream = server.wire().expect("the server accepts");

@@ -1,0 +1,400 @@
+//! The sessions themselves, and which user and which WebSocket has which. Time is handed in; the lock is around it.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::Hash,
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Capabilities, CheckIn, Identity, Joined, Moment, Seen, Session, SessionId, Touched, Viewing,
+    entry::{Entry, JOINS_WITHIN},
+    versions::Versions,
+};
+use crate::{
+    access::Caller,
+    event::{Envelope, Playback, PlaybackState},
+    id::{ConnectionId, UserId},
+};
+
+/// Sessions without a WebSocket: in all, and of one user, so that nobody's devices drive out everybody else's. The connections are
+/// bounded by themselves.
+const SESSIONS: usize = 16_384;
+const SESSIONS_PER_USER: usize = 64;
+/// Bytes that all sessions together may hold before those without a WebSocket are let go.
+const BYTES: usize = 256 << 20;
+/// How long a session without a WebSocket is remembered when nothing is heard of it.
+const IDLE: Duration = Duration::from_secs(12 * 3600);
+/// Who says nothing for that long of what he plays does not play it any more (wire notes on MediaBrowser, section 7).
+const SILENCE: Duration = Duration::from_secs(300);
+/// Activity is shown at most that often.
+const ACTIVITY: Duration = Duration::from_secs(10);
+/// Other users of one device.
+const ADDITIONAL_USERS: usize = 32;
+/// Ids of sessions that have ended, the latest.
+const ENDED: usize = 1024;
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    sessions: HashMap<SessionId, Entry>,
+    /// The sessions of each user, those he uses beside its own user included.
+    of_user: HashMap<UserId, Vec<SessionId>>,
+    /// The sessions of each device, by the id that one without a user would have.
+    of_device: HashMap<SessionId, Vec<SessionId>>,
+    /// Which session a WebSocket belongs to.
+    sockets: HashMap<ConnectionId, SessionId>,
+    /// WebSockets of nobody that wait for an authenticated request from their address.
+    waiting: HashMap<IpAddr, Vec<(ConnectionId, Identity)>>,
+    /// Sessions without a WebSocket.
+    idle: HashSet<SessionId>,
+    /// Sessions that play something.
+    playing: HashSet<SessionId>,
+    ended: VecDeque<SessionId>,
+    n_bytes: usize,
+    versions: Versions,
+}
+
+impl Table {
+    pub(super) fn version(&self) -> u64 {
+        self.versions.latest()
+    }
+
+    pub(super) fn version_of(&self, user: &UserId) -> u64 {
+        self.versions.of(user)
+    }
+
+    pub(super) fn seen(&mut self, seen: &Seen<'_>, now: Moment) -> Touched {
+        let session = self.touch(seen, now);
+        let joined = self.take_waiting(seen);
+        for connection in &joined {
+            self.give(*connection, session, now);
+        }
+        Touched { session, joined }
+    }
+
+    pub(super) fn attach(&mut self, connection: ConnectionId, seen: &Seen<'_>, now: Moment) -> SessionId {
+        let session = self.touch(seen, now);
+        self.give(connection, session, now);
+        session
+    }
+
+    pub(super) fn identify(
+        &mut self,
+        (connection, address): (ConnectionId, Option<IpAddr>),
+        identity: Identity,
+        now: Moment,
+    ) -> Option<Joined> {
+        let address = address?;
+        self.forget_waiting(connection);
+        let found = self.let_in(&identity, address, now);
+        match found {
+            Some((session, caller)) => {
+                self.give(connection, session, now);
+                Some(Joined { session, caller })
+            }
+            None => {
+                if !self.sockets.contains_key(&connection) {
+                    self.waiting.entry(address).or_default().push((connection, identity));
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn heard(&mut self, connection: ConnectionId, now: Moment) {
+        let Some(session) = self.sockets.get(&connection).copied() else { return };
+        let Some(entry) = self.sessions.get_mut(&session) else { return };
+        if let Some((_, heard)) = entry.sockets.iter_mut().find(|(own, _)| *own == connection) {
+            *heard = now.instant;
+        }
+        self.act(session, now);
+    }
+
+    /// The WebSocket is closed. With its last one a session ends.
+    pub(super) fn detach(&mut self, connection: ConnectionId) {
+        self.forget_waiting(connection);
+        let Some(session) = self.sockets.remove(&connection) else { return };
+        let Some(entry) = self.sessions.get_mut(&session) else { return };
+        entry.sockets.retain(|(own, _)| *own != connection);
+        if entry.sockets.is_empty() { self.end(session) } else { self.say(session) }
+    }
+
+    pub(super) fn end(&mut self, session: SessionId) {
+        self.say(session);
+        let Some(entry) = self.sessions.remove(&session) else { return };
+        self.n_bytes -= entry.n_bytes();
+        for (connection, _) in &entry.sockets {
+            self.sockets.remove(connection);
+        }
+        for user in entry.users() {
+            unlist(&mut self.of_user, user, session);
+        }
+        unlist(&mut self.of_device, &entry.of_device, session);
+        self.playing.remove(&session);
+        self.idle.remove(&session);
+        if self.ended.len() >= ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(session);
+    }
+
+    pub(super) fn forget_user(&mut self, user: &UserId) {
+        for session in self.of_user.get(user).cloned().unwrap_or_default() {
+            if self.sessions.get(&session).is_some_and(|entry| entry.user.as_ref() == Some(user)) {
+                self.end(session);
+            } else {
+                self.remove_user(session, user);
+            }
+        }
+    }
+
+    pub(super) fn set_capabilities(&mut self, session: SessionId, capabilities: Arc<Capabilities>) -> bool {
+        self.edit(session, |entry| entry.capabilities.replace(capabilities))
+    }
+
+    pub(super) fn set_viewing(&mut self, session: SessionId, viewing: Option<Arc<Viewing>>) -> bool {
+        self.edit(session, |entry| entry.viewing = viewing)
+    }
+
+    pub(super) fn check_in(&mut self, session: SessionId, check_in: CheckIn, now: Moment) -> bool {
+        self.edit(session, |entry| entry.check_in(Arc::new(check_in), now))
+    }
+
+    pub(super) fn still_plays(&mut self, session: SessionId, now: Moment) -> bool {
+        self.edit(session, |entry| entry.still_plays(now))
+    }
+
+    pub(super) fn add_user(&mut self, session: SessionId, user: &UserId) -> bool {
+        let Some(entry) = self.sessions.get(&session) else { return false };
+        if entry.users().any(|own| own == user) {
+            return true;
+        }
+        if entry.additional.len() >= ADDITIONAL_USERS {
+            return false;
+        }
+        self.of_user.entry(user.clone()).or_default().push(session);
+        self.edit(session, |entry| entry.additional.push(user.clone()))
+    }
+
+    pub(super) fn remove_user(&mut self, session: SessionId, user: &UserId) -> bool {
+        // He is told of it himself: he sees one session less.
+        self.say(session);
+        let Some(entry) = self.sessions.get(&session) else { return false };
+        if entry.additional.contains(user) {
+            self.edit(session, |entry| entry.additional.retain(|own| own != user));
+            unlist(&mut self.of_user, user, session);
+        }
+        true
+    }
+
+    pub(super) fn find(&self, session: SessionId, now: Moment) -> Option<Session> {
+        Some(self.sessions.get(&session)?.show(session, now))
+    }
+
+    pub(super) fn all(&self, now: Moment) -> Vec<Session> {
+        self.sessions.iter().map(|(id, entry)| entry.show(*id, now)).collect()
+    }
+
+    pub(super) fn of(&self, user: &UserId, now: Moment) -> Vec<Session> {
+        self.of_user.get(user).into_iter().flatten().filter_map(|session| self.find(*session, now)).collect()
+    }
+
+    pub(super) fn latest_socket(&self, session: SessionId) -> Option<ConnectionId> {
+        let sockets = &self.sessions.get(&session)?.sockets;
+        sockets.iter().max_by_key(|(connection, heard)| (*heard, connection.generation)).map(|(connection, _)| *connection)
+    }
+
+    pub(super) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.sockets.get(&connection).copied()
+    }
+
+    pub(super) fn is_or_was(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session) || self.ended.contains(&session)
+    }
+
+    /// Only of its own users is a session told that they play in it: everybody else may call his session as he likes.
+    pub(super) fn fold(&mut self, envelope: &Arc<Envelope>, playback: &Playback) {
+        let session = playback.session.parse().ok();
+        let own =
+            session.filter(|session| self.sessions.get(session).is_some_and(|entry| entry.users().any(|user| *user == playback.user.id)));
+        let Some(session) = own else { return self.versions.rise_for([&playback.user.id]) };
+        let is_over = playback.state == PlaybackState::Stopped;
+        self.edit(session, |entry| if is_over { entry.stop() } else { entry.play(envelope) });
+        if is_over {
+            self.playing.remove(&session)
+        } else {
+            self.playing.insert(session)
+        };
+    }
+
+    /// A second has passed.
+    pub(super) fn tick(&mut self, now: Moment) {
+        for session in self.playing.iter().copied().collect::<Vec<_>>() {
+            let Some(entry) = self.sessions.get(&session) else { continue };
+            if entry.silence(now).is_some_and(|silence| silence >= SILENCE) {
+                self.playing.remove(&session);
+                self.edit(session, Entry::stop);
+            } else if entry.moves() {
+                self.say(session);
+            }
+        }
+    }
+
+    /// Lets go of sessions nothing was heard of for long, and of credentials that can let nobody in any more.
+    pub(super) fn tidy(&mut self, now: Moment) {
+        self.tick(now);
+        let is_old = |session: &SessionId| self.sessions.get(session).is_some_and(|entry| now.since(entry.active.instant) >= IDLE);
+        let old: Vec<_> = self.idle.iter().copied().filter(is_old).collect();
+        for session in old {
+            self.end(session);
+        }
+        for entry in self.sessions.values_mut() {
+            entry.requested.take_if(|request| now.since(request.at) >= JOINS_WITHIN);
+        }
+    }
+
+    /// The session of that request, made if there is none.
+    fn touch(&mut self, seen: &Seen<'_>, now: Moment) -> SessionId {
+        let user = seen.caller.principal.user.as_ref();
+        let session = SessionId::of(seen.device, user);
+        if !self.sessions.contains_key(&session) {
+            self.make_room(user);
+            let entry = Entry::new(seen, now);
+            self.n_bytes += entry.n_bytes();
+            self.sessions.insert(session, entry);
+            self.idle.insert(session);
+            self.of_device.entry(SessionId::of(seen.device, None)).or_default().push(session);
+            if let Some(user) = user {
+                self.of_user.entry(user.clone()).or_default().push(session);
+            }
+            self.say(session);
+        }
+        if self.sessions.get(&session).is_some_and(|entry| entry.differs(seen)) {
+            self.edit(session, |entry| entry.describe(seen));
+        }
+        if let Some(entry) = self.sessions.get_mut(&session) {
+            entry.requested(seen, now);
+        }
+        self.act(session, now);
+        session
+    }
+
+    /// Something was heard of the session; that is shown now and then only.
+    fn act(&mut self, session: SessionId, now: Moment) {
+        let Some(entry) = self.sessions.get_mut(&session) else { return };
+        entry.active = now;
+        if now.since(entry.shown) >= ACTIVITY {
+            entry.shown = now.instant;
+            self.say(session);
+        }
+    }
+
+    /// The WebSocket is that session's from now on.
+    fn give(&mut self, connection: ConnectionId, session: SessionId, now: Moment) {
+        match self.sockets.insert(connection, session) {
+            Some(before) if before == session => return self.heard(connection, now),
+            Some(before) => {
+                self.sockets.remove(&connection);
+                self.sockets.insert(connection, before);
+                self.detach(connection);
+                self.sockets.insert(connection, session);
+            }
+            None => {}
+        }
+        self.idle.remove(&session);
+        self.edit(session, |entry| entry.sockets.push((connection, now.instant)));
+    }
+
+    /// The session that lets in who says so, and whose it is: of several users of a device the one who asked last.
+    fn let_in(&self, identity: &Identity, address: IpAddr, now: Moment) -> Option<(SessionId, Caller)> {
+        let of_device = self.of_device.get(&SessionId::of_device(&identity.client, &identity.device)).into_iter().flatten();
+        let entries = of_device.filter_map(|session| Some((*session, self.sessions.get(session)?)));
+        let requests = entries.filter(|(_, entry)| entry.lets_in(identity, address, now));
+        let requests = requests.filter_map(|(session, entry)| Some((session, entry.requested.as_ref()?)));
+        requests.max_by_key(|(_, request)| request.at).map(|(session, request)| (session, request.caller.clone()))
+    }
+
+    /// Those who said they were of that device, from that very address.
+    fn take_waiting(&mut self, seen: &Seen<'_>) -> Vec<ConnectionId> {
+        let Some(address) = seen.address.filter(|address| self.waiting.contains_key(address)) else { return Vec::new() };
+        let Some(waiting) = self.waiting.get_mut(&address) else { return Vec::new() };
+        let fits = waiting.extract_if(.., |(_, identity)| identity.is_of(seen.device)).map(|(connection, _)| connection).collect();
+        if waiting.is_empty() {
+            self.waiting.remove(&address);
+        }
+        fits
+    }
+
+    fn forget_waiting(&mut self, connection: ConnectionId) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|(own, _)| *own != connection);
+            !waiting.is_empty()
+        });
+    }
+
+    /// Lets go until one session more fits: of the user's and then of everybody's, those without a WebSocket that were silent
+    /// for longest.
+    fn make_room(&mut self, user: Option<&UserId>) {
+        let own = user.and_then(|user| self.of_user.get(user)).map_or(&[][..], Vec::as_slice);
+        if own.len() >= SESSIONS_PER_USER
+            && let Some(victim) = self.most_idle(own)
+        {
+            self.end(victim);
+        }
+        while self.idle.len() >= SESSIONS || self.n_bytes >= BYTES {
+            let Some(victim) = self.most_idle(&self.idle) else { return };
+            self.end(victim);
+        }
+    }
+
+    fn most_idle<'s>(&self, sessions: impl IntoIterator<Item = &'s SessionId>) -> Option<SessionId> {
+        let idle = sessions.into_iter().filter(|session| self.idle.contains(session));
+        let idle = idle.filter_map(|session| Some((self.sessions.get(session)?.active.instant, *session)));
+        idle.min().map(|(_, session)| session)
+    }
+
+    /// Changes a session, and says so. `false`: there is none.
+    fn edit<T>(&mut self, session: SessionId, edit: impl FnOnce(&mut Entry) -> T) -> bool {
+        let Some(entry) = self.sessions.get_mut(&session) else { return false };
+        let before = entry.n_bytes();
+        edit(entry);
+        self.n_bytes = self.n_bytes - before + entry.n_bytes();
+        self.say(session);
+        true
+    }
+
+    /// What is shown of the session has changed.
+    fn say(&mut self, session: SessionId) {
+        if let Some(entry) = self.sessions.get(&session) {
+            self.versions.rise_for(entry.users());
+        }
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    /// Nothing is left of sessions that have ended.
+    pub(super) fn expect_empty(&self) {
+        let lists = (self.of_user.len(), self.of_device.len(), self.sockets.len(), self.waiting.len(), self.playing.len());
+        assert_eq!((self.sessions.len(), self.idle.len(), self.n_bytes, lists), (0, 0, 0, (0, 0, 0, 0, 0)));
+    }
+}
+
+fn unlist<K: Eq + Hash>(lists: &mut HashMap<K, Vec<SessionId>>, key: &K, session: SessionId) {
+    if let Some(sessions) = lists.get_mut(key) {
+        sessions.retain(|own| *own != session);
+        if sessions.is_empty() {
+            lists.remove(key);
+        }
+    }
+}
