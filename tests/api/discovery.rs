@@ -4,7 +4,7 @@ use std::{net::UdpSocket, time::Duration};
 
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, SILENCE, Server, eventually};
+use crate::harness::{PATIENCE, Request, SILENCE, Server, eventually};
 
 /// A UDP address that nobody has now.
 fn free() -> String {
@@ -39,6 +39,8 @@ fn each_generation_finds_the_server_under_the_id_it_keeps() {
         id
     };
     let first = id(b"who is JellyfinServer?", &server);
+    let info = Request::new("GET", "/System/Info/Public").send(&server).json();
+    assert_eq!(info["Id"], first.as_str(), "the same as in its system info");
     server.restart();
     assert_eq!(id(b"Who is EmbyServer?", &server), first);
     server.stop();

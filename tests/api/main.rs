@@ -31,6 +31,7 @@ mod origin;
 mod plex;
 mod presence;
 mod publish;
+mod real_server;
 mod revoke;
 mod rights;
 mod routes;
