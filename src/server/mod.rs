@@ -11,6 +11,7 @@ mod drain;
 mod endpoint;
 mod front_door;
 pub mod head;
+mod held_back;
 mod joins;
 mod mount;
 mod opening;
