@@ -4,6 +4,7 @@
 //! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
 
 mod departures;
+mod discovery;
 mod embed;
 mod engine;
 mod folders;
@@ -32,7 +33,7 @@ use crate::{
     dialect::{self, About, Dialect},
     id::UserId,
     metrics::MAX_DIALECTS,
-    server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
+    server::{self, Discovery, HubAddress, Questions, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
     state::IdKeeper,
 };
@@ -93,6 +94,7 @@ pub struct App {
     run_token: Secret,
     store: Option<Arc<Store>>,
     dialects: Vec<Arc<dyn Dialect>>,
+    questions: Option<Questions>,
 }
 
 impl App {
@@ -112,7 +114,9 @@ impl App {
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
         let about = About { name: &settings.server.name, id: &server_id, libraries: &settings.libraries };
         let dialects = dialect::all(&settings.dialects, &about);
-        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store, dialects })
+        let questions = discovery::open(&settings, &server_id)?;
+        let directory = Arc::new(directory);
+        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions })
     }
 
     /// Speaks further dialects beside those of the settings.
@@ -151,7 +155,7 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
@@ -172,14 +176,28 @@ impl App {
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
+        let served = kept.local_addr()?;
+        let discovery = questions.map(|questions| questions.answer(served)).transpose()?;
         shared.ready.store(true, Ordering::Relaxed);
-        Ok(Running { shared, folders, ids, handles, engine, parts, watchdogs, listener: kept, drain_window: settings.server.drain_window })
+        Ok(Running {
+            shared,
+            discovery,
+            folders,
+            ids,
+            handles,
+            engine,
+            parts,
+            watchdogs,
+            listener: kept,
+            drain_window: settings.server.drain_window,
+        })
     }
 }
 
 /// A server that serves.
 pub struct Running {
     shared: Arc<Shared>,
+    discovery: Option<Discovery>,
     folders: Vec<FolderHandle>,
     ids: Option<IdKeeper>,
     handles: [ServerHandle; 2],

@@ -7,7 +7,7 @@ use fanfare::{
     access,
     app::{App, StartError},
     cli::{
-        Cli, Command, ServeArgs, completions, config as config_command, logging, publish,
+        Cli, Command, ServeArgs, completions, config as config_command, logging, password, publish,
         run_file::{self, RunFile, RunFileGuard},
         tail, token,
     },
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Publish(arguments) => publish::run(&arguments).into(),
         Command::Tail(arguments) => tail::run(&arguments).into(),
         Command::Token(arguments) => token::run(&arguments, access::token::generate).into(),
+        Command::Password(arguments) => password::run(&arguments).into(),
         Command::Config(arguments) => config_command::run(&arguments).into(),
         Command::Completions(arguments) => completions::run(&arguments).into(),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Credential, Principal};
+use super::{Authenticated, Credential, Principal};
 
 /// A device as its client describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -26,4 +26,13 @@ pub struct Caller {
     pub credential: Option<Credential>,
     /// The device its token was issued to, if it was issued by a log-in here.
     pub device: Option<Arc<Device>>,
+}
+
+impl Authenticated {
+    /// As a dialect is told of him.
+    #[must_use]
+    pub fn into_caller(self) -> Caller {
+        let device = self.credential.device().cloned();
+        Caller { principal: self.principal, credential: Some(self.credential), device }
+    }
 }

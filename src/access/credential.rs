@@ -13,7 +13,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Asked, Denied, Principal, TokenHash, jwt::Fingerprint};
+use super::{Asked, Denied, Device, Principal, TokenHash, jwt::Fingerprint};
 use crate::{clock::Timestamp, id::UserId};
 
 /// A credential that does not end.
@@ -49,6 +49,12 @@ impl Credential {
         let at = self.0.expires.load(Ordering::Relaxed);
         (at != NEVER).then_some(Timestamp(at))
     }
+
+    /// The device it was issued to, if a log-in here made it.
+    #[must_use]
+    pub fn device(&self) -> Option<&Arc<Device>> {
+        self.0.device.as_ref()
+    }
 }
 
 /// Equal when one stands for the other: clones of one credential.
@@ -78,6 +84,8 @@ pub(super) enum Origin {
         /// What has signed it.
         key: Fingerprint,
     },
+    /// Made by a log-in here, then.
+    Issued(Timestamp),
     /// An answer of a back end.
     BackEnd {
         /// Whose.
@@ -102,6 +110,8 @@ pub(super) struct Grant {
 pub(super) struct Held {
     pub(super) hash: TokenHash,
     pub(super) origin: Origin,
+    /// What it was issued to.
+    pub(super) device: Option<Arc<Device>>,
     expires: AtomicI64,
     standing: RwLock<Standing>,
 }
@@ -122,7 +132,12 @@ impl Held {
         now: Result<Arc<Principal>, Denied>,
     ) -> Self {
         let standing = RwLock::new(Standing { grant: Arc::new(grant), now, is_over: false });
-        Self { hash, origin, expires: AtomicI64::new(expires.map_or(NEVER, |at| at.0)), standing }
+        Self { hash, origin, device: None, expires: AtomicI64::new(expires.map_or(NEVER, |at| at.0)), standing }
+    }
+
+    /// One that was issued to a device.
+    pub(super) fn bound_to(self, device: Device) -> Self {
+        Self { device: Some(Arc::new(device)), ..self }
     }
 
     /// Who it stands for at this moment.

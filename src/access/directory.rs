@@ -19,16 +19,19 @@ use super::{
     Asked, Credential, Denied, Principal,
     back_end::BackEnds,
     changes::{ChangeQueue, Changes},
+    configured::{configured_tokens, run_grant},
     connections::{Admitted, ConnectionCounts, ConnectionGuard, TooManyConnections},
-    credential::{Grant, Held, Origin},
+    credential::{Held, Origin},
+    issued::IssuedTokens,
     jwt::{self, KeyError, Verified, Verifier},
+    log_in::{self, Passwords},
     people::{ConfiguredUsers, People},
     store::{Changed, ChangedUsers, PrincipalStore, StoreError},
     token::{self, NoRandomness, TokenHash, TokenTable},
 };
 use crate::{
     clock::Timestamp,
-    config::{LibraryRights, PublishRights, Secret, Settings},
+    config::{LibraryRights, Secret, Settings},
     id::UserId,
 };
 
@@ -125,9 +128,11 @@ pub struct Directory {
     /// The tokens of the settings and of the run; they never go.
     table: TokenTable<Arc<Held>>,
     entries: Vec<Arc<Held>>,
+    pub(super) passwords: Passwords,
+    pub(super) issued: IssuedTokens,
     jwt: Option<Verifier>,
     /// What is in force. Never held while anything is waited for.
-    people: Arc<Mutex<People>>,
+    pub(super) people: Arc<Mutex<People>>,
     back_ends: BackEnds,
     changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
@@ -154,6 +159,8 @@ impl Directory {
             table.insert(hash, Arc::clone(&held));
             entries.push(held);
         }
+        let passwords = Passwords::new(settings);
+        let issued = log_in::open(&store, &passwords, &mut people)?;
         let people = Arc::new(Mutex::new(people));
         let changes = Arc::<ChangeQueue>::default();
         if let Some(jwt) = &jwt {
@@ -165,6 +172,8 @@ impl Directory {
             configured,
             table,
             entries,
+            passwords,
+            issued,
             jwt,
             back_ends: BackEnds::open(settings, &people, &changes),
             people,
@@ -185,6 +194,9 @@ impl Directory {
         }
         if let Some(held) = self.table.find(token) {
             return self.admit_token(held);
+        }
+        if let Some(held) = self.issued.find(token) {
+            return self.admit_token(&held);
         }
         match (&self.jwt, self.back_ends.get(asked)) {
             // What these keys must have signed is nobody else's to judge: a token that ended does not get a second chance.
@@ -340,6 +352,10 @@ impl Directory {
         edit(next.entry(user.clone()).or_default(), &mut known.iter().map(|held| held.hash));
         self.store.save(&next)?;
         let epoch = self.put_in_force(user, next.clone());
+        let (own, before) = (&next[user], changed.get(user));
+        if own.deleted || own.revoked_at != before.and_then(|before| before.revoked_at) {
+            self.issued.end_all(user);
+        }
         *changed = next;
         Ok(RightsChanged { user: user.clone(), epoch, known_before })
     }
@@ -355,7 +371,7 @@ impl Directory {
         let mut people = self.people.lock();
         people.change(changed);
         let mut all = self.tokens_of(user);
-        all.extend(people.of_user(user));
+        all.extend(people.of_user(user).into_iter().chain(self.issued.of_user(user)));
         for held in all {
             let now = people.resolve(&held.hash, held.origin, &held.grant());
             held.stand(now);
@@ -407,32 +423,6 @@ fn end_with_keys(jwt: &Verifier, people: &Arc<Mutex<People>>, changes: &Arc<Chan
         let over = people.lock().end_signed(|key| keys.holds(key));
         over.into_iter().for_each(|user| changes.tell(user));
     })
-}
-
-/// Every token of the settings, with its end and what it grants.
-fn configured_tokens(settings: &Settings) -> impl Iterator<Item = (TokenHash, Option<Timestamp>, Grant)> + '_ {
-    let of_users = settings.users.iter().filter_map(|user| {
-        let grant = Grant { user: Some(user.id.clone()), own: Principal::default(), alone: false };
-        Some((user.token?, None, grant))
-    });
-    let of_tokens = settings.tokens.iter().map(|token| {
-        let own = Principal {
-            member: token.admin || token.read.is_some(),
-            admin: token.admin,
-            libraries: token.read.clone().unwrap_or_default(),
-            publish: token.publish.clone(),
-            metrics: token.metrics,
-            ..Principal::default()
-        };
-        (token.hash, token.expires, Grant { user: token.user.clone(), own, alone: false })
-    });
-    of_users.chain(of_tokens)
-}
-
-/// The token of the run: everything, the reserved kinds included.
-fn run_grant(token: &Secret) -> (TokenHash, Option<Timestamp>, Grant) {
-    let own = Principal { member: true, admin: true, publish: PublishRights::everything(), ..Principal::default() };
-    (TokenHash::of(token.expose()), None, Grant { user: None, own, alone: true })
 }
 
 /// Whether anything is left of the changes: a `PUT` after a `DELETE` may give a user back to the settings.

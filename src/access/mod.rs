@@ -5,15 +5,19 @@
 mod back_end;
 mod caller;
 mod changes;
+mod configured;
 mod connections;
 mod credential;
 mod denied;
 mod directory;
 #[cfg(test)]
 mod directory_tests;
+mod file;
 mod filter;
 mod granted;
+mod issued;
 mod jwt;
+mod log_in;
 #[cfg(test)]
 mod matrix_tests;
 mod people;
@@ -32,6 +36,7 @@ pub use denied::Denied;
 pub use directory::{Authenticated, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
 pub use filter::{Filter, RawNames};
 pub use jwt::KeyError;
+pub use log_in::{LoggedIn, NotLoggedIn};
 pub use principal::Principal;
 pub use store::{PrincipalStore, StoreError};
 pub use token::TokenHash;

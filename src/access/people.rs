@@ -138,6 +138,12 @@ impl People {
         Ok(self.share(principal))
     }
 
+    /// The moment to be written on a token made now: after the last revocation, wherever the clock stood then.
+    pub(super) fn after_revocation(&self, user: &UserId, now: Timestamp) -> Timestamp {
+        let revoked_at = self.changed.get(user).and_then(|changed| changed.revoked_at);
+        revoked_at.map_or(now, |revoked_at| now.max(Timestamp(revoked_at.0 + 1)))
+    }
+
     /// Keeps sight of an issued credential.
     pub(super) fn issue(&mut self, held: &Arc<Held>) {
         if self.issued.all.len() >= self.issued.at {
@@ -146,7 +152,7 @@ impl People {
         }
         let asked = match held.origin {
             Origin::BackEnd { which, .. } => Some(which),
-            Origin::Configured | Origin::Jwt { .. } => None,
+            Origin::Configured | Origin::Jwt { .. } | Origin::Issued(_) => None,
         };
         self.issued.all.insert((*held.hash.as_bytes(), asked), Arc::downgrade(held));
     }
@@ -189,11 +195,12 @@ impl People {
     }
 }
 
-/// Whether a signed token was issued before its user's tokens were revoked; one that does not say when counts as such. Of
+/// Whether a token was issued before its user's tokens were revoked; a signed one that does not say when counts as such. Of
 /// a back end's, an answer is too old that it was asked for before: the revocation may not have named the token yet.
 fn is_too_old(origin: Origin, revoked_at: Option<Timestamp>, in_this_run: Option<&Instant>) -> bool {
     match origin {
         Origin::Configured => false,
+        Origin::Issued(issued) => revoked_at.is_some_and(|revoked_at| issued <= revoked_at),
         Origin::Jwt { issued, .. } => revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at)),
         Origin::BackEnd { asked, .. } => in_this_run.is_some_and(|revoked_when| asked <= *revoked_when),
     }

@@ -1,22 +1,20 @@
 //! `principals.json` in the data directory: what was changed about users while the server ran.
 //!
-//! Written whole and atomically: a temporary file beside it, flushed to the disk, renamed over it, the directory flushed.
-//! A crash leaves the old file or the new one. Only its owner can read it. Knows nothing of the settings file.
+//! Written whole and atomically, so a crash leaves the old file or the new one. Only its owner can read it. Knows nothing of
+//! the settings file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
+use super::file;
 use crate::{clock::Timestamp, config::LibraryRights, id::UserId};
 
 const FILE_NAME: &str = "principals.json";
-const TEMPORARY_NAME: &str = "principals.json.new";
 const VERSION: u32 = 1;
 
 /// Why changed principals cannot be read or kept.
@@ -100,7 +98,13 @@ impl PrincipalStore {
     pub(super) fn save(&self, users: &ChangedUsers) -> Result<(), StoreError> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let path = directory.join(FILE_NAME);
-        write_atomically(directory, &path, users).map_err(|source| StoreError::Io { path, action: "written", source })
+        let document = DocumentRef { version: VERSION, users };
+        file::replace(directory, FILE_NAME, &document).map_err(|source| StoreError::Io { path, action: "written", source })
+    }
+
+    /// The directory, for what is kept beside these.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 }
 
@@ -129,27 +133,13 @@ fn parse(bytes: &[u8]) -> Result<ChangedUsers, String> {
     Ok(document.users)
 }
 
-fn write_atomically(directory: &Path, path: &Path, users: &ChangedUsers) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let temporary = directory.join(TEMPORARY_NAME);
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut text = serde_json::to_vec_pretty(&DocumentRef { version: VERSION, users })?;
-    text.push(b'\n');
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(directory)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    const TEMPORARY_NAME: &str = "principals.json.new";
 
     fn sample() -> ChangedUsers {
         let changed = Changed {

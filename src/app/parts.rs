@@ -21,7 +21,7 @@ use crate::{
     event::{EventKind, Limits},
     hub::{FeedLimits, HubSettings},
     metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
-    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, ServerSettings, Shared},
+    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, LogIns, ServerSettings, Shared},
     session::InboundLimits,
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
@@ -172,6 +172,7 @@ impl Parts {
             doorkeeper: Arc::new(doorkeeper),
             requests: Requests::new(Arc::clone(&self.crew.state), publisher.clone()),
             publisher,
+            log_ins: LogIns::new(limits.bad_tokens_per_minute),
             publish_metrics: Arc::clone(&self.publish_metrics),
             event_limits: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: limits.event_depth },
             batch_events: limits.batch_events,

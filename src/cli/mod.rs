@@ -1,5 +1,5 @@
 //! The command line: `fanfare serve` (also without a subcommand), the clients `publish` and `tail`, and what works on
-//! settings alone: `token`, `config` and `completions`.
+//! settings alone: `token`, `password`, `config` and `completions`.
 //!
 //! Deliberately knows nothing of the engine: `serve` is only parsed here, and the clients speak HTTP to a running server
 //! like everybody else.
@@ -12,6 +12,7 @@ mod first_lines;
 mod http;
 pub mod logging;
 mod ndjson;
+pub mod password;
 mod pinned;
 pub mod publish;
 pub mod run_file;
@@ -30,8 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use self::{
-    completions::CompletionsArgs, config::ConfigArgs, publish::PublishArgs, serve::ServeArgs, tail::TailArgs, target::TargetArgs,
-    token::TokenArgs,
+    completions::CompletionsArgs, config::ConfigArgs, password::PasswordArgs, publish::PublishArgs, serve::ServeArgs, tail::TailArgs,
+    target::TargetArgs, token::TokenArgs,
 };
 
 /// The whole command line.
@@ -74,6 +75,8 @@ pub enum Command {
     Tail(TailArgs),
     /// Make a token, or tell what one is
     Token(TokenArgs),
+    /// Make the hash of a password, for the settings file
+    Password(PasswordArgs),
     /// Check settings, or print them
     Config(ConfigArgs),
     /// Print what a shell needs to complete this command line

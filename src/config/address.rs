@@ -1,4 +1,9 @@
-//! Addresses of servers that tokens are shown to: checked, and whether tokens stay on this machine on the way.
+//! Addresses: those we listen at, and those of servers that tokens are shown to, which are checked; and whether tokens stay on
+//! this machine on the way.
+
+use std::{fmt, net::SocketAddr};
+
+use serde::{Deserializer, de};
 
 use super::error::Invalid;
 
@@ -7,6 +12,30 @@ pub(super) fn shows_tokens_to_the_network(address: &str) -> bool {
     let Some(authority) = address.strip_prefix("http://") else { return false };
     let host = host_of(authority);
     host != "localhost" && !host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads an address to listen at.
+pub(super) fn listened<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    deserializer.deserialize_any(AddressVisitor)
+}
+
+/// The same where there may be none.
+pub(super) fn perhaps_listened<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    listened(deserializer).map(Some)
+}
+
+struct AddressVisitor;
+
+impl de::Visitor<'_> for AddressVisitor {
+    type Value = SocketAddr;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SocketAddr, E> {
+        text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
 }
 
 /// Refuses what is no `http://` or `https://` address, by its key and without showing it. `example` is a good one.

@@ -92,13 +92,15 @@ pub struct MediaBrowser {
     /// How long a library must rest before its changes are told. Default `5s`.
     #[serde(deserialize_with = "units::duration")]
     pub library_quiet: Duration,
-    /// After how long its changes are told even if they go on. Default `30s`.
+    /// After how long its changes are told even if they go on. Default `30s`; not below `library_quiet`.
     #[serde(deserialize_with = "units::duration")]
     pub library_cap: Duration,
     /// The shortest interval of a subscription; a shorter one is taken for this. Default `500ms`.
     #[serde(deserialize_with = "units::duration")]
     pub least_interval: Duration,
     /// Where questions for a server on the local network are answered, as `0.0.0.0:7359` (UDP). Default none: they are not.
+    /// Beyond 20 questions a second the rest is not answered.
+    #[serde(deserialize_with = "address::perhaps_listened")]
     pub discovery: Option<SocketAddr>,
 }
 
@@ -152,14 +154,24 @@ impl Dialects {
         let (least, most) = (Duration::from_secs(1), Duration::from_secs(3600));
         between("dialects.redseat.ping_interval", self.redseat.ping_interval, least, most)?;
         between("dialects.plex.ping_interval", self.plex.ping_interval, least, most)?;
-        self.plex.server.as_deref().map_or(Ok(()), check_server)
+        self.plex.server.as_deref().map_or(Ok(()), |server| check_server("dialects.plex.server", server, "http://127.0.0.1:32400"))?;
+        self.mediabrowser.check(least, most)
+    }
+}
+
+impl MediaBrowser {
+    fn check(&self, least: Duration, most: Duration) -> Result<(), Invalid> {
+        between("dialects.mediabrowser.ping_interval", self.ping_interval, least, most)?;
+        between("dialects.mediabrowser.library_quiet", self.library_quiet, Duration::from_millis(100), most)?;
+        between("dialects.mediabrowser.library_cap", self.library_cap, self.library_quiet, most)?;
+        between("dialects.mediabrowser.least_interval", self.least_interval, Duration::from_millis(100), Duration::from_secs(60))?;
+        self.server.as_deref().map_or(Ok(()), |server| check_server("dialects.mediabrowser.server", server, "http://127.0.0.1:8096"))
     }
 }
 
 /// The paths asked are put behind it, so it ends before a query.
-fn check_server(server: &str) -> Result<(), Invalid> {
-    let key = "dialects.plex.server";
-    address::check(key, server, "http://127.0.0.1:32400")?;
+fn check_server(key: &str, server: &str, example: &str) -> Result<(), Invalid> {
+    address::check(key, server, example)?;
     if server.contains(['?', '#']) {
         return Err(Invalid::new(key, "must not hold a query or a fragment"));
     }
@@ -181,19 +193,27 @@ mod tests {
             ("http://host/#hunter2", "must not hold a query or a fragment"),
             ("", "must begin with http:// or https://"),
         ] {
-            let line = Settings::parse(&format!("dialects.plex.server = {server:?}")).expect_err("bad").to_string();
-            assert!(line.ends_with(&format!("dialects.plex.server: {expected}")) && !line.contains("hunter"), "{line}");
+            for (dialect, port) in [("plex", "32400"), ("mediabrowser", "8096")] {
+                let expected = expected.replace("32400", port);
+                let line = Settings::parse(&format!("dialects.{dialect}.server = {server:?}")).expect_err("bad").to_string();
+                assert!(line.ends_with(&format!("dialects.{dialect}.server: {expected}")) && !line.contains("hunter"), "{line}");
+            }
         }
         for good in ["http://127.0.0.1:32400", "https://plex.example/behind/a/prefix/", "http://[::1]:32400"] {
             assert!(Settings::parse(&format!("dialects.plex.server = {good:?}")).is_ok(), "{good}");
+            assert!(Settings::parse(&format!("dialects.mediabrowser.server = {good:?}")).is_ok(), "{good}");
         }
     }
 
     #[test]
     fn a_server_across_the_network_in_clear_text_is_warned_of_while_it_is_asked() {
-        let warned = |plex: &str| {
-            let settings = Settings::parse(&format!("[dialects.plex]\n{plex}")).expect("valid");
-            settings.warnings().iter().any(|warning| warning.starts_with("dialects.plex.server"))
+        let warned = |table: &str| {
+            let warned = ["plex", "mediabrowser"].map(|dialect| {
+                let settings = Settings::parse(&format!("[dialects.{dialect}]\n{table}")).expect("valid");
+                settings.warnings().iter().any(|warning| warning.starts_with(&format!("dialects.{dialect}.server")))
+            });
+            assert_eq!(warned[0], warned[1], "{table}");
+            warned[0]
         };
         assert!(warned("server = \"http://10.0.0.1:32400\""));
         for fine in [

@@ -134,17 +134,23 @@ pub(super) fn check_libraries(libraries: &[Library]) -> Result<(), Invalid> {
         if library.name.as_ref().is_some_and(|name| name.is_empty() || name.chars().any(char::is_control)) {
             return Err(Invalid::new(format!("libraries[{index}].name"), "must not be empty or contain control characters"));
         }
-        for (dialect, id) in &library.ids {
-            let form = DIALECTS.contains(&dialect.as_str()).then(|| IdForm::of(dialect));
-            let key = format!("libraries[{index}].ids.{dialect}");
-            match form {
-                None => return Err(Invalid::new(key, format!("unknown key, allowed are {}", DIALECTS.join(", ")))),
-                Some(form) if !form.fits(id) || id.is_empty() => return Err(Invalid::new(key, format!("must be {}", form.described()))),
-                Some(_) => {}
-            }
-        }
+        check_ids(&format!("libraries[{index}].ids"), &library.ids)?;
         if let Some(Err(reason)) = library.path.as_deref().map(check_folder) {
             return Err(Invalid::new(format!("libraries[{index}].path"), format!("library {:?}: {reason}", library.id)));
+        }
+    }
+    Ok(())
+}
+
+/// Ids in other protocols have the form that its clients can read.
+pub(super) fn check_ids(key: &str, ids: &BTreeMap<String, String>) -> Result<(), Invalid> {
+    for (dialect, id) in ids {
+        let form = DIALECTS.contains(&dialect.as_str()).then(|| IdForm::of(dialect));
+        let key = format!("{key}.{dialect}");
+        match form {
+            None => return Err(Invalid::new(key, format!("unknown key, allowed are {}", DIALECTS.join(", ")))),
+            Some(form) if !form.fits(id) || id.is_empty() => return Err(Invalid::new(key, format!("must be {}", form.described()))),
+            Some(_) => {}
         }
     }
     Ok(())

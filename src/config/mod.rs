@@ -39,6 +39,7 @@ mod error;
 mod jwt;
 mod library;
 mod limits;
+mod password;
 mod people;
 mod print;
 mod range;
@@ -67,6 +68,7 @@ pub use error::ConfigError;
 pub use jwt::{Jwt, JwtAlgorithm, JwtKey, MAX_JWT_KEYS, MIN_HMAC_BYTES};
 pub use library::{Folder, Library, LibraryKind};
 pub use limits::Limits;
+pub use password::{NoHash, PasswordHash};
 pub use people::{Token, User};
 pub use rights::{LibraryRights, PublishRights};
 pub use secret::{Secret, TokenHash};
@@ -191,13 +193,18 @@ impl Settings {
         if self.dialects.plex.asked().is_some_and(address::shows_tokens_to_the_network) {
             warnings.push("dialects.plex.server is neither https nor loopback: tokens cross the network in clear text");
         }
+        if self.dialects.mediabrowser.asked().is_some_and(address::shows_tokens_to_the_network) {
+            warnings.push("dialects.mediabrowser.server is neither https nor loopback: tokens cross the network in clear text");
+        }
         warnings
     }
 
     /// Whether no user, no token and nobody else who knows users is set, so that a token is made for the run.
     #[must_use]
     pub fn names_nobody(&self) -> bool {
-        let others_know = self.jwt.is_on() || self.auth.callback.is_some() || self.dialects.plex.asked().is_some();
+        let dialects = &self.dialects;
+        let real_server = dialects.plex.asked().or(dialects.mediabrowser.asked());
+        let others_know = self.jwt.is_on() || self.auth.callback.is_some() || real_server.is_some();
         self.users.is_empty() && self.tokens.is_empty() && !others_know
     }
 

@@ -1,11 +1,13 @@
 //! `[[users]]` and `[[tokens]]`: who is known, by what, and with which rights.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
     error::Invalid,
+    library::check_ids,
+    password::PasswordHash,
     rights::{LibraryRights, PublishRights},
     secret::{Secret, TokenHash},
 };
@@ -24,14 +26,17 @@ pub struct User {
     pub libraries: LibraryRights,
     /// The user's token, from `token` or `token_sha256`. Default none: the user comes in by other means.
     pub token: Option<TokenHash>,
-    /// An argon2id hash of the password, for dialects with a login. Default none.
-    pub password_hash: Option<Secret>,
+    /// An argon2id hash of the password, for protocols with a log-in. Default none: the user cannot log in.
+    pub password_hash: Option<PasswordHash>,
     /// Whether items marked explicit are shown, for dialects that know such a right. Default: left to the dialect.
     pub explicit: Option<bool>,
     /// Only items with one of these tags are shown, for dialects that know such a right. Default: all.
     pub tags: Option<Vec<String>>,
     /// Refused wherever the user comes in. Default false.
     pub disabled: bool,
+    /// The user's ids in other protocols, `{ mediabrowser = "…" }`: what that protocol's clients and servers call him. Default
+    /// none: the id itself where it has the protocol's form, else one derived from it.
+    pub ids: BTreeMap<String, String>,
 }
 
 /// One of `[[tokens]]`: a further token of a user, or an API key.
@@ -69,6 +74,8 @@ pub(super) struct RawUser {
     tags: Option<Vec<String>>,
     #[serde(default)]
     disabled: bool,
+    #[serde(default)]
+    ids: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -96,12 +103,17 @@ pub(super) fn users(raw: Vec<RawUser>) -> Result<Vec<User>, Invalid> {
             return Err(Invalid::new(format!("{key}.id"), format!("{:?} is already the id of users[{first}]", raw.id)));
         }
         let token = one_token(&key, raw.token, raw.token_sha256)?;
-        if raw.password_hash.as_ref().is_some_and(|hash| !hash.expose().starts_with("$argon2id$")) {
-            return Err(Invalid::new(format!("{key}.password_hash"), "must be an argon2id hash, which starts with $argon2id$"));
-        }
+        let password_hash = raw.password_hash.map(PasswordHash::read).transpose();
+        let password_hash = password_hash.map_err(|reason| Invalid::new(format!("{key}.password_hash"), reason))?;
         let name = raw.name.unwrap_or_else(|| raw.id.as_str().to_owned());
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(Invalid::new(format!("{key}.name"), "must not be empty or contain control characters"));
+        }
+        check_ids(&format!("{key}.ids"), &raw.ids)?;
+        for (dialect, own) in &raw.ids {
+            if let Some(first) = users.iter().position(|other| other.ids.get(dialect) == Some(own)) {
+                return Err(Invalid::new(format!("{key}.ids.{dialect}"), format!("is already the id of users[{first}]")));
+            }
         }
         users.push(User {
             id: raw.id,
@@ -109,10 +121,11 @@ pub(super) fn users(raw: Vec<RawUser>) -> Result<Vec<User>, Invalid> {
             admin: raw.admin,
             libraries: raw.libraries,
             token,
-            password_hash: raw.password_hash,
+            password_hash,
             explicit: raw.explicit,
             tags: raw.tags,
             disabled: raw.disabled,
+            ids: raw.ids,
         });
     }
     Ok(users)

@@ -3,14 +3,13 @@
 //! What it prints loads again to the same settings, but for secrets, which are shown as `…`. A file with such a place is
 //! refused by its key until the secret is filled in, so that nobody runs by mistake with other people than before.
 
+mod dialects;
+
 use std::{fmt::Write as _, path::Path, time::Duration};
 
 use toml_edit::{Array, InlineTable, Key, Value};
 
-use super::{
-    Auth, Dialects, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, Plex, PublishRights, RedSeat, Server, Settings, Spelling,
-    Tls, Token, User,
-};
+use super::{Auth, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, PublishRights, Server, Settings, Tls, Token, User};
 use crate::event::{EventKind, Level};
 
 /// What stands where a secret would.
@@ -31,7 +30,7 @@ pub(super) fn print(settings: &Settings, origin: Origin<'_>) -> String {
     print_jwt(&mut page, jwt);
     print_auth(&mut page, auth);
     print_folder(&mut page, folder);
-    print_dialects(&mut page, dialects);
+    dialects::print(&mut page, dialects);
     libraries.iter().for_each(|library| print_library(&mut page, library));
     users.iter().for_each(|user| print_user(&mut page, user));
     tokens.iter().for_each(|token| print_token(&mut page, token));
@@ -192,20 +191,6 @@ fn print_folder(page: &mut Page<'_>, folder: &Folder) {
     page.key("batch", number(*batch));
 }
 
-fn print_dialects(page: &mut Page<'_>, dialects: &Dialects) {
-    let Dialects { redseat: RedSeat { enabled, spelling, ping_interval }, plex, mediabrowser: _ } = dialects;
-    page.table("dialects.redseat");
-    page.key("enabled", *enabled);
-    page.key("spelling", if *spelling == Spelling::Server { "server" } else { "document" });
-    page.key("ping_interval", duration(*ping_interval));
-    let Plex { enabled, ping_interval, rest, server } = plex;
-    page.table("dialects.plex");
-    page.key("enabled", *enabled);
-    page.key("ping_interval", duration(*ping_interval));
-    page.key("rest", *rest);
-    page.optional("server", server.as_deref());
-}
-
 fn print_library(page: &mut Page<'_>, library: &Library) {
     let Library { id, name, kind, path: folder, ids } = library;
     page.entry("libraries");
@@ -217,7 +202,7 @@ fn print_library(page: &mut Page<'_>, library: &Library) {
 }
 
 fn print_user(page: &mut Page<'_>, user: &User) {
-    let User { id, name, admin, libraries, token, password_hash, explicit, tags, disabled } = user;
+    let User { id, name, admin, libraries, token, password_hash, explicit, tags, disabled, ids } = user;
     page.entry("users");
     page.key("id", id.as_str());
     page.key("name", name);
@@ -228,6 +213,7 @@ fn print_user(page: &mut Page<'_>, user: &User) {
     page.optional("explicit", *explicit);
     page.optional("tags", tags.as_deref().map(list));
     page.key("disabled", *disabled);
+    page.optional("ids", (!ids.is_empty()).then(|| Value::from(ids.iter().collect::<InlineTable>())));
 }
 
 fn print_token(page: &mut Page<'_>, token: &Token) {
@@ -377,6 +363,10 @@ mod tests {
             auth = { callback = "http://127.0.0.1:1/who", cache = "2m", calls = 3 }
             dialects.redseat = { spelling = "server", enabled = false }
             dialects.plex = { enabled = false, ping_interval = "5s", rest = false, server = "http://[::1]:32400/p" }
+            dialects.mediabrowser = { enabled = false, ping_interval = "5s", rest = false, server = "https://j.example/p", legacy_credentials = false, identity = false, library_quiet = "2s", library_cap = "1m", least_interval = "750ms", discovery = "[::]:7359" }
+            [[users]]
+            id = "carol"
+            ids = { mediabrowser = "0123456789abcdef0123456789abcdef", plex = "7" }
             [[tokens]]
             token = "for-metrics"
             metrics = true
@@ -415,7 +405,7 @@ mod tests {
             [[users]]
             id = "bob"
             token = "canary-one"
-            password_hash = "$argon2id$canary"
+            password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE"
             [[tokens]]
             token = "canary-two"
             publish = { types = ["raw"], libraries = ["b", "a"] }
@@ -434,7 +424,10 @@ mod tests {
         assert!(refused.contains("token_sha256: must be a SHA-256"), "{refused}");
         let [one, two, three] = digests;
         let text = text.replace("?…", "?key=canary").replace("secret = \"…\"", "secret = \"canary-secret-canary-secret-canary\"");
-        let filled = text.replace("password_hash = \"…\"", "password_hash = \"$argon2id$canary\"");
+        let filled = text.replace(
+            "password_hash = \"…\"",
+            "password_hash = \"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE\"",
+        );
         let filled = filled.replacen('…', &one, 1).replacen('…', &two, 1).replacen('…', &three, 1);
         assert_eq!(Settings::parse(&filled).expect(&filled), settings);
     }

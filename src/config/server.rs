@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -11,17 +10,17 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{error::Invalid, units};
+use super::{address, error::Invalid, units};
 
 /// `[server]`: addresses, names and files of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// Where all dialects, publishing and REST listen. Default `127.0.0.1:8400`; port 0 takes a free port.
-    #[serde(deserialize_with = "address")]
+    #[serde(deserialize_with = "address::listened")]
     pub listen: SocketAddr,
     /// Where metrics and health listen. Default `127.0.0.1:8401`. Metrics need a token where it is not loopback.
-    #[serde(deserialize_with = "address")]
+    #[serde(deserialize_with = "address::listened")]
     pub metrics_listen: SocketAddr,
     /// The name clients are shown. Default `Fanfare`; 1 to 128 bytes.
     pub name: String,
@@ -122,24 +121,6 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
     read.collect::<Result<_, _>>().map_err(|text| {
         de::Error::invalid_value(de::Unexpected::Str(text), &"addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"")
     })
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    deserializer.deserialize_any(AddressVisitor)
-}
-
-struct AddressVisitor;
-
-impl de::Visitor<'_> for AddressVisitor {
-    type Value = SocketAddr;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\"")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<SocketAddr, E> {
-        text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
-    }
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ fn people_and_libraries_are_read_in_every_form() {
         libraries = { films = "read", music = "admin" }
         explicit = false
         tags = ["child"]
-        password_hash = "$argon2id$v=19$abc"
+        password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE"
         [[users]]
         id = "eve"
         admin = true
@@ -126,7 +126,7 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[quic]\ncert = \"x\"",
         "FILE: quic: unknown key, allowed are server, tls, engine, limits, folder, dialects, jwt, auth, libraries, users, tokens",
     ),
-    ("[dialects.kodi]\nenabled = true", "FILE: dialects.kodi: unknown key, allowed are redseat, plex"),
+    ("[dialects.kodi]\nenabled = true", "FILE: dialects.kodi: unknown key, allowed are redseat, plex, mediabrowser"),
     ("[dialects.plex]\nspelling = \"wild\"", "FILE: dialects.plex.spelling: unknown key, allowed are enabled, ping_interval, rest, server"),
     ("[dialects.plex]\nping_interval = \"0s\"", "FILE: dialects.plex.ping_interval: must be from 1s to 3600s"),
     (
@@ -184,6 +184,14 @@ const BAD_KEYS: &[(&str, &str)] = &[
     ("[folder]\nbatch = 501", "FILE: folder.batch: must be from 1 to 500"),
     ("[dialects.redseat]\nspelling = \"wild\"", "FILE: dialects.redseat.spelling: must be \"document\" or \"server\""),
     ("[dialects.redseat]\nenabled = \"yes\"", "FILE: dialects.redseat.enabled: must be true or false, not text"),
+    ("[dialects.mediabrowser]\nping_interval = \"0s\"", "FILE: dialects.mediabrowser.ping_interval: must be from 1s to 3600s"),
+    ("[dialects.mediabrowser]\nlibrary_cap = \"1s\"", "FILE: dialects.mediabrowser.library_cap: must be from 5s to 3600s"),
+    ("[dialects.mediabrowser]\nlibrary_quiet = \"50ms\"", "FILE: dialects.mediabrowser.library_quiet: must be from 100ms to 3600s"),
+    ("[dialects.mediabrowser]\nleast_interval = \"1ms\"", "FILE: dialects.mediabrowser.least_interval: must be from 100ms to 60s"),
+    (
+        "[dialects.mediabrowser]\ndiscovery = true",
+        "FILE: dialects.mediabrowser.discovery: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\", not true or false",
+    ),
     ("server = 1", "FILE: server: must be a table, not a number"),
     ("users = {}", "FILE: users: must be an array, not a table"),
 ];
@@ -228,7 +236,15 @@ const BAD_PEOPLE: &[(&str, &str)] = &[
     ),
     (
         "[[users]]\nid = \"bob\"\npassword = \"hunter2\"",
-        "FILE: users[0].password: unknown key, allowed are id, name, admin, libraries, token, token_sha256, password_hash, explicit, tags, disabled",
+        "FILE: users[0].password: unknown key, allowed are id, name, admin, libraries, token, token_sha256, password_hash, explicit, tags, disabled, ids",
+    ),
+    (
+        "[[users]]\nid = \"bob\"\nids = { mediabrowser = \"8675309\" }",
+        "FILE: users[0].ids.mediabrowser: must be 32 lower-case hexadecimal digits",
+    ),
+    (
+        "[[users]]\nid = \"bob\"\nids = { plex = \"1\" }\n[[users]]\nid = \"eve\"\nids = { plex = \"1\" }",
+        "FILE: users[1].ids.plex: is already the id of users[0]",
     ),
     ("[[tokens]]\npublish = true", "FILE: tokens[0].token: is missing: token or token_sha256 is needed"),
     ("[[tokens]]\ntoken = \"hunter2\"\nuser = \"bob\"", "FILE: tokens[0].user: \"bob\" is not the id of one of [[users]]"),
@@ -321,7 +337,7 @@ fn size(bytes: usize) -> String {
 #[test]
 fn the_readme_has_the_defaults() {
     let (engine, limits, folder) = (Engine::default(), Limits::default(), Folder::default());
-    let (server, redseat, plex) = (Server::default(), RedSeat::default(), Plex::default());
+    let (server, redseat, plex, mediabrowser) = (Server::default(), RedSeat::default(), Plex::default(), MediaBrowser::default());
     let (jwt, auth) = (Jwt::default(), Auth::default());
     let rows = [
         format!("`listen` | `{}` |", server.listen),
@@ -352,6 +368,11 @@ fn the_readme_has_the_defaults() {
         format!("`ping_interval` | `{}`, `document`, `{:?}` |", redseat.enabled, redseat.ping_interval),
         format!("`enabled`, `ping_interval`, `rest` | `{}`, `{:?}`, `{}` |", plex.enabled, plex.ping_interval, plex.rest),
         "| `server` | none |".to_owned(),
+        format!("`ping_interval`, `rest` | `{}`, `{:?}`, `{}` |", mediabrowser.enabled, mediabrowser.ping_interval, mediabrowser.rest),
+        format!("`legacy_credentials`, `identity` | `{}`, `{}` |", mediabrowser.legacy_credentials, mediabrowser.identity),
+        format!("`library_quiet`, `library_cap` | `{:?}`, `{:?}` |", mediabrowser.library_quiet, mediabrowser.library_cap),
+        format!("`least_interval` | `{:?}` |", mediabrowser.least_interval),
+        "| `discovery` | none |".to_owned(),
         format!("`leeway` | `{}s`, at most `60s` |", jwt.leeway.as_secs()),
         format!("`timeout` | `{:?}` |", auth.timeout),
         format!("`cache`, `cache_refusals` | `{:?}`, `{:?}` |", auth.cache, auth.cache_refusals),

@@ -4,6 +4,7 @@
 //! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
 mod conversation;
+mod discovery;
 mod endpoint;
 pub mod plex;
 mod query;
@@ -19,6 +20,7 @@ use std::{
 use bytes::Bytes;
 
 pub use conversation::{Conversation, Effect, Standing};
+pub use discovery::Discoverable;
 pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
 pub use query::Query;
 

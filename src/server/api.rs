@@ -11,6 +11,7 @@ use super::{
     caller::{administrator, caller},
     mount::{preflight, with_cors},
     publish::{problem, read_body},
+    rights::tell_hubs,
 };
 use crate::{
     access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
@@ -156,9 +157,7 @@ async fn rights_changed(
 ) -> HttpResponse {
     match changed {
         Ok(Ok(changed)) => {
-            // All are told before any answer is waited for: one that does not answer keeps the others from nothing.
-            let told: Vec<_> = shared.hubs().iter().map(|hub| hub.rights.send(hub::RightsChanged(Some(user.clone())))).collect();
-            if futures_util::future::join_all(told).await.iter().any(Result::is_err) {
+            if !tell_hubs(shared, Some(user.clone())).await {
                 return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"));
             }
             HttpResponse::Ok().json(serde_json::json!({"user": changed.user, "epoch": changed.epoch}))

@@ -21,7 +21,7 @@ use crate::{
     access::{Asked, Authenticated, Caller, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
     clock::Timestamp,
     connection::Details,
-    dialect::{Answer, Dialect, Endpoint, Opening, Refusal, Refused, Request},
+    dialect::{Answer, Dialect, Opening, Refusal, Refused, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
 };
 
@@ -185,9 +185,9 @@ impl Doorkeeper {
         self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.stream_paths().iter().map(move |path| (number, *path)))
     }
 
-    /// Every plain endpoint, with its dialect's number.
-    pub(super) fn endpoints(&self) -> impl Iterator<Item = (usize, &'static Endpoint)> + '_ {
-        self.dialects.iter().enumerate().flat_map(|(number, dialect)| dialect.endpoints().iter().map(move |endpoint| (number, *endpoint)))
+    /// The dialects with their numbers.
+    pub(super) fn dialects(&self) -> impl Iterator<Item = (usize, &dyn Dialect)> {
+        self.dialects.iter().map(AsRef::as_ref).enumerate()
     }
 
     /// The dialects' names, in their order.
@@ -276,17 +276,17 @@ impl Doorkeeper {
         request: &Request<'_>,
         asked: Option<Identity>,
     ) -> Result<(Caller, ConnectionGuard), Outside> {
-        let Authenticated { principal, credential, .. } = self.identify(shown, request.address, asked).map_err(|why| match why {
+        let authenticated = self.identify(shown, request.address, asked).map_err(|why| match why {
             Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
             Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
             Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
             Unidentified::Ask(asked) => Outside::Ask(Question::new(shown.0.unwrap_or_default(), asked)),
         })?;
-        if !principal.may_open_streams() {
+        if !authenticated.principal.may_open_streams() {
             return Err(Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised));
         }
-        let admitted = self.directory.admit(principal.user.as_ref(), request.address.map(network)).map_err(Outside::full)?;
-        Ok((Caller { principal, credential: Some(credential), device: None }, admitted.guard))
+        let admitted = self.directory.admit(authenticated.user(), request.address.map(network)).map_err(Outside::full)?;
+        Ok((authenticated.into_caller(), admitted.guard))
     }
 
     /// The token a request shows, in its dialect's places for one or in a cookie where that counts.
@@ -342,6 +342,11 @@ impl Doorkeeper {
             Some(wait) => Err(Unidentified::TooMany(wait)),
             None => Err(Unidentified::Unknown),
         }
+    }
+
+    /// Counts a log-in by what came of it, beside the tokens that were shown.
+    pub(super) fn count_log_in(&self, result: AuthResult) {
+        self.metrics.authenticated(result);
     }
 
     /// Has somebody else asked whose token it is.

@@ -6,13 +6,17 @@ mod address;
 mod api;
 mod attempts;
 mod caller;
+mod discovery;
 mod doorkeeper;
 mod drain;
 mod endpoint;
 mod front_door;
+mod guesses;
 pub mod head;
 mod held_back;
 mod joins;
+mod log_in;
+mod matcher;
 mod mount;
 mod opening;
 mod ops;
@@ -20,6 +24,7 @@ mod origin;
 mod paths;
 mod patience;
 mod publish;
+mod rights;
 mod start_page;
 mod tls;
 mod transport;
@@ -45,8 +50,10 @@ use tokio::net::TcpStream;
 
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
+pub use discovery::{Discovery, Questions};
 pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use drain::{Drain, refuse_connections};
+pub use log_in::LogIns;
 pub use ops::Render;
 pub use tls::{Tls, TlsError};
 pub use worker::{Crew, HubAddress};
@@ -78,6 +85,8 @@ pub struct Shared {
     pub publisher: Publisher,
     /// What clients ask the media server to do.
     pub requests: Requests,
+    /// Who logs in.
+    pub log_ins: LogIns,
     /// What is refused on the way in.
     pub publish_metrics: Arc<PublishMetrics>,
     /// How large an event may be.

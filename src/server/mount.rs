@@ -53,8 +53,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         .configure(api::routes)
         .configure(|config| streams(config, shared)) // before whatever else `/` may be
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
-        .configure(|config| endpoint::routes(config, &shared.doorkeeper))
-        .configure(ops::health_routes);
+        .configure(ops::health_routes)
+        .configure(|config| endpoint::routes(config, &shared.doorkeeper));
 }
 
 /// Every stream endpoint, wherever the front door finds it too.

@@ -12,6 +12,7 @@
 mod address;
 mod callback;
 mod canary;
+mod discovery;
 mod drain;
 mod expiry;
 mod faults;

@@ -41,8 +41,8 @@ fn routes_in_the_source() -> BTreeSet<String> {
                 // What has no path of its own: the methods of a resource, and the loops over the paths collected below.
                 let of_a_resource =
                     call == ".route(" && ["web::", "route.to(", "preflighted)"].iter().any(|made| argument.starts_with(made));
-                let of_a_loop = (argument.starts_with("ANY_PATH)") && file.ends_with("server/mount.rs"))
-                    || (argument.starts_with("path)") && file.ends_with("server/endpoint.rs"));
+                let of_a_loop =
+                    argument.starts_with("ANY_PATH)") && (file.ends_with("server/mount.rs") || file.ends_with("server/endpoint.rs"));
                 let of_dialects = call == "web::resource(" && of_a_loop;
                 if of_a_resource || of_dialects {
                     continue;
@@ -90,7 +90,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The route's paths with something in the places of its names.
 fn concrete() -> Vec<String> {
-    routes_in_the_source().iter().map(|route| route.replace("{user}", "reader").replace("{id}", "lib1")).collect()
+    let part = |part: &str| match part {
+        "{user}" => "reader".to_owned(),
+        part if part.starts_with('{') => "lib1".to_owned(),
+        part => part.to_owned(),
+    };
+    routes_in_the_source().iter().map(|route| route.split('/').map(part).collect::<Vec<_>>().join("/")).collect()
 }
 
 /// Ways to write a path that some server somewhere takes for it.

@@ -7,6 +7,9 @@
 mod cache;
 mod callback;
 mod flight;
+mod mediabrowser_server;
+#[cfg(test)]
+mod mediabrowser_server_tests;
 mod plex_server;
 #[cfg(test)]
 mod plex_server_tests;
@@ -40,6 +43,7 @@ use crate::{
 use cache::{Cache, Entry, Known};
 use callback::Callback;
 use flight::{Flight, Landed};
+use mediabrowser_server::MediaBrowserServer;
 use plex_server::PlexServer;
 use question::{Questioned, Said};
 
@@ -53,6 +57,8 @@ pub enum Asked {
     Callback,
     /// `dialects.plex.server`, about tokens of that server's own clients.
     PlexServer,
+    /// `dialects.mediabrowser.server`, likewise.
+    MediaBrowserServer,
 }
 
 /// Everybody who may be asked.
@@ -60,6 +66,7 @@ pub enum Asked {
 pub(super) struct BackEnds {
     callback: Option<Arc<BackEnd>>,
     plex_server: Option<Arc<BackEnd>>,
+    mediabrowser_server: Option<Arc<BackEnd>>,
 }
 
 impl BackEnds {
@@ -69,6 +76,8 @@ impl BackEnds {
         Self {
             callback: Callback::new(&settings.auth).map(|callback| open(Asked::Callback, Questioned::Callback(callback))),
             plex_server: PlexServer::new(settings).map(|server| open(Asked::PlexServer, Questioned::PlexServer(server))),
+            mediabrowser_server: MediaBrowserServer::new(settings)
+                .map(|server| open(Asked::MediaBrowserServer, Questioned::MediaBrowserServer(server))),
         }
     }
 
@@ -77,13 +86,18 @@ impl BackEnds {
         match which {
             Asked::Callback => self.callback.as_ref(),
             Asked::PlexServer => self.plex_server.as_ref(),
+            Asked::MediaBrowserServer => self.mediabrowser_server.as_ref(),
         }
     }
 
     /// How much is remembered.
     #[cfg(test)]
     pub(super) fn n_remembered(&self) -> usize {
-        [&self.callback, &self.plex_server].into_iter().flatten().map(|back_end| back_end.state.lock().cache.len()).sum()
+        [&self.callback, &self.plex_server, &self.mediabrowser_server]
+            .into_iter()
+            .flatten()
+            .map(|back_end| back_end.state.lock().cache.len())
+            .sum()
     }
 }
 

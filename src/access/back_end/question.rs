@@ -2,7 +2,7 @@
 //!
 //! Whatever is not a plain yes or a plain no is *out of reach*: it must never let anybody in.
 
-use super::{callback::Callback, plex_server::PlexServer};
+use super::{callback::Callback, mediabrowser_server::MediaBrowserServer, plex_server::PlexServer};
 use crate::{access::credential::Grant, clock::Timestamp, config::Auth};
 
 /// What a back end says of a token.
@@ -23,6 +23,8 @@ pub(super) enum Questioned {
     Callback(Callback),
     /// A media server whose tokens these are.
     PlexServer(PlexServer),
+    /// The same.
+    MediaBrowserServer(MediaBrowserServer),
 }
 
 impl Questioned {
@@ -31,6 +33,7 @@ impl Questioned {
         match self {
             Self::Callback(_) => "the auth callback",
             Self::PlexServer(_) => "the Plex server",
+            Self::MediaBrowserServer(_) => "the Emby or Jellyfin server",
         }
     }
 
@@ -39,6 +42,7 @@ impl Questioned {
         match self {
             Self::Callback(callback) => callback.ask(token),
             Self::PlexServer(server) => server.ask(token),
+            Self::MediaBrowserServer(server) => server.ask(token),
         }
     }
 }
