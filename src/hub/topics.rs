@@ -146,6 +146,7 @@ impl HubCore {
         let told = Told { subscription, serial, is_active: true, before, version: None, again, due };
         let own = &mut self.members[slot as usize].subscriptions.get_or_insert_default().0;
         own.retain(|other| other.is_active || other.subscription.topic.name() != told.subscription.topic.name());
+        own.reserve_exact(1); // most have one
         own.push(told);
         self.topics.queue.push_back((slot, generation, serial));
     }

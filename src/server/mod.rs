@@ -13,6 +13,7 @@ mod endpoint;
 mod front_door;
 mod guesses;
 pub mod head;
+mod held_back;
 mod joins;
 mod log_in;
 mod matcher;
