@@ -56,8 +56,10 @@ impl Server {
         self.state.devices()
     }
 
-    /// How a client that said `Identity` goes on as that caller's.
+    /// How a client that said `Identity` goes on as that caller's. A key is nobody whose it could be: what it may is more than an
+    /// address and a name can vouch for.
     pub(super) fn standing(&self, caller: &Caller) -> Option<Standing> {
+        caller.principal.user.as_ref()?;
         Some(Standing {
             filter: Generation::Identity.filter(Arc::clone(&caller.principal)),
             formats: self.formats.pair(Generation::Identity),

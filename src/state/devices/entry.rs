@@ -115,7 +115,8 @@ impl Entry {
     /// Whether a WebSocket from there may join without a token (event map, section 7).
     pub(super) fn lets_in(&self, identity: &Identity, address: IpAddr, now: Moment) -> bool {
         let is_recent = |request: &Request| request.address == address && now.since(request.at) < JOINS_WITHIN;
-        self.requested.as_ref().is_some_and(is_recent) && identity.is_of(&self.device)
+        // What a key may is more than an address and a name can vouch for.
+        self.user.is_some() && self.requested.as_ref().is_some_and(is_recent) && identity.is_of(&self.device)
     }
 
     pub(super) fn check_in(&mut self, check_in: Arc<CheckIn>, now: Moment) {

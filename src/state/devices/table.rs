@@ -70,7 +70,8 @@ impl Table {
 
     pub(super) fn seen(&mut self, seen: &Seen<'_>, now: Moment) -> Touched {
         let session = self.touch(seen, now);
-        let joined = self.take_waiting(seen);
+        let is_user = seen.caller.principal.user.is_some();
+        let joined = if is_user { self.take_waiting(seen) } else { Vec::new() };
         for connection in &joined {
             self.give(*connection, session, now);
         }

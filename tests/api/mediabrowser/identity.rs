@@ -79,6 +79,24 @@ fn a_thief_who_sends_somebodys_identity_gets_nothing_of_his() {
 }
 
 #[test]
+fn nobody_becomes_a_key() {
+    let server = start();
+    for first in [true, false] {
+        let key = Device::new(&server, "admin-key", if first { "k1" } else { "k2" });
+        let mut socket = Socket::of_nobody(&server);
+        if first {
+            key.get("/Sessions");
+        }
+        socket.say("Identity", &format!("Test|{}|1.0", key.id));
+        socket.is_heard();
+        key.get("/Sessions");
+        socket.say("SessionsStart", "0,500");
+        publish(&server, &[sentinel()]);
+        assert_eq!(socket.within(2 * SILENCE), None, "neither what is for everybody nor what an administrator sees");
+    }
+}
+
+#[test]
 fn another_version_another_client_and_another_device_are_not_the_same() {
     let server = start();
     Device::new(&server, "reader", "d1").get("/Sessions");
