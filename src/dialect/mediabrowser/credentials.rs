@@ -30,8 +30,6 @@ pub(super) struct Shown {
     pub(super) token: Option<String>,
     /// The device, as far as it says.
     pub(super) device: Device,
-    /// It names its device in the query, which goes over what is known of the token's (wire notes, section 3.2).
-    pub(super) has_query_device: bool,
 }
 
 impl Shown {
@@ -49,18 +47,17 @@ impl Shown {
             let value = fields.get(field).or_else(|| old(header(&name.to_ascii_lowercase()))).or_else(|| old(asked(name)));
             value.map(|value| shown(&value)).unwrap_or_default()
         };
-        let query_device = old(asked("deviceId")).map(|id| shown(&id));
         let mut device = Device {
             client: said("Client", "X-Emby-Client"),
             id: said("DeviceId", "X-Emby-Device-Id"),
             name: said("Device", "X-Emby-Device-Name"),
             version: said("Version", "X-Emby-Client-Version"),
         };
-        let has_query_device = query_device.is_some();
-        if let Some(id) = query_device {
-            device.id = id;
+        // A socket's URL names the device it comes from; that of a call may name another one, to ask for it.
+        if let Some(id) = old(asked("deviceId")).filter(|_| request.websocket) {
+            device.id = shown(&id);
         }
-        Self { token, device, has_query_device }
+        Self { token, device }
     }
 }
 
@@ -154,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_authorization_header_is_read_in_every_spelling_that_was_seen() {
-        let whole = Shown { token: Some("t0k".into()), device: device("c", "d, e", "i", "1.0"), has_query_device: false };
+        let whole = Shown { token: Some("t0k".into()), device: device("c", "d, e", "i", "1.0") };
         for (name, text) in [
             ("authorization", r#"MediaBrowser Client="c", Device="d, e", DeviceId="i", Version="1.0", Token="t0k""#),
             ("authorization", r#"mediabrowser Client="c",Device="d, e",DeviceId="i",Version="1.0",Token="t0k""#),
@@ -235,7 +232,7 @@ mod tests {
     fn the_query_names_the_device_in_any_case_and_over_the_header() {
         for query in ["deviceId=D", "DeviceId=D", "DeviceID=D", "deviceid=D"] {
             let shown = read(query, &[("authorization", r#"MediaBrowser Client="c", DeviceId="i""#)], true);
-            assert_eq!((shown.device.id.as_str(), shown.device.client.as_str(), shown.has_query_device), ("D", "c", true), "{query}");
+            assert_eq!((shown.device.id.as_str(), shown.device.client.as_str()), ("D", "c"), "{query}");
         }
         let emby = read("X-Emby-Client=Emby%20Web&X-Emby-Device-Name=Firefox&X-Emby-Device-Id=D&X-Emby-Client-Version=4.8", &[], true);
         assert_eq!(emby.device, device("Emby Web", "Firefox", "D", "4.8"));
