@@ -164,7 +164,7 @@ impl Dialect for MediaBrowser {
         let principal = Arc::clone(&caller.principal);
         let filter = if is_nobody { Generation::nothing(principal) } else { generation.filter(principal) };
         let interval = self.server.settings.ping_interval;
-        let opened = (!is_nobody).then(|| (caller.clone(), self.server.device(&self.shown(request), caller)));
+        let opened = (!is_nobody).then(|| (caller.clone(), self.server.device(&self.shown(request), caller, request.address)));
         let conversation: Box<dyn Conversation> = Box::new(Talk::new((&self.server, &self.topics), generation, request.address, opened));
         Ok(Opening {
             transport: Transport::WebSocket,
