@@ -57,6 +57,7 @@ impl Presence {
             names: settings.users.iter().map(|user| (user.id.clone(), user.name.clone())).collect(),
             online: Online::default(),
             unpublished: VecDeque::new(),
+            epoch: directory.epoch(),
         };
         let thread = thread::Builder::new().name("presence".to_owned()).spawn(move || work.run())?;
         Ok(Self { directory, thread })
@@ -78,6 +79,8 @@ struct Work {
     names: HashMap<UserId, String>,
     online: Online,
     unpublished: VecDeque<Submission>,
+    /// Which changes of rights were looked at.
+    epoch: u64,
 }
 
 /// A `presence` event's message.
@@ -126,10 +129,15 @@ impl Work {
         }
     }
 
-    /// Old sessions of devices are forgotten, and what nobody goes on with is over for everybody.
+    /// Old sessions of devices are forgotten, and those of users who may not come in any more; what nobody goes on with is over for everybody.
     fn tidy(&mut self, now: Moment) {
         let devices = self.state.devices();
         devices.tidy(now);
+        let epoch = self.directory.epoch();
+        if epoch != std::mem::replace(&mut self.epoch, epoch) {
+            let is_out = |user: &UserId| self.directory.rights(user).is_some_and(|rights| rights.disabled);
+            devices.users().iter().filter(|user| is_out(user)).for_each(|user| devices.forget_user(user));
+        }
         for abandoned in devices.take_abandoned(now) {
             match abandoned.stopped() {
                 Ok(event) => {

@@ -169,6 +169,12 @@ impl Devices {
         by_activity(sessions)
     }
 
+    /// Who has a session, or uses one too.
+    #[must_use]
+    pub fn users(&self) -> Vec<UserId> {
+        self.table.lock().users()
+    }
+
     /// The WebSocket of the session on which something came in last: commands go there.
     #[must_use]
     pub fn latest_socket(&self, session: SessionId) -> Option<ConnectionId> {

@@ -208,6 +208,10 @@ impl Table {
         self.of_user.get(user).into_iter().flatten().filter_map(|session| self.find(*session, now)).collect()
     }
 
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.of_user.keys().cloned().collect()
+    }
+
     pub(super) fn latest_socket(&self, session: SessionId) -> Option<ConnectionId> {
         let sockets = &self.sessions.get(&session)?.sockets;
         sockets.iter().max_by_key(|(connection, heard)| (*heard, connection.generation)).map(|(connection, _)| *connection)

@@ -218,8 +218,9 @@ fn users_of_a_session_see_it_and_come_and_go() {
     world.devices.add_user(session, &user("0"));
     world.devices.forget_user(&user("0"));
     assert_eq!(world.session(session).additional_users.len(), 31);
+    assert!(world.devices.users().contains(&user("bob")));
     world.devices.forget_user(&user("bob"));
-    assert!(world.ids().is_empty());
+    assert!(world.ids().is_empty() && world.devices.users().is_empty());
 }
 
 #[test]
