@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::{core::HubCore, wheel::Wheel};
 use crate::{
-    connection::Connection,
+    connection::{Connection, OutboxLimits},
     topic::{Subscription, Topic},
 };
 
@@ -256,7 +256,7 @@ impl Told {
     }
 
     /// `false`: it is larger than anything that may wait for a client.
-    fn tell(&mut self, connection: &Connection, frame: Bytes, limits: crate::connection::OutboxLimits) -> bool {
+    fn tell(&mut self, connection: &Connection, frame: Bytes, limits: OutboxLimits) -> bool {
         let is_told = connection.tell_state(frame.clone(), limits);
         if is_told {
             self.before = Some(frame);
