@@ -36,16 +36,9 @@ impl Shown {
     /// Reads a request; without `legacy` only `Authorization: MediaBrowser` and `ApiKey` count.
     pub(super) fn read(request: &Request<'_>, legacy: bool) -> Self {
         let fields = Fields::of(request, legacy);
-        let query = Query(request.query);
-        let asked = |name: &str| query.get_any_case(name).map(std::borrow::Cow::into_owned).filter(|value| !value.is_empty());
-        let header = |name: &str| (request.header)(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
-        let old = |found: Option<String>| found.filter(|_| legacy);
-        let token = fields.get("Token");
-        let token = token.or_else(|| old(header("x-emby-token"))).or_else(|| old(header("x-mediabrowser-token")));
-        let token = token.or_else(|| asked("ApiKey")).or_else(|| old(asked("api_key"))).or_else(|| old(asked("X-Emby-Token")));
         let said = |field: &str, name: &str| {
-            let value = fields.get(field).or_else(|| old(header(&name.to_ascii_lowercase()))).or_else(|| old(asked(name)));
-            value.map(|value| shown(&value)).unwrap_or_default()
+            let value = fields.get(field).or_else(|| old_header(request, &name.to_ascii_lowercase(), legacy));
+            value.or_else(|| asked(request, name).filter(|_| legacy)).map(|value| shown(&value)).unwrap_or_default()
         };
         let mut device = Device {
             client: said("Client", "X-Emby-Client"),
@@ -54,11 +47,34 @@ impl Shown {
             version: said("Version", "X-Emby-Client-Version"),
         };
         // A socket's URL names the device it comes from; that of a call may name another one, to ask for it.
-        if let Some(id) = old(asked("deviceId")).filter(|_| request.websocket) {
+        if let Some(id) = asked(request, "deviceId").filter(|_| legacy && request.websocket) {
             device.id = shown(&id);
         }
-        Self { token, device }
+        Self { token: token_of(&fields, request, legacy), device }
     }
+}
+
+/// The token alone: all that is read of somebody who has none that counts.
+pub(super) fn token(request: &Request<'_>, legacy: bool) -> Option<String> {
+    token_of(&Fields::of(request, legacy), request, legacy)
+}
+
+fn token_of(fields: &Fields, request: &Request<'_>, legacy: bool) -> Option<String> {
+    let header = |name| old_header(request, name, legacy);
+    let token = fields.get("Token").or_else(|| header("x-emby-token")).or_else(|| header("x-mediabrowser-token"));
+    let token = token.or_else(|| asked(request, "ApiKey"));
+    if !legacy {
+        return token;
+    }
+    token.or_else(|| asked(request, "api_key")).or_else(|| asked(request, "X-Emby-Token"))
+}
+
+fn asked(request: &Request<'_>, name: &str) -> Option<String> {
+    Query(request.query).get_any_case(name).filter(|value| !value.is_empty()).map(std::borrow::Cow::into_owned)
+}
+
+fn old_header(request: &Request<'_>, name: &str, legacy: bool) -> Option<String> {
+    (request.header)(name).filter(|_| legacy).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// The `key="value"` pairs of an authorization header.
