@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 
+import { startBrowser } from './browser.mjs';
 import { PATIENCE } from './mediabrowser_client.mjs';
-import { KINDS, QUIET, TOKENS, ask, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, together, withHouse } from './mediabrowser_house.mjs';
+import { KINDS, PASSWORD, QUIET, TOKENS, ask, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
 
 const HEX = /^[0-9a-f]{32}$/;
@@ -74,6 +75,22 @@ describe('clients of the MediaBrowser family', together, () => {
     test('the SDK finds the server good enough', () => withHouse({}, async (house) => {
       const [found] = await house.client('@jellyfin/sdk').does('discover');
       assert.ok(found.score >= 0 && found.issues.every(({ version }) => version), JSON.stringify(found));
+    }));
+
+    test('the one of the web does so in a browser, on a page of another origin', () => withHouse({}, async (house) => {
+      const browser = await startBrowser();
+      try {
+        const page = await browser.open('jellyfin.html', { url: house.server.url, name: 'ann', password: PASSWORD });
+        const { user, sessions, state } = await page.answers();
+        assert.deepEqual([user.Id, user.Name, state], [idOf('ann'), 'Ann', 'SignedIn'], String(await page.logs()));
+        assert.ok(sessions.every(({ UserId }) => UserId === idOf('ann')));
+        await until('its socket is open', async () => (await page.state()).opens > 0);
+        await house.add('Harbor Lights.mkv');
+        await until(async () => `LibraryChanged: ${JSON.stringify(await page.received())}`, async () => (await page.received())
+          .some(({ type, data }) => type === 'LibraryChanged' && data.ItemsAdded.join() === idOfFile('Harbor Lights.mkv')));
+      } finally {
+        await browser.stop();
+      }
     }));
 
     test('the python client finds the server by asking the network', () => withHouse({ dialect: 'discovery = "127.0.0.1:17359"' }, async (house) => {

@@ -24,7 +24,7 @@ export const TOKENS = {
 export const QUIET = 400;
 
 const user = (id, more) => `[[users]]\nid = "${id}"\nname = "${id[0].toUpperCase()}${id.slice(1)}"\ntoken = "${TOKENS[id]}"\npassword_hash = "${HASH}"\n${more}\n`;
-const tables = (path, dialect = '') => `
+const tables = (path, dialect = '', films = '') => `
 [folder]
 quiet = "100ms"
 
@@ -39,6 +39,7 @@ id = "films"
 name = "Films"
 kind = "movies"
 path = ${JSON.stringify(path)}
+${films}
 
 ${user('ann', 'libraries = { films = "read" }')}
 ${user('bob', '')}
@@ -55,11 +56,11 @@ const digest = (...parts) => createHash('sha256').update(parts.join('\0')).diges
 export const idOfFile = (name) => digest('films', name);
 export const idOf = (id) => digest(id);
 
-export async function withHouse({ dialect, server: lines, more = '' }, check) {
+export async function withHouse({ dialect, films: filmsLines, server: lines, more = '' }, check) {
   const folder = await mkdtemp(join(tmpdir(), 'fanfare-house-'));
   const films = join(folder, 'films');
   await mkdir(films);
-  const server = await startServer({ server: lines, tables: tables(films, dialect) + more });
+  const server = await startServer({ server: lines, tables: tables(films, dialect, filmsLines) + more });
   const clients = [];
   let devices = 0;
   const started = (client) => {
