@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { startBrowser } from './browser.mjs';
-import { PATIENCE } from './mediabrowser_client.mjs';
+import { PATIENCE, mediaBrowserClient } from './mediabrowser_client.mjs';
 import { KINDS, PASSWORD, QUIET, TOKENS, ask, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
 
@@ -70,6 +70,33 @@ describe('clients of the MediaBrowser family', together, () => {
       await until('it is refused', async () => (await ask(house.server, 'GET', '/System/Info', token)).status === 401);
       const left = (await ask(house.server, 'GET', '/Sessions', TOKENS.boss)).json();
       assert.ok(left.every(({ DeviceId }) => DeviceId !== web.device), JSON.stringify(left));
+    }));
+
+    test('with legacy_credentials = false those do that send today’s forms, and the sockets of the others are refused', () => withHouse({ dialect: 'legacy_credentials = false' }, async (house) => {
+      await clientsOf(house, 'ann', ['jellyfin-apiclient-python', '@jellyfin/sdk']);
+      const [web, emby] = ['jellyfin-apiclient', 'pyEmby'].map((kind) => house.client(kind));
+      await web.does('log_in', 'ann', PASSWORD);
+      await web.says('its socket is refused', ({ status }) => status === 'websocketerror');
+      await emby.does('use', '', TOKENS.ann);
+      await emby.does('listen');
+      await emby.says('it cannot register', ({ log }) => log === 'Error fetching Emby data: 401');
+      assert.equal((await ask(house.server, 'GET', '/Sessions', TOKENS.boss)).json().filter(({ DeviceId }) => DeviceId === emby.device).length, 0);
+    }));
+
+    // Home Assistant with two accounts: the device is the machine.
+    test('two users with the same client on the same device do not get each other’s session', () => withHouse({}, async (house) => {
+      const [first, second] = [mediaBrowserClient('pyEmby', house.server, '7654321'), mediaBrowserClient('pyEmby', house.server, '7654321')];
+      try {
+        await comesIn(first, 'ann');
+        await comesIn(second, 'bob');
+        await house.add('Harbor Lights.mkv');
+        await first.hears('LibraryChanged');
+        await wait(3 * QUIET);
+        assert.deepEqual(second.heard('LibraryChanged'), []);
+        assert.ok(!JSON.stringify(second.said).includes(idOf('ann')), JSON.stringify(second.said));
+      } finally {
+        await Promise.all([first.stop(), second.stop()]);
+      }
     }));
 
     test('the SDK finds the server good enough', () => withHouse({}, async (house) => {
