@@ -176,7 +176,7 @@ describe('clients of the MediaBrowser family', together, () => {
       const key = house.client('pyEmby'); // an API key is nobody's, and gets no LibraryChanged
       await key.does('use', '', TOKENS.key);
       await key.does('listen');
-      await key.hears('Sessions');
+      await key.hears('ForceKeepAlive');
 
       const files = ['Harbor Lights (1985).mkv', 'Ünïcode — “film”.mkv', 'Third.mp4'];
       const ids = files.map(idOfFile).sort();

@@ -10,7 +10,13 @@ import { WebSocket } from 'ws';
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 const heard = ({ MessageType, MessageId, Data }) => say({ heard: MessageType, id: MessageId, data: Data });
 
-globalThis.WebSocket = WebSocket; // which Node has of its own from version 22 on
+// As in a browser: nobody need listen for an error. (Node has a WebSocket of its own from version 22 on.)
+globalThis.WebSocket = class extends WebSocket {
+  constructor(address) {
+    super(address);
+    this.on('error', () => {});
+  }
+};
 
 // npm @jellyfin/sdk.
 async function sdk(url, device) {
@@ -21,7 +27,8 @@ async function sdk(url, device) {
   const { getUserApi } = await import('@jellyfin/sdk/lib/utils/api/user-api.js');
   const jellyfin = new Jellyfin({ clientInfo: { name: 'A client, made with the SDK', version: '1.2.3' }, deviceInfo: { name: 'Anna’s "TV"', id: device } });
   const api = jellyfin.createApi(url);
-  const apis = { session: getSessionApi(api), system: getSystemApi(api), user: getUserApi(api) };
+  // Each keeps the token it was made with.
+  const apis = { session: getSessionApi, system: getSystemApi, user: getUserApi };
   let unsubscribe;
   return {
     discover: () => jellyfin.discovery.getRecommendedServers([url]),
@@ -36,7 +43,7 @@ async function sdk(url, device) {
       api.webSocket.onStatusChange((status) => say({ status }));
     },
     unsubscribe: () => unsubscribe(),
-    call: async (part, method, ...parameters) => (await apis[part][method](...parameters)).data,
+    call: async (part, method, ...parameters) => (await apis[part](api)[method](...parameters)).data,
     stop: () => api.webSocket?.disconnect(),
   };
 }

@@ -6,22 +6,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 import { IDENTITY } from './document_client.mjs';
-import { QUIET, TOKENS, ask, clientsOf, documentOf, idOf, idOfFile, sessionOf, together, withHouse } from './mediabrowser_house.mjs';
+import { QUIET, TOKENS, clientsOf, documentOf, idOf, idOfFile, sessionOf, tell, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
-
-const RESERVED = '[[tokens]]\ntoken = "token-of-publisher-0123456789abcdef0123456789"\npublish = { types = ["user", "server", "raw"] }\n\n'
-  + '[[tokens]]\ntoken = "token-of-scanner-0123456789abcdef0123456789"\npublish = true\n';
-
-const tell = async (house, event) => {
-  const token = ['user', 'server', 'raw'].includes(event.type) ? 'publisher' : 'scanner';
-  const answer = await fetch(`${house.server.url}/api/events`, { method: 'POST', headers: { authorization: `Bearer token-of-${token}-0123456789abcdef0123456789` }, body: JSON.stringify(event) });
-  assert.equal(answer.status, 200, `${JSON.stringify(event)}: ${await answer.text()}`);
-};
 
 describe('document 004', together, () => {
   for (const [frames, binary] of [['text', false], ['binary', true]]) {
     describe(`over ${frames} frames`, together, () => {
-      test('the port is found, the identity is sent, and everything it lists is heard', () => withHouse({ more: RESERVED }, async (house) => {
+      test('the port is found, the identity is sent, and everything it lists is heard', () => withHouse({}, async (house) => {
         const client = await documentOf(house, { binary });
         assert.equal(client.identity, 'Dashboard|df787898fdsf7ds80|1.0.0.0');
         assert.equal(await client.finds(), `${house.server.url.replace('http', 'ws')}/mediabrowser`);
@@ -29,7 +20,7 @@ describe('document 004', together, () => {
         await house.add('Harbor Lights.mkv');
         await client.hears('LibraryChanged', ({ ItemsAdded }) => ItemsAdded.join() === idOfFile('Harbor Lights.mkv'));
 
-        await tell(house, { type: 'server', data: { state: 'restart-required' } });
+        await tell(house.server, { type: 'server', data: { state: 'restart-required' } });
         await client.hears('RestartRequired', (data) => data === '');
         // "Message format": what it shows is, but for the id, what is sent.
         const { heard, data } = client.said.find(({ heard: type }) => type === 'RestartRequired');
@@ -38,21 +29,22 @@ describe('document 004', together, () => {
             Data: ""
         });
 
-        await tell(house, { type: 'user', data: { action: 'Updated', user: { id: 'ann', name: 'Anna' } } });
+        await tell(house.server, { type: 'user', data: { action: 'Updated', user: { id: 'ann', name: 'Anna' } } });
         await client.hears('UserUpdated', ({ Id, Name }) => Id === idOf('ann') && Name === 'Anna');
         const notifications = [{ id: 'n1', name: 'Disk full' }];
         for (const [state, type] of [['added', 'NotificationAdded'], ['updated', 'NotificationUpdated'], ['read', 'NotificationsMarkedRead']]) {
-          await tell(house, { type: 'notification', data: { state, user: 'ann', notifications } });
+          await tell(house.server, { type: 'notification', data: { state, user: 'ann', notifications } });
           await client.hears(type, (text) => typeof text === 'string');
         }
 
         const { Id } = await sessionOf(house.server, client.device);
         const control = async (path) => assert.equal((await client.asks('POST', `/Sessions/${Id}/${path}`)).status, 204, path);
-        await control('Viewing?ItemType=Movie&ItemId=i1&ItemName=Harbor%20Lights&Context=movies');
-        await client.hears('Browse', (found) => found.ItemType === 'Movie' && found.ItemId === 'i1' && found.ItemName === 'Harbor Lights' && found.Context === 'movies');
+        const [one, two] = [idOf('one'), idOf('two')];
+        await control(`Viewing?ItemType=Movie&ItemId=${one}&ItemName=Harbor%20Lights&Context=movies`);
+        await client.hears('Browse', (found) => found.ItemType === 'Movie' && found.ItemId === one && found.ItemName === 'Harbor Lights' && found.Context === 'movies');
         for (const command of ['PlayNow', 'PlayNext', 'PlayLast']) {
-          await control(`Playing?ItemIds=i1,i2&PlayCommand=${command}&StartPositionTicks=70`);
-          await client.hears('Play', (found) => found.PlayCommand === command && found.ItemIds.join() === 'i1,i2' && found.StartPositionTicks === 70, command);
+          await control(`Playing?ItemIds=${one},${two}&PlayCommand=${command}&StartPositionTicks=70`);
+          await client.hears('Play', (found) => found.PlayCommand === command && found.ItemIds.join() === `${one},${two}` && found.StartPositionTicks === 70, command);
         }
         for (const command of ['Stop', 'Pause', 'Unpause', 'NextTrack', 'PreviousTrack']) {
           await control(`Playing/${command}`);
@@ -62,7 +54,7 @@ describe('document 004', together, () => {
         await client.hears('UpdatePlaystate', (found) => found.Command === 'Seek' && found.SeekPositionTicks === 700);
         assert.equal(client.heard('Playstate').length, 6, 'each under its later name as well');
 
-        await tell(house, { type: 'user', data: { action: 'Deleted', user: { id: 'ann' } } });
+        await tell(house.server, { type: 'user', data: { action: 'Deleted', user: { id: 'ann' } } });
         await client.hears('UserDeleted', (id) => id === idOf('ann'));
         assert.ok(client.said.every((message) => !message.binary), 'text only comes out');
       }));
@@ -89,8 +81,7 @@ describe('document 004', together, () => {
 
       test('playback check-ins, with an empty position too', () => withHouse({}, async (house) => {
         const item = idOfFile('Harbor Lights.mkv');
-        await house.add('Harbor Lights.mkv');
-        await until('the film is known', async () => (await ask(house.server, 'GET', '/api/libraries/films/medias', TOKENS.boss)).text.includes(item));
+        await house.addKnown('Harbor Lights.mkv');
         const client = await documentOf(house, { binary });
         const state = async () => {
           const { NowPlayingItem, PlayState } = await sessionOf(house.server, client.device);
@@ -120,8 +111,7 @@ describe('document 004', together, () => {
 
   test('an item of a library its user may not read is not played', () => withHouse({}, async (house) => {
     const item = idOfFile('Harbor Lights.mkv');
-    await house.add('Harbor Lights.mkv');
-    await until('the film is known', async () => (await ask(house.server, 'GET', '/api/libraries/films/medias', TOKENS.boss)).text.includes(item));
+    await house.addKnown('Harbor Lights.mkv');
     const client = house.document({ token: TOKENS.bob });
     await client.listens();
     await sessionOf(house.server, client.device);

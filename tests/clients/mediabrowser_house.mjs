@@ -18,7 +18,10 @@ export const TOKENS = {
   bob: 'token-of-bob-0123456789abcdef0123456789abcdef',
   boss: 'token-of-boss-0123456789abcdef0123456789abcd',
   key: 'an-api-key-0123456789abcdef0123456789abcdef0',
+  publisher: 'token-of-publisher-0123456789abcdef0123456789',
 };
+
+const PUBLISHED = ['activity', 'log', 'message', 'notification', 'playback', 'server', 'user'];
 
 // What is told is told soon, so that the tests need not wait; never so soon that two changes at once are told apart.
 export const QUIET = 400;
@@ -49,6 +52,10 @@ ${user('boss', 'admin = true')}
 token = "${TOKENS.key}"
 admin = true
 read = "read"
+
+[[tokens]]
+token = "${TOKENS.publisher}"
+publish = { types = ${JSON.stringify(PUBLISHED)} }
 `;
 
 // The first 32 hex digits of a SHA-256: the id of a file, and of whatever else has no such id of its own.
@@ -56,11 +63,11 @@ const digest = (...parts) => createHash('sha256').update(parts.join('\0')).diges
 export const idOfFile = (name) => digest('films', name);
 export const idOf = (id) => digest(id);
 
-export async function withHouse({ dialect, films: filmsLines, server: lines, more = '' }, check) {
+export async function withHouse({ dialect, films: filmsLines, server: lines }, check) {
   const folder = await mkdtemp(join(tmpdir(), 'fanfare-house-'));
   const films = join(folder, 'films');
   await mkdir(films);
-  const server = await startServer({ server: lines, tables: tables(films, dialect, filmsLines) + more });
+  const server = await startServer({ server: lines, tables: tables(films, dialect, filmsLines) });
   const clients = [];
   let devices = 0;
   const started = (client) => {
@@ -80,6 +87,12 @@ export async function withHouse({ dialect, films: filmsLines, server: lines, mor
       for (const name of names) await writeFile(join(folder, name), name);
       await Promise.all(names.map((name) => rename(join(folder, name), join(films, name))));
     },
+    // What is played must be known: the folder's own account of it, not that of a client.
+    addKnown: async (name) => {
+      await house.add(name);
+      const headers = { authorization: `Bearer ${server.admin}` };
+      await until(`${name} is known`, async () => (await (await fetch(`${server.url}/api/libraries/films/medias`, { headers })).text()).includes(idOfFile(name)));
+    },
     change: (name) => writeFile(join(films, name), `${name}, again`),
     remove: (...names) => Promise.all(names.map((name) => rm(join(films, name)))),
   };
@@ -90,6 +103,13 @@ export async function withHouse({ dialect, films: filmsLines, server: lines, mor
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+// Publishes an event, whatever it is.
+export async function tell(server, event) {
+  const headers = { authorization: `Bearer ${TOKENS.publisher}`, 'content-type': 'application/json' };
+  const answer = await fetch(`${server.url}/api/events`, { method: 'POST', headers, body: JSON.stringify(event) });
+  if (answer.status !== 200) throw new Error(`publishing ${JSON.stringify(event)}: ${answer.status} ${await answer.text()}`);
 }
 
 export const ask = async (server, method, path, token, body) => {
@@ -122,7 +142,7 @@ const COMES_IN = {
   pyEmby: async (client, name) => {
     await client.does('use', idOf(name), TOKENS[name]);
     await client.does('listen');
-    await client.hears('Sessions');
+    await client.hears('ForceKeepAlive');
     return { user: idOf(name) };
   },
 };

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { KINDS, TOKENS, ask, clientsOf, documentOf, idOf, idOfFile, sessionOf, together, withHouse } from './mediabrowser_house.mjs';
+import { mediaBrowserClient } from './mediabrowser_client.mjs';
+import { KINDS, TOKENS, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, tell, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
 import { plexClient } from './plex_client.mjs';
 
@@ -40,8 +41,7 @@ describe('what is played', together, () => {
 
   for (const kind of Object.keys(REPORTS)) {
     test(`on ${kind} is in the Sessions of others, to a Plex client of the owner playing, and nothing to another user`, () => withHouse({}, async (house) => {
-      await house.add(film);
-      await until('the film is known', async () => (await ask(house.server, 'GET', '/api/libraries/films/medias', TOKENS.boss)).text.includes(item));
+      await house.addKnown(film);
       let player;
       if (kind === 'document 004') player = await documentOf(house);
       else [player] = await clientsOf(house, 'ann', [kind]);
@@ -68,10 +68,12 @@ describe('what is played', together, () => {
         await Promise.all([sdk, boss, emby].map((client) => client.hears('Sessions', showsItem(player.device, ({ PlayState }) => PlayState.IsPaused && PlayState.PositionTicks === 90 * TICKS), 'paused')));
         await plex[0].says('paused', playing('paused', 90_000));
         await stop(95 * TICKS);
-        [sdk, boss, emby].forEach((client) => client.forget());
+        [boss, emby].forEach((client) => client.forget());
         await plex[0].says('stopped', playing('stopped', 95_000));
-        await Promise.all([sdk, boss, emby].map((client) => client.hears('Sessions', idle(player.device), 'idle again')));
+        await Promise.all([boss, emby].map((client) => client.hears('Sessions', idle(player.device), 'idle again')));
 
+        // What it played counts as watched so far, for the owner's clients.
+        await sdk.hears('UserDataChanged', ({ UserId, UserDataList }) => UserId === idOf('ann') && UserDataList.some(({ ItemId }) => ItemId === item));
         assert.deepEqual(plex[1].containers(), []);
         for (const stranger of strangers) {
           const all = JSON.stringify(stranger.said);
@@ -83,15 +85,12 @@ describe('what is played', together, () => {
     }));
   }
 
-  test('elsewhere, and only published, is in the Sessions of its owner and of administrators', () => withHouse({
-    more: '[[tokens]]\ntoken = "token-of-publisher-0123456789abcdef0123456789"\npublish = true\n',
-  }, async (house) => {
+  test('elsewhere, and only published, is in the Sessions of its owner and of administrators', () => withHouse({}, async (house) => {
     const [sdk] = await clientsOf(house, 'ann', ['@jellyfin/sdk']);
     const [boss] = await clientsOf(house, 'boss', ['@jellyfin/sdk']);
     const [stranger] = await clientsOf(house, 'bob', ['@jellyfin/sdk']);
     const data = { session: 's1', user: 'ann', library: 'films', client: { id: 'roku', name: 'Roku' }, item: { id: 'film1', name: 'Elsewhere', type: 'movie' }, state: 'playing', position: 61_000, duration: 90_000 };
-    const answer = await fetch(`${house.server.url}/api/events`, { method: 'POST', headers: { authorization: 'Bearer token-of-publisher-0123456789abcdef0123456789' }, body: JSON.stringify({ type: 'playback', data }) });
-    assert.equal(answer.status, 200, await answer.text());
+    await tell(house.server, { type: 'playback', data });
     const shows = (sessions) => sessions.some(({ NowPlayingItem, UserId }) => NowPlayingItem?.Name === 'Elsewhere' && UserId === idOf('ann'));
     await Promise.all([sdk, boss].map((client) => client.hears('Sessions', shows)));
     await stranger.hears('Sessions');
@@ -157,13 +156,13 @@ describe('remote control', together, () => {
     for (const target of targets) {
       await until('it lists it', async () => (await emby.does('devices')).some(({ id }) => id === target.device));
       for (const [method, ...more] of [['media_pause'], ['media_seek', 20], ['media_stop']]) {
-        // pyEmby says nothing (null) of an answer other than 204.
-        assert.equal(await emby.does('call', target.device, method, ...more), '', `${target.kind}: ${method}`);
+        await emby.does('call', target.device, method, ...more);
       }
       for (const [command, ticks] of [['Pause'], ['Seek', 20 * TICKS], ['Stop']]) {
         await target.hears('Playstate', (data) => data.Command === command && data.SeekPositionTicks === ticks, command);
       }
     }
+    assert.ok(emby.said.every(({ log }) => !log), `it complains of every answer but 204: ${JSON.stringify(emby.said)}`);
   }));
 
   test('a device an API key controls, as Home Assistant does, hears it', () => withHouse({}, async (house) => {
@@ -173,7 +172,7 @@ describe('remote control', together, () => {
     const [target] = await clientsOf(house, 'ann', ['jellyfin-apiclient-python']);
     await until('it lists it', async () => (await emby.does('devices')).some(({ id, client, user }) => id === target.device && client === 'jellyfin-mpv-shim' && user === 'Ann'));
     assert.ok((await emby.does('devices')).every(({ id }) => id !== emby.device), 'it is no device of its own');
-    assert.equal(await emby.does('call', target.device, 'media_pause'), '');
+    await emby.does('call', target.device, 'media_pause');
     await target.hears('Playstate', ({ Command }) => Command === 'Pause');
   }));
 
@@ -204,7 +203,67 @@ describe('remote control', together, () => {
       const { PlayableMediaTypes, SupportedCommands, SupportsRemoteControl } = await sessionOf(house.server, client.device);
       assert.deepEqual([PlayableMediaTypes, SupportedCommands, SupportsRemoteControl], [['Video', 'Audio'], ['Mute', 'Unmute'], true], client.kind);
     }
+    const [boss] = await clientsOf(house, 'boss', ['jellyfin-apiclient-python']);
+    const { Id } = await sessionOf(house.server, python.device);
+    const users = async () => (await sessionOf(house.server, python.device)).AdditionalUsers;
+    await boss.does('call', 'session_add_user', Id, idOf('bob'));
+    assert.deepEqual(await users(), [{ UserId: idOf('bob'), UserName: 'Bob' }]);
+    await boss.does('call', 'session_add_user', Id, idOf('bob'), false);
+    assert.deepEqual(await users(), []);
     // The one of the web gives its own at every log-in, without waiting for its socket.
     await sdk.hears('Sessions', (sessions) => sessions.some(({ DeviceId, SupportedCommands }) => DeviceId === web.device && SupportedCommands.join() === 'DisplayMessage,SetVolume'));
+  }));
+
+  // jellyfin-web in two tabs: one token, one device, two sockets.
+  test('a command goes to the tab that was used last, what is told to both', () => withHouse({}, async (house) => {
+    const tabs = ['7654321', '7654321'].map((device) => mediaBrowserClient('jellyfin-apiclient', house.server, device));
+    try {
+      const { user, token } = await comesIn(tabs[0], 'ann');
+      await tabs[1].does('use', user, token);
+      await tabs[1].does('listen');
+      await tabs[1].hears('KeepAlive');
+      const [sdk] = await clientsOf(house, 'ann', ['@jellyfin/sdk']);
+      const { Id } = await sessionOf(house.server, '7654321');
+      for (const [used, other] of [tabs, [...tabs].reverse()]) {
+        tabs.forEach((tab) => tab.forget());
+        await used.does('send', 'KeepAlive');
+        await used.hears('KeepAlive');
+        await sdk.does('call', 'session', 'sendPlaystateCommand', { sessionId: Id, command: 'Pause' });
+        await used.hears('Playstate');
+        await tell(house.server, { type: 'message', audience: 'user:ann', data: { text: 'Dinner' } });
+        await Promise.all(tabs.map((tab) => tab.hears('GeneralCommand', ({ Arguments }) => Arguments.Text === 'Dinner')));
+        assert.equal(other.heard('Playstate').length, 0);
+      }
+    } finally {
+      await Promise.all(tabs.map((tab) => tab.stop()));
+    }
+  }));
+});
+
+describe('subscriptions of the SDK', together, () => {
+  test('an administrator’s tell of tasks and of the log, a user’s of tasks alone', () => withHouse({}, async (house) => {
+    const [[boss], [ann]] = await Promise.all(['boss', 'ann'].map((name) => clientsOf(house, name, ['@jellyfin/sdk'])));
+    await tell(house.server, { type: 'log', data: { level: 'warn', message: 'disk almost full', source: 'storage' } });
+    await boss.hears('ActivityLogEntry', (entries) => entries.length === 0);
+    await tell(house.server, { type: 'activity', data: { id: 'c30c1edc-8df0-4713-a7f1-f1373f6db8e9', state: 'started', type: 'library.refresh.items', title: 'Refreshing', progress: 12 } });
+    const running = (tasks) => tasks.some(({ Name, State }) => Name === 'Refreshing' && State === 'Running');
+    await boss.hears('ScheduledTasksInfo', running);
+    assert.equal(ann.heard('ActivityLogEntry').length, 0);
+    assert.ok(!ann.heard('ScheduledTasksInfo').some(running), 'whose task it is not');
+  }));
+
+  test('nothing comes after unsubscribing, and everything again after subscribing', () => withHouse({}, async (house) => {
+    const [python] = await clientsOf(house, 'ann', ['jellyfin-apiclient-python']);
+    const [sdk] = await clientsOf(house, 'ann', ['@jellyfin/sdk']);
+    await sdk.hears('Sessions');
+    await sdk.does('unsubscribe');
+    await sdk.says('its socket is closed', ({ status }) => status === 'disconnected');
+    sdk.forget();
+    await sdk.does('listen', ['Sessions']);
+    await sdk.hears('Sessions', (sessions) => sessions.some(({ DeviceId }) => DeviceId === python.device));
+    // Still, nothing changes: nothing is said, until something does.
+    await python.does('call', 'post_capabilities', { SupportsMediaControl: true, SupportedCommands: 'Mute' });
+    await sdk.hears('Sessions', (sessions) => sessions.some(({ DeviceId, SupportedCommands }) => DeviceId === python.device && SupportedCommands.join() === 'Mute'));
+    assert.ok(sdk.said.every(({ heard }) => !heard || heard === 'Sessions'), JSON.stringify(sdk.said));
   }));
 });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 
-import { TOKENS, ask, clientsOf, idOf, withHouse } from './mediabrowser_house.mjs';
+import { TOKENS, ask, clientsOf, idOf, tell, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
 
 const SECONDS = 6;
@@ -16,29 +16,24 @@ function computed(pid) {
 }
 
 describe('a python client with a bad token', () => {
-  test('storms, is refused cheaply, and nobody else is hurt', () => withHouse({
-    more: '[[tokens]]\ntoken = "token-of-publisher-0123456789abcdef0123456789"\npublish = true\n',
-  }, async (house) => {
+  test('storms, is refused cheaply, and nobody else is hurt', () => withHouse({}, async (house) => {
     const [calm] = await clientsOf(house, 'ann', ['@jellyfin/sdk']);
     const storm = house.client('jellyfin-apiclient-python');
     await storm.does('use', idOf('ann'), 'a token that nobody has 0123456789abcdef0123');
     const delays = [];
-    const tell = async (text) => {
+    const deliver = async (text) => {
       const sent = Date.now();
-      const answer = await fetch(`${house.server.url}/api/events`, {
-        method: 'POST', headers: { authorization: 'Bearer token-of-publisher-0123456789abcdef0123456789' }, body: JSON.stringify({ type: 'message', audience: 'user:ann', data: { text } }),
-      });
-      assert.equal(answer.status, 200, await answer.text());
+      await tell(house.server, { type: 'message', audience: 'user:ann', data: { text } });
       await calm.hears('GeneralCommand', ({ Arguments }) => Arguments.Text === text);
       delays.push(Date.now() - sent);
     };
-    await tell('before');
+    await deliver('before');
 
     const pid = house.server.process();
     const [before, started] = [computed(pid), Date.now()];
     await storm.does('listen');
     while (Date.now() - started < SECONDS * 1000) {
-      await tell(`after ${Date.now() - started} ms`);
+      await deliver(`after ${Date.now() - started} ms`);
       await wait(200);
     }
     // Who has a good token comes in from the very address the storm comes from.
@@ -50,8 +45,8 @@ describe('a python client with a bad token', () => {
     await storm.stop();
 
     console.log(`${attempts} attempts in ${seconds.toFixed(1)} s, ${(100 * share).toFixed(1)} % of a core, the slowest delivery ${Math.max(...delays)} ms`);
-    assert.ok(attempts > 0, 'it tried');
-    assert.ok(share < 0.5, `${(100 * share).toFixed(0)} % of a core for ${attempts} attempts in ${seconds} s`);
+    assert.ok(attempts > 10, `it tried ${attempts} times: as often as an address may, and more`);
+    assert.ok(share < 0.1, `${(100 * share).toFixed(0)} % of a core for ${attempts} attempts in ${seconds} s`);
     assert.ok(Math.max(...delays) < 1000, `${delays} ms`);
     assert.ok(calm.said.every(({ status }) => status !== 'disconnected'), 'its socket stays');
     assert.ok(house.server.log().length < 100_000, 'and the log is no storm of lines');
