@@ -15,8 +15,8 @@ export class DocumentClient {
   kind = 'document 004';
   said = [];
 
-  constructor(url, { token, identity = IDENTITY.Data, device = identity.split('|')[1], binary = false, frames = {}, from } = {}) {
-    Object.assign(this, { url, token, identity, device, binary, frames, from });
+  constructor(url, { token, identity = IDENTITY.Data, device = identity.split('|')[1], binary = false, from, headers } = {}) {
+    Object.assign(this, { url, token, identity, device, binary, from, headers });
   }
 
   // A request as its clients of 2013 sent them; the token is what today's server asks for beside it.
@@ -37,7 +37,7 @@ export class DocumentClient {
 
   // "As soon as the connection is established, an identification message should be sent by the client"
   async listens(identify = true) {
-    this.socket = new WebSocket(await this.finds(), { localAddress: this.from });
+    this.socket = new WebSocket(await this.finds(), { localAddress: this.from, headers: this.headers });
     this.socket.on('message', (data, binary) => {
       const { MessageType, MessageId, Data } = JSON.parse(data);
       this.said.push({ heard: MessageType, id: MessageId, data: Data, binary });

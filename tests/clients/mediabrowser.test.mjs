@@ -49,17 +49,42 @@ describe('clients of the MediaBrowser family', together, () => {
     }));
 
     test('a token outlives a restart, and its sockets come back by themselves', () => withHouse({}, async (house) => {
-      const clients = await clientsOf(house, 'ann', ['jellyfin-apiclient-python', '@jellyfin/sdk']);
-      const [python, sdk] = clients;
+      const clients = await clientsOf(house, 'ann', ['jellyfin-apiclient-python', '@jellyfin/sdk', 'pyEmby']);
+      const [python, sdk, emby] = clients;
       const before = await sessionOf(house.server, python.device);
       await house.server.end('SIGTERM');
       clients.forEach((client) => client.forget());
       await house.server.again();
       await python.hears('WebSocketConnect');
       await sdk.says('it is back', ({ status }) => status === 1);
+      await emby.hears('ForceKeepAlive');
       assert.equal((await sessionOf(house.server, python.device)).Id, before.Id);
       await house.add('Harbor Lights.mkv');
       await Promise.all(clients.map((client) => client.hears('LibraryChanged')));
+    }));
+
+    test('a user who is disabled is let go, and when he may come again those come back that try', () => withHouse({}, async (house) => {
+      const clients = await clientsOf(house, 'ann', ['jellyfin-apiclient-python', '@jellyfin/sdk']);
+      const [python, sdk] = clients;
+      const disable = async (disabled) => {
+        const headers = { authorization: `Bearer ${house.server.admin}` };
+        const answer = await fetch(`${house.server.url}/api/principals/ann`, { method: 'PUT', headers, body: JSON.stringify({ disabled, libraries: { films: 'read' } }) });
+        assert.equal(answer.status, 200, await answer.text());
+      };
+      await disable(true);
+      await sdk.says('it is let go', ({ status }) => status === 'disconnected');
+      await until('the other tries again', async () => (await python.does('attempts')) > 0);
+      await assert.rejects(sdk.does('call', 'session', 'getSessions'), /40[13]/);
+      clients.forEach((client) => client.forget());
+      await house.add('One.mkv');
+      await wait(1000 + 3 * QUIET);
+      await disable(false);
+      await Promise.all([python.hears('WebSocketConnect'), sdk.says('it is back', ({ status }) => status === 1)]);
+      await house.add('Two.mkv');
+      for (const client of clients) {
+        await client.hears('LibraryChanged');
+        assert.deepEqual(told(client).added, [idOfFile('Two.mkv')], client.kind);
+      }
     }));
 
     test('after logging out the token is nobody’s and the session is gone', () => withHouse({}, async (house) => {
@@ -97,6 +122,13 @@ describe('clients of the MediaBrowser family', together, () => {
       } finally {
         await Promise.all([first.stop(), second.stop()]);
       }
+    }));
+
+    test('the python client can read the server’s time', () => withHouse({}, async (house) => {
+      const python = house.client('jellyfin-apiclient-python');
+      await comesIn(python, 'ann');
+      const { request_received: received, response_sent: sent } = await python.does('call', 'utc_time');
+      for (const time of [received, sent]) assert.ok(Math.abs(new Date(`${time}Z`) - Date.now()) < 10_000, time);
     }));
 
     test('the SDK finds the server good enough', () => withHouse({}, async (house) => {
