@@ -1,4 +1,4 @@
-// Behind nginx, which sends WebSockets to Fanfare and everything else to a Jellyfin server that is there.
+// Behind proxies as examples/proxy has them: everything to Fanfare, or WebSockets only and the rest to a Jellyfin server.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { request } from 'node:https';
@@ -6,9 +6,9 @@ import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { PATIENCE } from './mediabrowser_client.mjs';
-import { QUIET, idOfFile, withHouse } from './mediabrowser_house.mjs';
+import { QUIET, clientsOf, idOfFile, sessionOf, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
-import { nginxBesideMediaServer, startProxy } from './proxies.mjs';
+import { nginxBesideMediaServer, proxies, startProxy } from './proxies.mjs';
 
 const FILMS = 'f0000000000000000000000000000001'; // what the media server calls the library
 const SERVER_ID = '5e000000000000000000000000000001';
@@ -61,8 +61,30 @@ const handshake = (url, ca) => new Promise((resolve, reject) => {
   asking.on('upgrade', (response, socket) => { socket.destroy(); resolve(response.statusCode); }).on('error', reject).end();
 });
 
-describe('behind nginx, beside a real Jellyfin server', () => {
-  test('its clients log in there and hear of Fanfare’s library what their user may', async () => {
+describe('clients of the MediaBrowser family', together, () => {
+  for (const [name, proxy] of Object.entries(proxies)) {
+    test(`behind ${name}, every client hears of files, and controls another`, () => withHouse({ server: 'trusted_proxies = ["127.0.0.1/32"]' }, async (house) => {
+      const edge = await startProxy(proxy, new URL(house.server.url).host);
+      try {
+        const clients = await clientsOf(house, 'ann', undefined, { url: edge.url, certificate: edge.certificateFile });
+        await house.add('Harbor Lights.mkv');
+        await Promise.all(clients.map((client) => client.hears('LibraryChanged', ({ ItemsAdded }) => ItemsAdded.join() === idOfFile('Harbor Lights.mkv'))));
+        const [python, sdk, , emby] = clients;
+        const { Id } = await sessionOf(house.server, python.device);
+        await sdk.does('call', 'session', 'sendPlaystateCommand', { sessionId: Id, command: 'Pause' });
+        await until('pyEmby lists it', async () => (await emby.does('devices')).some(({ id }) => id === python.device));
+        await emby.does('call', python.device, 'media_stop');
+        for (const command of ['Pause', 'Stop']) await python.hears('Playstate', ({ Command }) => Command === command);
+        // Clients keep this address and try it before the one they were given.
+        const [{ address, systemInfo }] = await sdk.does('discover');
+        assert.deepEqual([systemInfo.LocalAddress ?? edge.url, address], [edge.url, edge.url]);
+      } finally {
+        await edge.stop();
+      }
+    }));
+  }
+
+  test('behind nginx, beside a real Jellyfin server, its clients log in there and hear of Fanfare’s library what their user may', async () => {
     const real = await standIn();
     const settings = {
       server: 'trusted_proxies = ["127.0.0.1/32"]',

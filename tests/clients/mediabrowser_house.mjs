@@ -164,8 +164,8 @@ export async function sessionOf(server, device) {
 export const together = { concurrency: 2 };
 
 // Somebody's clients, one of each kind, all come in.
-export async function clientsOf(house, name, kinds = KINDS) {
-  const clients = kinds.map((kind) => house.client(kind));
+export async function clientsOf(house, name, kinds = KINDS, way = house.server) {
+  const clients = kinds.map((kind) => house.client(kind, way));
   await Promise.all(clients.map((client) => comesIn(client, name)));
   return clients;
 }
