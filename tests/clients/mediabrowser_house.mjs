@@ -1,4 +1,5 @@
 // A server with a library in a real folder and four people: what every test of MediaBrowser's clients needs.
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -98,6 +99,8 @@ export async function withHouse({ dialect, films: filmsLines, server: lines }, c
   };
   try {
     await check(house);
+    const odd = server.log().split('\n').filter((line) => /\b(WARN|ERROR)\b|panicked/.test(line));
+    assert.deepEqual(odd, [], 'the server has nothing to complain of');
   } finally {
     await Promise.all(clients.map((client) => client.stop()));
     await server.stop();
