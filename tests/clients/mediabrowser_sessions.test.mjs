@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { mediaBrowserClient } from './mediabrowser_client.mjs';
-import { KINDS, TOKENS, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, tell, together, withHouse } from './mediabrowser_house.mjs';
+import { KINDS, TOKENS, ask, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, tell, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
 import { plexClient } from './plex_client.mjs';
 
@@ -193,6 +193,17 @@ describe('remote control', together, () => {
     const { Id } = await sessionOf(house.server, sdk.device);
     await assert.rejects(sdk.does('call', 'session', 'sendPlaystateCommand', { sessionId: '0'.repeat(32), command: 'Pause' }), /404/);
     await assert.rejects(sdk.does('call', 'session', 'sendPlaystateCommand', { sessionId: Id, command: 'Dance' }), /400/);
+  }));
+
+  test('asking for the session of another device finds that one, and is no word about one’s own device', () => withHouse({}, async (house) => {
+    const [python, sdk] = await clientsOf(house, 'ann', ['jellyfin-apiclient-python', '@jellyfin/sdk']);
+    for (let n = 0; n < 2; n += 1) {
+      const found = await python.does('call', 'get_device', sdk.device);
+      assert.deepEqual(found.map(({ Client, DeviceId }) => [Client, DeviceId]), [['A client, made with the SDK', sdk.device]]);
+      assert.deepEqual(await sdk.does('call', 'session', 'getSessions', { deviceId: 'nobody' }), []);
+    }
+    const all = (await ask(house.server, 'GET', '/Sessions', TOKENS.boss)).json().filter(({ UserName }) => UserName === 'Ann');
+    assert.deepEqual(all.map(({ DeviceId }) => DeviceId).sort(), [python.device, sdk.device].sort());
   }));
 
   test('capabilities are shown as each client gives them, and Sessions tells of them', () => withHouse({}, async (house) => {
