@@ -25,7 +25,7 @@ use std::{
 
 use crate::{
     event::{Audience, Changes, Envelope, Event, EventKind, IdForm, KindSet, Limits},
-    id::LibraryId,
+    id::{LibraryId, UserId},
     shard::Submission,
     source::{PublishError, Publisher, folder::Catalogue},
     state::{Follower, Items, Missed, State, Waker},
@@ -33,7 +33,7 @@ use crate::{
 use library::Libraries;
 use recent::Recent;
 use refresh::Refreshes;
-use user_data::UserDatas;
+use user_data::WhatUsersDid;
 
 /// The dialect whose clients are told.
 const DIALECT: &str = "mediabrowser";
@@ -74,6 +74,8 @@ pub struct DigestSettings {
     pub cap: Duration,
     /// What the clients are shown as ids of libraries, where the settings say it.
     pub library_ids: BTreeMap<LibraryId, String>,
+    /// What they are shown as ids of users, where the settings say it.
+    pub user_ids: BTreeMap<UserId, String>,
     /// The medias of these libraries are known from before.
     pub watched: Option<Watched>,
 }
@@ -225,7 +227,7 @@ impl Digest {
 #[derive(Debug)]
 struct Digests {
     libraries: Libraries,
-    users: UserDatas,
+    users: WhatUsersDid,
     refreshes: Refreshes,
     /// What clients are shown as ids of libraries, where somebody said it.
     library_ids: BTreeMap<LibraryId, String>,
@@ -240,11 +242,11 @@ const LIBRARIES: usize = 10_000;
 
 impl Digests {
     fn new(settings: DigestSettings) -> Self {
-        let DigestSettings { quiet, cap, mut library_ids, .. } = settings;
+        let DigestSettings { quiet, cap, mut library_ids, user_ids, .. } = settings;
         library_ids.retain(|_, id| IdForm::of(DIALECT).fits(id));
         Self {
             libraries: Libraries::new(quiet, cap),
-            users: UserDatas::default(),
+            users: WhatUsersDid::new(user_ids),
             refreshes: Refreshes::default(),
             library_ids,
             given: Recent::new(GIVEN),

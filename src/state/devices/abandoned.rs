@@ -35,7 +35,7 @@ impl Abandoned {
         let mut object = ObjectWriter::open(&mut data);
         for field in Value::of_compact(self.told.event.message()).fields() {
             match &*field.name {
-                "state" | "position" | "started" => {}
+                "state" | "position" | "checkIn" => {}
                 _ => object.lexeme(field.lexeme).push_str(field.value.text()),
             }
         }

@@ -365,7 +365,7 @@ fn what_an_ended_session_played_is_over_unless_its_client_comes_back() {
     let mut world = World::new();
     let socket = world.open(1, "bob", &device("Web", "d1"));
     let session = socket.session().expect("attached");
-    world.plays(&session.to_string(), "bob", json!({"size": 1, "started": true}));
+    world.plays(&session.to_string(), "bob", json!({"size": 1, "checkIn": "started"}));
     drop(socket);
     assert!(world.devices.take_abandoned(world.now).is_empty(), "not at once");
     let socket = world.open(2, "bob", &device("Web", "d1"));
