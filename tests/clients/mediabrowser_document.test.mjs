@@ -67,7 +67,8 @@ describe('document 004', together, () => {
         client.sends('SessionsStart', '1000,1000');
         await until('four of them', () => times.length === 4);
         const gaps = times.map((time, index) => time - (times[index - 1] ?? started));
-        assert.ok(gaps.every((gap) => gap > 700 && gap < 1900), `${gaps} ms`);
+        // Never sooner; how much later is up to a busy machine.
+        assert.ok(gaps.every((gap) => gap > 700) && times.at(-1) - started < 7000, `${gaps} ms`);
         assert.ok(client.heard('Sessions')[0].some(({ DeviceId }) => DeviceId === client.device));
         // "equivalent to the /Sessions api call"
         const ids = (sessions) => sessions.map(({ Id }) => Id).sort();

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { DocumentClient } from './document_client.mjs';
-import { mediaBrowserClient } from './mediabrowser_client.mjs';
+import { PATIENCE, mediaBrowserClient } from './mediabrowser_client.mjs';
 import { until } from './patience.mjs';
 import { startServer } from './server.mjs';
 
@@ -152,6 +152,13 @@ const COMES_IN = {
 
 export const KINDS = Object.keys(COMES_IN);
 export const comesIn = async (client, name) => ({ name, ...await COMES_IN[client.kind](client, name) });
+
+// Waits until so many streams of a dialect are open.
+export async function streamsOf(server, dialect, count) {
+  const headers = { authorization: `Bearer ${server.admin}` };
+  const open = async () => (await (await fetch(`${server.url}/api/connections`, { headers })).json()).connections.filter((one) => one.dialect === dialect).length;
+  await until(async () => `${count} streams of ${dialect}, but there are ${await open()}`, async () => (await open()) === count, PATIENCE);
+}
 
 // The session of a device, as an administrator sees it.
 export async function sessionOf(server, device) {

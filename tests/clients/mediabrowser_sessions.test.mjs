@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { mediaBrowserClient } from './mediabrowser_client.mjs';
-import { KINDS, TOKENS, ask, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, tell, together, withHouse } from './mediabrowser_house.mjs';
+import { KINDS, TOKENS, ask, clientsOf, comesIn, documentOf, idOf, idOfFile, sessionOf, streamsOf, tell, together, withHouse } from './mediabrowser_house.mjs';
 import { until } from './patience.mjs';
 import { plexClient } from './plex_client.mjs';
 
@@ -50,7 +50,7 @@ describe('what is played', together, () => {
       const strangers = await clientsOf(house, 'bob', ['@jellyfin/sdk', 'pyEmby']);
       const plex = ['ann', 'bob'].map((name) => plexClient('alert-listener', { url: house.server.url, token: TOKENS[name] }));
       try {
-        await Promise.all(plex.map((client) => client.says('it is connected', ({ server }) => server)));
+        await streamsOf(house.server, 'plex', plex.length);
         const [start, progress, stop] = REPORTS[kind](player);
         await start();
         await progress(61 * TICKS, false);
