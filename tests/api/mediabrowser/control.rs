@@ -110,6 +110,15 @@ fn a_user_controls_his_own_sessions_an_administrator_all_and_to_others_there_is_
 }
 
 #[test]
+fn a_guest_controls_his_own_sessions_too() {
+    let server = start();
+    let device = Device::new(&server, "guest", "d1");
+    let mut socket = device.socket("/socket");
+    Device::new(&server, "guest", "remote").does(&format!("/Sessions/{}/Playing/Pause", device.session_id()), &Value::Null);
+    socket.expect("Playstate");
+}
+
+#[test]
 fn of_two_sockets_the_one_heard_last_is_told_and_notices_go_to_both() {
     let server = start();
     let device = Device::new(&server, "reader", "d1");
