@@ -367,7 +367,9 @@ impl Table {
     /// Lets go until one session more fits: of the user's and then of everybody's, those without a WebSocket that were silent
     /// for longest.
     fn make_room(&mut self, user: Option<&UserId>, now: Moment) {
-        let own = user.and_then(|user| self.of_user.get(user)).map_or(&[][..], Vec::as_slice);
+        // Not those that somebody else has lent him: these are nobody's to take his place with.
+        let is_own = |session: &&SessionId| self.sessions.get(session).is_some_and(|entry| entry.user.as_ref() == user);
+        let own: Vec<_> = user.and_then(|user| self.of_user.get(user)).into_iter().flatten().filter(is_own).collect();
         if own.len() >= SESSIONS_PER_USER
             && let Some(victim) = self.most_idle(own)
         {

@@ -448,3 +448,16 @@ fn a_session_is_small() {
     let n_bytes = world.devices.table.lock().n_bytes();
     assert!(n_bytes < 1024, "{n_bytes} bytes for a session without anything special");
 }
+
+#[test]
+fn sessions_lent_to_a_user_take_none_of_his_own_places() {
+    let mut world = World::new();
+    let own = world.seen("bob", &device("Web", "d0"), HERE).session;
+    for number in 0..64 {
+        world.wait(1);
+        let lent = world.seen("eve", &device("Web", &format!("e{number}")), HERE).session;
+        assert!(world.devices.add_user(lent, &user("bob")));
+    }
+    world.seen("bob", &device("Web", "d1"), HERE);
+    assert!(world.devices.find(own, world.now).is_some());
+}
