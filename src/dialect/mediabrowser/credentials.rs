@@ -131,9 +131,8 @@ fn begins_field(text: &str) -> bool {
     const NAMES: [&str; 6] = ["Client", "DeviceId", "Device", "Version", "Token", "UserId"];
     let text = text.trim_start();
     // No further than the longest name: this is asked at every comma of a header that anybody may send.
-    let is =
-        |name: &&str| text.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)) && text[name.len()..].starts_with("=\"");
-    NAMES.iter().any(|name| is(name))
+    let is = |name: &str| text.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)) && text[name.len()..].starts_with("=\"");
+    NAMES.into_iter().any(is)
 }
 
 /// Bounded, and without characters that end a line somewhere or steer a terminal. A bar would be taken for the end of a
