@@ -85,9 +85,12 @@ pub struct LogIn {
     pub password: Secret,
     /// What the token is to be bound to. The same user on the same device has one token: an earlier one ends.
     pub device: Device,
-    /// The answer.
-    pub says: Box<dyn FnOnce(Result<LoggedIn, NotLoggedIn>) -> Answer + Send>,
+    /// The answer, and the connections of nobody that are his from now on.
+    pub says: Box<SaysLogIn>,
 }
+
+/// What a dialect answers to a log-in.
+type SaysLogIn = dyn FnOnce(Result<LoggedIn, NotLoggedIn>) -> (Answer, Joins) + Send;
 
 /// Somebody who has logged in.
 pub struct LoggedIn {

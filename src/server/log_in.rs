@@ -11,9 +11,9 @@ use std::{
 use actix_web::web;
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Shared, guesses::Guesses, rights::tell_hubs};
+use super::{Shared, guesses::Guesses, joins::hand_joins, rights::tell_hubs};
 use crate::{
-    access::{self, Caller},
+    access::{self, Caller, Device, Secret},
     dialect::{Answer, LogIn, LoggedIn, NotLoggedIn},
     metrics::AuthResult,
 };
@@ -41,16 +41,27 @@ impl LogIns {
 /// Logs somebody in and has the dialect say so.
 pub(super) async fn log_in(shared: &web::Data<Shared>, log_in: LogIn, address: Option<IpAddr>) -> Answer {
     let LogIn { name, password, device, says } = log_in;
+    let outcome = try_log_in(shared, (name, password, device), address).await;
+    let (answer, joins) = says(outcome);
+    hand_joins(shared, joins);
+    answer
+}
+
+async fn try_log_in(
+    shared: &web::Data<Shared>,
+    (name, password, device): (String, Secret, Device),
+    address: Option<IpAddr>,
+) -> Result<LoggedIn, NotLoggedIn> {
     let log_ins = &shared.log_ins;
     let no = |why, result| {
         shared.doorkeeper.count_log_in(result);
         Err(why)
     };
     if let Err(wait) = log_ins.guesses.begin(&name, address, Instant::now()) {
-        return says(no(NotLoggedIn::TooManyAttempts(wait), AuthResult::Limited));
+        return no(NotLoggedIn::TooManyAttempts(wait), AuthResult::Limited);
     }
     let Ok(Ok(place)) = timeout(TURN, Arc::clone(&log_ins.places).acquire_owned()).await else {
-        return says(no(NotLoggedIn::Unavailable, AuthResult::Unavailable));
+        return no(NotLoggedIn::Unavailable, AuthResult::Unavailable);
     };
     let directory = Arc::clone(shared.doorkeeper.directory());
     let typed = name.clone();
@@ -65,14 +76,14 @@ pub(super) async fn log_in(shared: &web::Data<Shared>, log_in: LogIn, address: O
                 tell_hubs(shared, caller.principal.user.clone()).await;
             }
             shared.doorkeeper.count_log_in(AuthResult::Accepted);
-            says(Ok(LoggedIn { token, caller, name: shown }))
+            Ok(LoggedIn { token, caller, name: shown })
         }
-        Ok(Err(access::NotLoggedIn::Refused)) => says(no(NotLoggedIn::Refused, AuthResult::Unknown)),
+        Ok(Err(access::NotLoggedIn::Refused)) => no(NotLoggedIn::Refused, AuthResult::Unknown),
         Ok(Err(error)) => {
             tracing::error!(%error, "nobody can log in");
-            says(no(NotLoggedIn::Unavailable, AuthResult::Unavailable))
+            no(NotLoggedIn::Unavailable, AuthResult::Unavailable)
         }
-        Err(_) => says(no(NotLoggedIn::Unavailable, AuthResult::Unavailable)), // the server is stopping
+        Err(_) => no(NotLoggedIn::Unavailable, AuthResult::Unavailable), // the server is stopping
     }
 }
 

@@ -13,7 +13,7 @@ use crate::harness::{PEOPLE, Request, Server, Sse, medias, refused_start, token_
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn settings() -> String {
+pub(crate) fn settings() -> String {
     // Unlimited, as one address tries more bad tokens here than anybody's patience holds.
     format!(
         "[limits]\nbad_tokens_per_minute = 0\n[jwt]\nissuer = \"tests\"\naudience = \"fanfare\"\nkeys = [{{ algorithm = \"HS256\", secret = \"{SECRET}\" }}]\n{PEOPLE}"
@@ -32,7 +32,7 @@ fn signed(header: &Value, claims: &Value, secret: &[u8]) -> String {
 }
 
 /// A good token, with some claims replaced; null takes one away.
-fn token(other: &Value) -> String {
+pub(crate) fn token(other: &Value) -> String {
     let mut claims = json!({"sub": "reader", "exp": now() + 100, "iss": "tests", "aud": "fanfare"});
     for (name, value) in other.as_object().expect("claims") {
         claims[name] = value.clone();

@@ -206,7 +206,12 @@ fn log_in(body: &[u8]) -> Reaction {
         Err(NotLoggedIn::TooManyAttempts(_)) => answer(429, ""),
         Err(NotLoggedIn::Unavailable) => answer(503, ""),
     };
-    Reaction::LogIn(Box::new(LogIn { name: text("name"), password: Secret::new(text("password")), device, says: Box::new(says) }))
+    Reaction::LogIn(Box::new(LogIn {
+        name: text("name"),
+        password: Secret::new(text("password")),
+        device,
+        says: Box::new(move |outcome| (says(outcome), Joins::new())),
+    }))
 }
 
 fn answer(status: u16, body: &str) -> Answer {

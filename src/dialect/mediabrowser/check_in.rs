@@ -55,7 +55,9 @@ pub(super) fn events(
     }
     let playback = playback(&session, (&user, server.place().user_name(&user)), &item, (moment, report.paused), (position, duration))?;
     let mut events = vec![playback];
-    events.extend(progress(&user, &item, (moment, report.position_ms), (position, duration), now));
+    if !report.failed {
+        events.extend(progress(&user, &item, (moment, report.position_ms), (position, duration), now));
+    }
     Ok(events
         .into_iter()
         .map(|event| {

@@ -1,7 +1,7 @@
 //! What a client says it plays, in every form it says so: three texts with bars, and JSON (wire notes on MediaBrowser, sections
 //! 6.3 and 7).
 
-use super::values;
+use super::{rest::field, values};
 use crate::event::json::{ObjectWriter, quote};
 
 /// Bytes of a queue that are kept and shown; a longer one is left out.
@@ -39,6 +39,8 @@ pub(super) struct Report {
     /// How long it is, where the client says so.
     pub(super) duration_ms: Option<u64>,
     pub(super) paused: bool,
+    /// It could not be played: that it is over says nothing of how far its user is.
+    pub(super) failed: bool,
     /// What is shown beside: an object as JSON text.
     pub(super) more: String,
 }
@@ -87,30 +89,36 @@ impl Report {
         Ok(Self { more, ..report })
     }
 
-    /// The body of a POST, or of a `ReportPlayback…` message. Names count exactly, but for their first letter.
+    /// The body of a POST, or of a `ReportPlayback…` message. Names count in any case, as for the real servers.
     pub(super) fn of_json(json: &serde_json::Value) -> Result<Self, BadPosition> {
-        let field = |name: &str| json.get(name).filter(|value| !value.is_null());
-        let ticks = |value: Option<&serde_json::Value>| match value.and_then(serde_json::Value::as_i64) {
-            Some(ticks) => u64::try_from(ticks).map(|ticks| Some(values::millis(ticks))).map_err(|_| BadPosition),
-            None => Ok(None),
-        };
-        let item = field("ItemId").or_else(|| field("Item").and_then(|item| item.get("Id")));
-        let duration = field("RunTimeTicks").or_else(|| field("Item").and_then(|item| item.get("RunTimeTicks")));
+        let of_item = |name: &str| field(field(json, "Item")?, name);
+        let flag = |name: &str| field(json, name).and_then(serde_json::Value::as_bool).unwrap_or(false);
+        let item = field(json, "ItemId").or_else(|| of_item("Id"));
+        let duration = field(json, "RunTimeTicks").or_else(|| of_item("RunTimeTicks"));
         Ok(Self {
             item: item.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned(),
-            position_ms: ticks(field("PositionTicks"))?,
-            duration_ms: ticks(duration).unwrap_or(None),
-            paused: field("IsPaused").and_then(serde_json::Value::as_bool).unwrap_or(false),
+            position_ms: field(json, "PositionTicks").and_then(whole).map(position_of).transpose()?,
+            duration_ms: duration.and_then(whole).and_then(|ticks| position_of(ticks).ok()),
+            paused: flag("IsPaused"),
+            failed: flag("Failed"),
             more: more(json),
         })
     }
 }
 
 fn position(part: Option<&str>) -> Result<Option<u64>, BadPosition> {
-    match part.and_then(|part| part.parse::<i64>().ok()) {
-        Some(ticks) => u64::try_from(ticks).map(|ticks| Some(values::millis(ticks))).map_err(|_| BadPosition),
-        None => Ok(None),
-    }
+    part.and_then(|part| part.parse().ok()).map(position_of).transpose()
+}
+
+fn position_of(ticks: i64) -> Result<u64, BadPosition> {
+    u64::try_from(ticks).map(values::millis).map_err(|_| BadPosition)
+}
+
+/// A whole number, whether it is written as one, as a text, or with a fraction: an end whose position is taken for unknown
+/// would count as the item's end.
+fn whole(value: &serde_json::Value) -> Option<i64> {
+    let with_fraction = || value.as_f64().map(|number| number as i64);
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok()).or_else(with_fraction)
 }
 
 /// The fields that `Sessions` shows again, each only as what its readers take.
@@ -126,7 +134,7 @@ fn more(json: &serde_json::Value) -> String {
     let mut out = String::new();
     let mut object = ObjectWriter::open(&mut out);
     let mut copy = |name: &str, fits: &dyn Fn(&serde_json::Value) -> bool| {
-        if let Some(value) = json.get(name).filter(|value| fits(value)) {
+        if let Some(value) = field(json, name).filter(|value| fits(value)) {
             object.field(name, &value.to_string());
         }
     };
@@ -136,7 +144,7 @@ fn more(json: &serde_json::Value) -> String {
     for (name, words) in WORDS {
         copy(name, &|value| value.as_str().is_some_and(|word| words.contains(&word)));
     }
-    if let Some(queue) = json.get("NowPlayingQueue").and_then(queue) {
+    if let Some(queue) = field(json, "NowPlayingQueue").and_then(queue) {
         object.field("NowPlayingQueue", &queue);
     }
     object.close();
@@ -146,7 +154,7 @@ fn more(json: &serde_json::Value) -> String {
 /// A queue of items: their ids and places alone.
 fn queue(json: &serde_json::Value) -> Option<String> {
     let item = |item: &serde_json::Value| {
-        let text = |name: &str| item.get(name).and_then(serde_json::Value::as_str);
+        let text = |name: &str| field(item, name).and_then(serde_json::Value::as_str);
         let place = text("PlaylistItemId").map(|place| format!(",\"PlaylistItemId\":{}", quote(place))).unwrap_or_default();
         Some(format!("{{\"Id\":{}{place}}}", quote(text("Id")?)))
     };
@@ -211,5 +219,20 @@ mod tests {
         );
         assert_eq!(Report::of_json(&serde_json::json!({"PositionTicks": -5})), Err(BadPosition));
         assert_eq!(Report::of_json(&serde_json::json!({})).expect("nothing").position_ms, None);
+    }
+
+    #[test]
+    fn names_are_written_in_any_case_and_numbers_as_texts_and_with_fractions() {
+        for body in [
+            serde_json::json!({"itemId": "i", "positionTicks": 10_000_000, "failed": true, "volumeLevel": 30}),
+            serde_json::json!({"ItemId": "i", "PositionTicks": "10000000", "Failed": true, "VolumeLevel": 30}),
+            serde_json::json!({"Item": {"id": "i"}, "PositionTicks": 10_000_000.5, "Failed": true, "VolumeLevel": 30}),
+        ] {
+            let report = Report::of_json(&body).expect("a position");
+            assert_eq!((report.item.as_str(), report.position_ms, report.failed), ("i", Some(1000), true), "{body}");
+            assert_eq!(report.more, r#"{"VolumeLevel":30}"#, "{body}");
+        }
+        assert_eq!(Report::of_json(&serde_json::json!({"PositionTicks": "soon"})).expect("unknown").position_ms, None);
+        assert_eq!(Report::of_json(&serde_json::json!({"PositionTicks": -0.5e9})), Err(BadPosition));
     }
 }

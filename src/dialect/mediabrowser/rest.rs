@@ -96,8 +96,7 @@ pub(super) fn answer(call: &Call<'_>, server: &Server, joins: &mut Joins) -> Rea
     if let Some((caller, device)) = call.caller.and_then(|caller| asked.device(caller).map(|device| (caller, device))) {
         let touched = server.devices().seen(&seen(caller, &device, call.request.address), now);
         asked.session = Some(touched.session);
-        let standing = server.standing(caller).filter(|_| server.settings.identity);
-        joins.extend(touched.joined.into_iter().filter_map(|connection| Some((connection, standing.clone()?))));
+        joins.extend(server.joins(caller, touched.joined));
     }
     handler(&asked)
 }
@@ -148,7 +147,7 @@ fn parts(list: &str) -> Vec<String> {
 }
 
 /// A field of a body, whatever case its name is written in.
-fn field<'v>(body: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn field<'v>(body: &'v Value, name: &str) -> Option<&'v Value> {
     let fields = body.as_object()?;
     let found = fields.get(name).or_else(|| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
     found.filter(|value| !value.is_null())

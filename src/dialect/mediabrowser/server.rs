@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    super::{About, Standing},
+    super::{About, Joins, Standing},
     credentials::Shown,
     encode::Formats,
     generation::Generation,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     access::{Caller, Device, Principal},
     config,
+    id::ConnectionId,
     state::{
         State,
         devices::{Devices, Moment, Seen, Session},
@@ -68,6 +69,12 @@ impl Server {
             formats: self.formats.pair(Generation::Identity),
             credential: caller.credential.clone()?,
         })
+    }
+
+    /// These connections, which waited for that caller's request, are his from now on.
+    pub(super) fn joins(&self, caller: &Caller, joined: Vec<ConnectionId>) -> Joins {
+        let standing = self.standing(caller).filter(|_| self.settings.identity);
+        joined.into_iter().filter_map(|connection| Some((connection, standing.clone()?))).collect()
     }
 
     /// The device a request comes from: what it says, else what its token was issued to, else what is known of its user.

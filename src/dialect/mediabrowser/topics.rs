@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::server::Server;
 use crate::topic::Topic;
-pub(super) use sessions::visible;
+pub(super) use sessions::{shown_to, visible};
 
 /// The topics of one server.
 pub(super) struct Topics([Arc<dyn Topic>; 3]);

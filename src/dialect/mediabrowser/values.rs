@@ -47,9 +47,9 @@ pub(super) fn ticks(millis: u64) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(TICKS_PER_MS)
 }
 
-/// Milliseconds with a fraction as ticks.
+/// Milliseconds with a fraction as ticks, to the nearest: a tick has no exact fraction.
 pub(super) fn ticks_of(millis: f64) -> i64 {
-    (millis * TICKS_PER_MS as f64) as i64
+    (millis * TICKS_PER_MS as f64).round() as i64
 }
 
 /// Ticks as milliseconds, rounded down.
@@ -91,5 +91,6 @@ mod tests {
         assert_eq!((ticks(100), millis(1_000_000), millis(19_999)), (1_000_000, 100, 1));
         assert_eq!(ticks(u64::MAX), i64::MAX);
         assert_eq!(ticks_of(0.5), 5_000);
+        assert!((0..100_000).all(|ticks| ticks_of(f64::from(ticks) / 10_000.0) == i64::from(ticks)));
     }
 }

@@ -33,6 +33,8 @@ const SILENCE: Duration = Duration::from_secs(300);
 const ACTIVITY: Duration = Duration::from_secs(10);
 /// Other users of one device.
 const ADDITIONAL_USERS: usize = 32;
+/// Devices of others that a user uses too: each is shown to him, asked or not.
+const LENT_TO_USER: usize = 32;
 /// Ids of sessions that have ended, the latest.
 const ENDED: usize = 1024;
 
@@ -178,7 +180,9 @@ impl Table {
         if entry.users().any(|own| own == user) {
             return true;
         }
-        if entry.additional.len() >= ADDITIONAL_USERS {
+        let own = self.of_user.get(user).map_or(&[][..], Vec::as_slice);
+        let n_lent = own.len() - self.own_sessions(Some(user)).count();
+        if entry.additional.len() >= ADDITIONAL_USERS || n_lent >= LENT_TO_USER {
             return false;
         }
         self.of_user.entry(user.clone()).or_default().push(session);
@@ -367,9 +371,8 @@ impl Table {
     /// Lets go until one session more fits: of the user's and then of everybody's, those without a WebSocket that were silent
     /// for longest.
     fn make_room(&mut self, user: Option<&UserId>, now: Moment) {
-        let own = user.and_then(|user| self.of_user.get(user)).map_or(&[][..], Vec::as_slice);
-        if own.len() >= SESSIONS_PER_USER
-            && let Some(victim) = self.most_idle(own)
+        if self.own_sessions(user).count() >= SESSIONS_PER_USER
+            && let Some(victim) = self.most_idle(self.own_sessions(user))
         {
             self.end(victim, now);
         }
@@ -377,6 +380,12 @@ impl Table {
             let Some(victim) = self.most_idle(&self.idle) else { return };
             self.end(victim, now);
         }
+    }
+
+    /// Without those that somebody else has lent him.
+    fn own_sessions<'s>(&'s self, user: Option<&'s UserId>) -> impl Iterator<Item = &'s SessionId> {
+        let is_own = move |session: &&SessionId| self.sessions.get(session).is_some_and(|entry| entry.user.as_ref() == user);
+        user.and_then(|user| self.of_user.get(user)).into_iter().flatten().filter(is_own)
     }
 
     fn most_idle<'s>(&self, sessions: impl IntoIterator<Item = &'s SessionId>) -> Option<SessionId> {

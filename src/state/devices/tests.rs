@@ -1,5 +1,7 @@
 //! Sessions of devices, on a time of their own.
 
+mod bounds;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -398,53 +400,4 @@ fn what_somebody_else_ends_or_nobody_speaks_of_is_told_to_be_over_once() {
     world.devices.tidy(world.now);
     assert_eq!(stopped(&world.devices.take_abandoned(world.now))[0]["position"], json!(9000));
     assert!(world.devices.take_abandoned(world.now).is_empty());
-}
-
-#[test]
-fn a_user_with_many_devices_loses_his_own_only() {
-    let mut world = World::new();
-    let other = world.seen("eve", &device("Web", "d1"), HERE).session;
-    let socket = world.open(1, "bob", &device("Web", "first"));
-    for n in 0..200 {
-        world.wait(1);
-        world.seen("bob", &device("Web", &n.to_string()), HERE);
-    }
-    assert_eq!(world.devices.of(&user("bob"), world.now).len(), 64);
-    assert!(world.ids().contains(&other) && world.ids().contains(&socket.session().expect("attached")), "also not those in use");
-    assert_eq!(world.devices.all(world.now)[0].device.id, "199", "the one active last comes first");
-}
-
-#[test]
-fn sessions_nobody_uses_are_forgotten_and_nothing_is_left_of_them() {
-    let mut world = World::new();
-    for n in 0..10 {
-        let (_socket, _) = world.nobody(n, HERE, ("Web", "x", "1.0"));
-        world.seen("bob", &device("Web", &n.to_string()), HERE);
-    }
-    let _open = world.open(99, "bob", &device("Web", "open"));
-    world.wait(12 * 3600);
-    world.devices.tidy(world.now);
-    assert_eq!(world.ids().len(), 1, "one with a socket stays");
-    drop(_open);
-    world.devices.table.lock().expect_empty();
-}
-
-#[test]
-fn the_caller_of_a_request_is_not_kept_longer_than_he_lets_anybody_in() {
-    let mut world = World::new();
-    let caller = caller("bob");
-    let device = device("Web", "d1");
-    world.devices.seen(&Seen { caller: &caller, device: &device, address: Some(HERE.into()) }, world.now);
-    assert_eq!(Arc::strong_count(&caller.principal), 2);
-    world.wait(300);
-    world.devices.tidy(world.now);
-    assert_eq!(Arc::strong_count(&caller.principal), 1);
-}
-
-#[test]
-fn a_session_is_small() {
-    let world = World::new();
-    let _socket = world.open(1, "bob", &device("Jellyfin Web", "TW96aWxsYS81LjAgKFgxMTsgTGludXggeDg2XzY0KQ"));
-    let n_bytes = world.devices.table.lock().n_bytes();
-    assert!(n_bytes < 1024, "{n_bytes} bytes for a session without anything special");
 }

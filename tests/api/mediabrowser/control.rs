@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Device, Socket, start};
-use crate::harness::SILENCE;
+use crate::harness::{Request, SILENCE, Server, WebSocket};
 
 const FILM: &str = "0123456789abcdef0123456789abcdef";
 
@@ -107,6 +107,19 @@ fn a_user_controls_his_own_sessions_an_administrator_all_and_to_others_there_is_
         }
     }
     assert_eq!(socket.within(SILENCE), None);
+}
+
+#[test]
+fn somebody_the_settings_do_not_name_controls_his_own_sessions_too() {
+    let server = Server::start(&crate::jwt::settings());
+    let token = crate::jwt::token(&json!({"sub": "visitor"}));
+    let shown = format!("MediaBrowser Client=\"Test\", Device=\"d\", DeviceId=\"d1\", Version=\"1\", Token=\"{token}\"");
+    let ask = |method: &str, path: &str| Request::new(method, path).header("authorization", &shown);
+    let mut socket = Socket(WebSocket::ask(&server, ask("GET", "/socket")));
+    socket.expect("ForceKeepAlive");
+    let id = ask("GET", "/Sessions").send(&server).json()[0]["Id"].as_str().expect("an id").to_owned();
+    assert_eq!(ask("POST", &format!("/Sessions/{id}/Playing/Pause")).body("").send(&server).status, 204);
+    socket.expect("Playstate");
 }
 
 #[test]

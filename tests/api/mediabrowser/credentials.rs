@@ -109,6 +109,18 @@ fn log_in(server: &Server, name: &str, password: &str, authorization: &str) -> c
 }
 
 #[test]
+fn a_socket_that_said_its_identity_before_the_log_in_is_his_who_logs_in() {
+    let server = with_passwords();
+    let mut socket = Socket::of_nobody(&server);
+    socket.say("Identity", "Dashboard|d1|1.0");
+    socket.is_heard();
+    let answer = log_in(&server, "bob", "bob's", "MediaBrowser Client=\"Dashboard\", DeviceId=\"d1\", Device=\"d\", Version=\"1.0\"");
+    assert_eq!(answer.status, 200);
+    super::publish(&server, &[json!({"type": "message", "data": {"text": "for bob", "to": "user:bob"}})]);
+    assert_eq!(socket.expect("MessageCommand")["Data"]["Text"], "for bob");
+}
+
+#[test]
 fn a_log_in_gives_a_token_for_this_device_that_survives_a_restart_and_ends_with_a_log_out() {
     let mut server = with_passwords();
     let device = "MediaBrowser Client=\"Web\", Device=\"Firefox\", DeviceId=\"w1\", Version=\"1.2\"";

@@ -110,6 +110,43 @@ fn a_check_in_over_http_is_the_callers_whatever_it_says() {
 }
 
 #[test]
+fn who_is_added_to_a_session_sees_nothing_there_of_a_library_he_may_not_read() {
+    let server = start();
+    with_film(&server);
+    let device = Device::new(&server, "reader", "d1");
+    device.does("/Sessions/Playing", &json!({"ItemId": FILM, "NowPlayingQueue": [{"Id": FILM}]}));
+    playing(&device);
+    device.does(&format!("/Sessions/Viewing?itemType=Movie&itemId={FILM}&itemName=Some%20Film"), &Value::Null);
+    let id = device.session_id();
+    for (who, may_read) in [("owner", true), ("stranger", false)] {
+        let other = Device::new(&server, who, "o1");
+        let user = other.get("/Users/Me").json()["Id"].as_str().expect("an id").to_owned();
+        device.does(&format!("/Sessions/{id}/User/{user}"), &Value::Null);
+        let mut socket = other.socket("/socket");
+        socket.say("SessionsStart", "0,500");
+        let told = socket.expect("Sessions")["Data"].to_string();
+        for shown in [other.get("/Sessions").body, other.get(&format!("/Sessions/{id}")).body, told] {
+            assert!(shown.contains(&id), "{who}: {shown}");
+            assert_eq!((shown.contains(FILM), shown.contains("NowViewing")), (may_read, false), "{who}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn what_could_not_be_played_is_not_played_to_its_end() {
+    let server = start();
+    with_film(&server);
+    let device = Device::new(&server, "reader", "d1");
+    let mut progress = Sse::open(&server, "/sse?events=media_progress", &token_of("reader"));
+    device.does("/Sessions/Playing", &json!({"ItemId": FILM}));
+    playing(&device);
+    device.does("/Sessions/Playing/Stopped", &json!({"ItemId": FILM, "Failed": true}));
+    idle(&device);
+    device.does("/Sessions/Playing/Stopped", &json!({"ItemId": FILM, "PositionTicks": "50000000"}));
+    assert_eq!(progress.expect("media_progress").json()["MediaProgress"]["progress"]["progress"], 5000);
+}
+
+#[test]
 fn what_one_may_not_read_one_cannot_play() {
     let server = start();
     with_film(&server);

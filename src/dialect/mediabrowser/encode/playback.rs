@@ -62,7 +62,8 @@ fn session(playback: &Playback, envelope: &Envelope, place: &Place) -> String {
     let item = &playback.item;
     let mut now = ObjectWriter::open(session.name("NowPlayingItem"));
     now.field("Id", &quote(&item.shown_id(DIALECT).text)).field("Name", &quote(item.name.as_deref().unwrap_or_default()));
-    now.field("Type", &quote(item::type_name(item.kind.as_deref())));
+    let kind = item::type_name(item.kind.as_deref());
+    now.field("Type", &quote(kind)).field("MediaType", &quote(item::media_type(kind)));
     if let Some(duration) = playback.duration_ms {
         now.field("RunTimeTicks", &values::ticks(duration).to_string());
     }

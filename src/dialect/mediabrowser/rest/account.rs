@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        super::{LogIn, LoggedIn, NotLoggedIn},
+        super::{Joins, LogIn, LoggedIn, NotLoggedIn},
         server::seen,
         session_info,
         user_dto::{Rights, UserDto},
@@ -27,9 +27,9 @@ pub(super) fn log_in(asked: &Asked<'_, '_>) -> Reaction {
     let start = SessionStart { server, device: device.clone() };
     let says = move |outcome: Result<LoggedIn, NotLoggedIn>| match outcome {
         Ok(logged_in) => start.answer(&logged_in, address),
-        Err(NotLoggedIn::Refused) => empty(401),
-        Err(NotLoggedIn::TooManyAttempts(_)) => empty(403),
-        Err(NotLoggedIn::Unavailable) => empty(503),
+        Err(NotLoggedIn::Refused) => (empty(401), Joins::new()),
+        Err(NotLoggedIn::TooManyAttempts(_)) => (empty(403), Joins::new()),
+        Err(NotLoggedIn::Unavailable) => (empty(503), Joins::new()),
     };
     Reaction::LogIn(Box::new(LogIn { name, password, device, says: Box::new(says) }))
 }
@@ -41,9 +41,10 @@ struct SessionStart {
 }
 
 impl SessionStart {
-    fn answer(&self, logged_in: &LoggedIn, address: Option<std::net::IpAddr>) -> Answer {
+    fn answer(&self, logged_in: &LoggedIn, address: Option<std::net::IpAddr>) -> (Answer, Joins) {
         let (server, now) = (&self.server, Moment::now());
         let touched = server.devices().seen(&seen(&logged_in.caller, &self.device, address), now);
+        let joins = server.joins(&logged_in.caller, touched.joined);
         let session = server.devices().find(touched.session, now).map(|session| session_info::of_device(&session, server));
         let principal = logged_in.caller.principal.as_ref();
         let user = principal.user.as_ref().map(|id| user_dto(id, &logged_in.name, Some(principal), server));
@@ -55,8 +56,8 @@ impl SessionStart {
             quote(&server.place().server)
         );
         match json(body) {
-            Reaction::Answer(answer) => answer,
-            _ => empty(500), // `json` answers
+            Reaction::Answer(answer) => (answer, joins),
+            _ => (empty(500), joins), // `json` answers
         }
     }
 }

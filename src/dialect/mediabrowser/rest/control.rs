@@ -8,7 +8,7 @@ use super::{
     sessions::controlled,
     status, values,
 };
-use crate::event::{Event, EventKind, PlayCommand, PlaystateCommand};
+use crate::event::{Event, EventKind, PlayCommand, PlaystateCommand, Rule};
 
 /// `POST /Sessions/{id}/Viewing?ItemType&ItemId&ItemName[&Context]`.
 pub(super) fn viewing(asked: &Asked<'_, '_>) -> Reaction {
@@ -121,7 +121,10 @@ fn send(asked: &Asked<'_, '_>, kind: &str, command: Value) -> Reaction {
     told[kind] = without_nulls(command);
     match Event::from_value(EventKind::RemoteControl, &told) {
         Ok(event) => {
-            let audience = event.audience();
+            let mut audience = event.audience();
+            if let Some(owner) = session.user {
+                audience.rule = Rule::User(owner); // a guest too is told what is for his own socket, and it is still his
+            }
             Reaction::Publish(vec![(event, audience)], empty(204))
         }
         Err(_) => status(400),

@@ -1,7 +1,10 @@
 //! The list of sessions, and what a client says of its own.
 
 use super::{
-    super::{session_info, topics::visible},
+    super::{
+        session_info,
+        topics::{shown_to, visible},
+    },
     Asked, Reaction, done, field, json, parts, status, values,
 };
 use crate::{
@@ -33,8 +36,8 @@ pub(super) fn list(asked: &Asked<'_, '_>) -> Reaction {
 
 /// `GET /Sessions/{id}`.
 pub(super) fn one(asked: &Asked<'_, '_>) -> Reaction {
-    match controlled(asked) {
-        Some(session) => json(session_info::of_device(&session, asked.server)),
+    match asked.caller().zip(controlled(asked)) {
+        Some((caller, session)) => json(session_info::of_device(&shown_to(&caller.principal, session), asked.server)),
         None => status(404),
     }
 }

@@ -12,9 +12,10 @@ use super::{
     shared::Frames,
 };
 use crate::{
-    access::Principal,
+    access::{LibraryRights, Principal},
+    event::{Event, Level},
     id::UserId,
-    state::devices::{Moment, Session},
+    state::devices::{Moment, NowPlaying, Session},
     topic::Topic,
 };
 
@@ -27,7 +28,8 @@ pub(super) struct Sessions {
 #[derive(PartialEq, Eq, Hash)]
 enum Who {
     Everybody,
-    User(UserId),
+    /// With his rights: what others play on a device he uses too is of libraries.
+    User(UserId, LibraryRights),
     /// A key that is no administrator's has none.
     Nobody,
 }
@@ -54,7 +56,7 @@ impl Topic for Sessions {
         let everybody = self.version();
         let (who, version) = match &principal.user {
             _ if principal.admin => (Who::Everybody, everybody),
-            Some(user) => (Who::User(user.clone()), self.server.devices().version_of(user)),
+            Some(user) => (Who::User(user.clone(), principal.libraries.clone()), self.server.devices().version_of(user)),
             None => (Who::Nobody, 0),
         };
         Some(self.frames.frame(who, version, (before, again), || all(principal, &self.server)))
@@ -72,13 +74,27 @@ pub(in super::super) fn visible(principal: &Principal, server: &Server) -> (Vec<
     let (devices, now) = (server.devices(), Moment::now());
     let sessions = match &principal.user {
         _ if principal.admin => devices.all(now),
-        Some(user) => devices.of(user, now),
+        Some(user) => devices.of(user, now).into_iter().map(|session| shown_to(principal, session)).collect(),
         None => Vec::new(),
     };
     let is_other = |session: &str| !devices.plays_as(session);
     let playing = server.state.playing(|envelope| {
-        let crate::event::Event::Playback(playback) = &envelope.event else { return false };
+        let Event::Playback(playback) = &envelope.event else { return false };
         principal.is_in(&envelope.audience, None, None) && is_other(&playback.session)
     });
     (sessions, playing.iter().filter_map(|envelope| session_info::of_playback(envelope, server)).collect())
+}
+
+/// The session as he may see it: that he uses somebody else's device too shows him nothing of libraries that he may not
+/// read.
+pub(in super::super) fn shown_to(principal: &Principal, session: Session) -> Session {
+    let is_his = principal.admin || session.user.as_ref().is_some_and(|user| principal.reads_as(user));
+    let may_see = |playing: &NowPlaying| match &playing.told.event {
+        Event::Playback(playback) => {
+            let may_read = |library| principal.has(library, Level::Read);
+            principal.admin || principal.reads_as(&playback.user.id) || playback.library.as_ref().is_some_and(may_read)
+        }
+        _ => false,
+    };
+    Session { playing: session.playing.filter(may_see), viewing: session.viewing.filter(|_| is_his), ..session }
 }
