@@ -173,6 +173,10 @@ impl Work {
         for missed in self.follower.missed() {
             self.digests.missed(missed, now);
         }
+        let n_lost = self.follower.n_lost();
+        if n_lost > 0 {
+            tracing::warn!(lost = n_lost, "too many changes at once: of some no client of a media server's dialect is told");
+        }
     }
 
     /// What finds no room is tried again at the next look.
