@@ -16,10 +16,11 @@ pub trait Topic: Send + Sync {
     /// Rises when what is told may have changed.
     fn version(&self) -> u64;
 
-    /// The frame that tells its present state to whoever has these rights, built once and shared until what it says changes:
-    /// the very same bytes mean that nothing has changed. `before` is the last frame this client was sent; where `again` is
-    /// set it is told once more, in bytes that differ from `before`. `None`: he may not be told.
-    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes>;
+    /// The frame that tells its state to whoever has these rights, as it was at that version or later, built once and shared until
+    /// what it says changes: the very same bytes mean that nothing has changed. However fast the topic moves, it is not built again
+    /// for a version that was asked for before. `before` is the last frame this client was sent; where `again` is set it is told
+    /// once more, in bytes that differ from `before`. `None`: he may not be told.
+    fn frame(&self, principal: &Principal, version: u64, before: Option<&Bytes>, again: bool) -> Option<Bytes>;
 }
 
 /// A client's wish to be told of a topic.

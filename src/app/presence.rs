@@ -5,7 +5,7 @@
 //! what they played has stopped.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     io,
     sync::Arc,
     thread,
@@ -21,7 +21,7 @@ use crate::{
     id::UserId,
     server::Shared,
     shard::Submission,
-    source::{PublishError, Publisher},
+    source::Backlog,
     state::{State, devices::Moment},
 };
 
@@ -53,10 +53,9 @@ impl Presence {
         let work = Work {
             directory: Arc::clone(&directory),
             state: Arc::clone(&shared.state),
-            publisher: shared.publisher.clone(),
             names: settings.users.iter().map(|user| (user.id.clone(), user.name.clone())).collect(),
             online: Online::default(),
-            unpublished: VecDeque::new(),
+            unpublished: Backlog::new(shared.publisher.clone(), UNPUBLISHED),
             epoch: directory.epoch(),
         };
         let thread = thread::Builder::new().name("presence".to_owned()).spawn(move || work.run())?;
@@ -75,10 +74,9 @@ impl Presence {
 struct Work {
     directory: Arc<Directory>,
     state: Arc<State>,
-    publisher: Publisher,
     names: HashMap<UserId, String>,
     online: Online,
-    unpublished: VecDeque<Submission>,
+    unpublished: Backlog,
     /// Which changes of rights were looked at.
     epoch: u64,
 }
@@ -141,7 +139,8 @@ impl Work {
         for abandoned in devices.take_abandoned(now) {
             match abandoned.stopped() {
                 Ok(event) => {
-                    self.unpublished.push_back(Submission { event, audience: abandoned.told.audience.clone(), id: None, source: None })
+                    let audience = abandoned.told.audience.clone();
+                    self.unpublished.extend([(event, audience).into()]);
                 }
                 Err(error) => tracing::error!(%error, "the end of a playback is no event"),
             }
@@ -150,14 +149,10 @@ impl Work {
 
     /// What finds no room is tried again: who came must not stay online for ever.
     fn publish(&mut self) {
-        let n_lost = self.unpublished.len().saturating_sub(UNPUBLISHED);
-        self.unpublished.drain(..n_lost);
-        if self.unpublished.is_empty() {
-            return;
+        let n_lost = self.unpublished.publish(PATIENCE);
+        if n_lost > 0 {
+            tracing::warn!(lost = n_lost, "no room for events of who came and went: administrators miss them");
         }
-        let submissions = self.unpublished.iter().map(copy).collect();
-        let mut answers = self.publisher.publish_blocking(submissions, PATIENCE).into_iter();
-        self.unpublished.retain(|_| answers.next() == Some(Err(PublishError::Busy)));
     }
 
     fn event(&self, id: &UserId, online: bool) -> Option<Submission> {
@@ -171,10 +166,6 @@ impl Work {
             }
         }
     }
-}
-
-fn copy(submission: &Submission) -> Submission {
-    Submission { event: submission.event.clone(), audience: submission.audience.clone(), id: None, source: None }
 }
 
 /// Who is online. Pure: time is handed in.

@@ -19,6 +19,8 @@ use crate::{
 const IDS: usize = 2000;
 /// Changes that wait, of one library and audience; then they are told before it rests.
 const CHANGES: usize = 20_000;
+/// Changes that wait, of all of them; then all are told at once.
+const ALL_CHANGES: usize = 200_000;
 /// Medias of a watched library remembered at the start, and read at a time.
 const KNOWN: usize = 50_000;
 const PAGE: usize = 500;
@@ -66,7 +68,8 @@ impl Libraries {
     }
 
     pub(super) fn due(&mut self, now: Instant) -> Vec<Digest> {
-        if std::mem::take(&mut self.is_full) {
+        let n_changes: usize = self.pending.values().map(|pending| pending.items.len()).sum();
+        if std::mem::take(&mut self.is_full) || n_changes >= ALL_CHANGES {
             return self.all();
         }
         let (quiet, cap) = (self.quiet, self.cap);

@@ -13,7 +13,7 @@ mod tests;
 mod user_data;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     io,
     sync::{
         Arc,
@@ -27,7 +27,7 @@ use crate::{
     event::{Audience, Changes, Envelope, Event, EventKind, IdForm, KindSet, Limits},
     id::{LibraryId, UserId},
     shard::Submission,
-    source::{PublishError, Publisher, folder::Catalogue},
+    source::{Backlog, Publisher, folder::Catalogue},
     state::{Follower, Items, Missed, State, Waker},
 };
 use library::Libraries;
@@ -100,7 +100,8 @@ impl Digester {
         let (follower, waker) = state.follow(KINDS);
         let watched = settings.watched.take();
         let stop = Arc::<AtomicBool>::default();
-        let work = Work { follower, state: Arc::clone(state), digests: Digests::new(settings), publisher, unpublished: VecDeque::new() };
+        let unpublished = Backlog::new(publisher, UNPUBLISHED);
+        let work = Work { follower, state: Arc::clone(state), digests: Digests::new(settings), unpublished };
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("digests".to_owned()).spawn(move || work.run(watched, &stopped))?;
         Ok(Self { stop, waker, thread })
@@ -121,8 +122,7 @@ struct Work {
     follower: Follower,
     state: Arc<State>,
     digests: Digests,
-    publisher: Publisher,
-    unpublished: VecDeque<Digest>,
+    unpublished: Backlog,
 }
 
 impl Work {
@@ -166,28 +166,28 @@ impl Work {
         self.missed(Instant::now());
         let all = self.digests.all();
         self.publish(all);
+        if !self.unpublished.is_empty() {
+            tracing::warn!(lost = self.unpublished.len(), "no room for the last digests of changes: some clients miss them");
+        }
     }
 
     fn missed(&mut self, now: Instant) {
         for missed in self.follower.missed() {
             self.digests.missed(missed, now);
         }
+        let n_lost = self.follower.n_lost();
+        if n_lost > 0 {
+            tracing::warn!(lost = n_lost, "too many changes at once: of some no client of a media server's dialect is told");
+        }
     }
 
     /// What finds no room is tried again at the next look.
     fn publish(&mut self, due: Vec<Digest>) {
-        self.unpublished.extend(due);
-        let n_lost = self.unpublished.len().saturating_sub(UNPUBLISHED);
+        self.unpublished.extend(due.into_iter().map(Digest::submission));
+        let n_lost = self.unpublished.publish(PATIENCE);
         if n_lost > 0 {
             tracing::warn!(lost = n_lost, "no room for digests of changes: some clients miss them");
-            self.unpublished.drain(..n_lost);
         }
-        if self.unpublished.is_empty() {
-            return;
-        }
-        let submissions = self.unpublished.iter().map(Digest::submission).collect();
-        let mut answers = self.publisher.publish_blocking(submissions, PATIENCE).into_iter();
-        self.unpublished.retain(|_| answers.next() == Some(Err(PublishError::Busy)));
     }
 }
 
@@ -217,9 +217,8 @@ impl Digest {
         }
     }
 
-    fn submission(&self) -> Submission {
-        let Self { event, audience } = self.clone();
-        Submission { event, audience, id: None, source: None }
+    fn submission(self) -> Submission {
+        (self.event, self.audience).into()
     }
 }
 

@@ -328,3 +328,32 @@ fn nothing_that_waits_is_lost_at_the_end() {
     assert_eq!(names, ["LibraryChanged", "UserDataChanged", "RefreshProgress", "RefreshProgress"]);
     assert!(world.digests.is_empty());
 }
+
+#[test]
+fn what_publishers_want_to_be_merged_over_is_bounded_in_bytes_for_each_message() {
+    let mut world = World::new();
+    for n in 0..8 {
+        let mut data = progress("bob", &format!("m{n}"), json!({}));
+        data["dialects"] = json!({"mediabrowser": {"Extra": "x".repeat(100_000)}});
+        world.publish(EventKind::MediaProgress, &data);
+    }
+    let told = world.wait(0);
+    assert_eq!(told.iter().map(|told| told.data["UserDataList"].as_array().map(Vec::len)).collect::<Vec<_>>(), [Some(3), Some(3), Some(2)]);
+}
+
+#[test]
+fn too_many_changes_are_told_before_their_libraries_rest() {
+    let mut world = World::new();
+    let many: Vec<String> = (0..500).map(|n| n.to_string()).collect();
+    let changes = |part: usize| many.iter().map(|id| (Updated, format!("{part}-{id}"))).collect::<Vec<_>>();
+    let mut n_told = 0;
+    for part in 0..400 {
+        let changes = changes(part);
+        let changes: Vec<_> = changes.iter().map(|(action, id)| (*action, id.as_str())).collect();
+        world.movies(&format!("l{}", part % 20), &changes);
+        assert_eq!(n_told, 0, "in part {part}");
+        n_told += world.wait(1).len();
+    }
+    assert!(n_told >= 100, "200,000 changes in {n_told} messages");
+    assert!(world.digests.is_empty());
+}

@@ -23,6 +23,9 @@ const QUIET: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(2);
 /// Items in one message, and items that wait of one user before he rests.
 const ITEMS: usize = 500;
+/// Bytes of one message, beyond which nothing is added to it, and of what publishers want to be merged over items that wait of one user
+/// before he rests.
+const BYTES: usize = 256 << 10;
 /// Users of whom something waits; then all are told at once.
 const USERS: usize = 4096;
 /// Items of users of which it is remembered what was told.
@@ -48,6 +51,8 @@ pub(super) struct WhatUsersDid {
 struct Pending {
     first: Instant,
     last: Instant,
+    /// Bytes of what is to be merged over the items.
+    n_bytes: usize,
     /// Each item once, the latest, with what the publisher wants to be merged over it.
     items: HashMap<u128, (UserData, Option<Box<str>>)>,
 }
@@ -95,7 +100,7 @@ impl WhatUsersDid {
         if std::mem::take(&mut self.is_full) {
             return self.all();
         }
-        self.tell(|pending| now >= (pending.last + QUIET).min(pending.first + CAP) || pending.items.len() >= ITEMS)
+        self.tell(|pending| now >= (pending.last + QUIET).min(pending.first + CAP) || pending.is_large())
     }
 
     pub(super) fn all(&mut self) -> Vec<Digest> {
@@ -115,9 +120,14 @@ impl WhatUsersDid {
     fn put(&mut self, subject: Subject, data: UserData, overlay: Option<&str>, audience: &Audience, now: Instant) {
         self.is_full |= self.pending.len() >= USERS;
         let (user, item) = subject.clone();
-        let pending =
-            self.pending.entry((user, audience.clone())).or_insert_with(|| Pending { first: now, last: now, items: HashMap::new() });
+        let pending = self.pending.entry((user, audience.clone())).or_insert_with(|| Pending {
+            first: now,
+            last: now,
+            n_bytes: 0,
+            items: HashMap::new(),
+        });
         pending.last = now;
+        pending.n_bytes += overlay.map_or(0, str::len);
         pending.items.insert(item, (data.clone(), overlay.map(Into::into)));
         self.known.put(subject, data);
     }
@@ -182,15 +192,35 @@ impl UserData {
 }
 
 impl Pending {
+    fn is_large(&self) -> bool {
+        self.items.len() >= ITEMS || self.n_bytes >= BYTES
+    }
+
     /// `user` is his id as clients are shown it.
     fn digests(self, user: &str, audience: &Audience) -> Vec<Digest> {
         let user = quote(user);
         let mut items: Vec<_> = self.items.into_iter().collect();
         items.sort_unstable_by_key(|(item, _)| *item);
         let written: Vec<_> = items.iter().map(|(item, (data, overlay))| data.write(*item, overlay.as_deref())).collect();
-        let payloads = written.chunks(ITEMS).map(|part| format!(r#"{{"UserId":{user},"UserDataList":[{}]}}"#, part.join(",")));
+        let payloads = parts(&written).into_iter().map(|part| format!(r#"{{"UserId":{user},"UserDataList":[{}]}}"#, part.join(",")));
         payloads.filter_map(|payload| Digest::new("UserDataChanged", &payload, None, audience)).collect()
     }
+}
+
+/// As many together as go into one message.
+fn parts(written: &[String]) -> Vec<&[String]> {
+    let (mut parts, mut rest) = (Vec::new(), written);
+    while !rest.is_empty() {
+        let (mut n, mut n_bytes) = (0, 0);
+        while n < rest.len().min(ITEMS) && n_bytes < BYTES {
+            n_bytes += rest[n].len();
+            n += 1;
+        }
+        let (part, more) = rest.split_at(n);
+        parts.push(part);
+        rest = more;
+    }
+    parts
 }
 
 /// Whole ticks; what no client's number type holds is cut off.

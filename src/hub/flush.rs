@@ -28,7 +28,8 @@ use crate::{
 const CHUNK_WRITES: u32 = 256;
 const CHUNK_TIME: Duration = Duration::from_millis(1);
 /// Connections with something of their own that come before the groups in a chunk: many slow readers, each writable a
-/// little at a time, must not hold up those who keep up.
+/// little at a time, must not hold up those who keep up. They have half of the chunk's time at most, because what a connection has
+/// of its own may be large.
 const READY_FIRST: u32 = 64;
 /// Writes one session may have in a row, so that a fast reader of a long backlog does not hold up the others.
 const WRITES_PER_VISIT: u32 = 4;
@@ -66,9 +67,10 @@ impl HubCore {
     pub(super) fn flush_at_most(&mut self, n_writes: u32, time: Duration) -> bool {
         let now = Instant::now();
         let mut budget = Budget { writes: n_writes, until: now + time, now };
+        let ready_until = now + time / 2;
         let mut n_ready = READY_FIRST;
         while !budget.spent() {
-            if (n_ready > 0 || self.queue.is_empty())
+            if (n_ready > 0 && budget.now < ready_until || self.queue.is_empty())
                 && let Some((slot, generation)) = self.ready.pop_front()
             {
                 n_ready = n_ready.saturating_sub(1);

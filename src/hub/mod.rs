@@ -366,8 +366,10 @@ impl ActorFuture<Hub> for TopicClock {
             if self.next.get_or_insert_with(|| Box::pin(sleep(SOON))).as_mut().poll(task).is_pending() {
                 return Poll::Pending;
             }
-            let more = hub.handle.with(|core| core.tell_topics(Instant::now())).unwrap_or_default();
-            self.next = Some(Box::pin(sleep(if more { SOON } else { topics::STEP })));
+            let began = Instant::now();
+            let more = hub.handle.with(|core| core.tell_topics(began)).unwrap_or_default();
+            // However much there is to tell, half of the worker's time is for everything else.
+            self.next = Some(Box::pin(sleep(if more { SOON.max(began.elapsed()) } else { topics::STEP })));
         }
         self.next = None;
         Poll::Pending

@@ -26,8 +26,11 @@ pub(super) const STEP: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(500);
 /// No wait is longer: clients may ask for any.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// Subscriptions looked at in one go.
+/// What one go may cost before the worker's other tasks have their turn: subscriptions looked at, bytes told, and time, of which the
+/// longest look does not count, because those who share what was built in it are told along.
 const AT_ONCE: usize = 256;
+const BYTES: usize = 1 << 20;
+const TIME: Duration = Duration::from_millis(1);
 
 /// A subscription: its client's slot and generation, and its own number.
 type Key = (u32, u32, u32);
@@ -167,9 +170,17 @@ impl HubCore {
     /// Tells who is to be told at that time; `true` when there is more to do.
     pub fn tell_topics(&mut self, now: Instant) -> bool {
         self.topics.collect(now);
+        let (mut n_bytes, mut spent, mut longest) = (0, Duration::ZERO, Duration::ZERO);
+        let mut began = Instant::now();
         for _ in 0..AT_ONCE {
             let Some(key) = self.topics.queue.pop_front() else { return false };
-            self.look_at_subscription(key, now);
+            n_bytes += self.look_at_subscription(key, now);
+            let ended = Instant::now();
+            let look = ended.saturating_duration_since(std::mem::replace(&mut began, ended));
+            (spent, longest) = (spent + look, longest.max(look));
+            if n_bytes >= BYTES || spent.saturating_sub(longest) >= TIME {
+                break;
+            }
         }
         !self.topics.queue.is_empty()
     }
@@ -193,29 +204,32 @@ impl HubCore {
         }
     }
 
-    fn look_at_subscription(&mut self, key: Key, now: Instant) {
+    /// How many bytes were told.
+    fn look_at_subscription(&mut self, key: Key, now: Instant) -> usize {
         let Self { members, groups, topics, settings, .. } = self;
-        let Some(member) = members.get_mut(key.0 as usize).filter(|member| member.connection.id.generation == key.1) else { return };
+        let Some(member) = members.get_mut(key.0 as usize).filter(|member| member.connection.id.generation == key.1) else { return 0 };
         let connection = Rc::clone(&member.connection);
-        let Some(told) = member.subscriptions.as_mut().and_then(|own| own.get_mut(key.2)) else { return };
+        let Some(told) = member.subscriptions.as_mut().and_then(|own| own.get_mut(key.2)) else { return 0 };
         if connection.closing().is_some() {
-            return;
+            return 0;
         }
         let wait = if told.due > now { Some(told.due) } else { connection.is_busy().then(|| now + RETRY) };
         if let Some(until) = wait {
             topics.wheel.schedule(key, until);
-            return;
+            return 0;
         }
         let Subscription { topic, interval, always, .. } = told.subscription.clone();
-        let version = topic.version(); // before its state is asked for: what comes in between is looked at again
+        // As this go found it: what has come since is looked at in the next, and nothing is built twice in one.
+        let Some(version) = topics.watched(&topic).map(|watched| watched.version) else { return 0 };
         let again = told.again || always && told.before.is_some();
         if !again && told.version == Some(version) {
             self.wait_for_change(key, &topic);
-            return;
+            return 0;
         }
         (told.version, told.again) = (Some(version), false);
         let principal = &groups[member.group as usize].key.filter.principal;
-        let news = topic.frame(principal, told.before.as_ref(), again).filter(|frame| !told.is_before(frame));
+        let news = topic.frame(principal, version, told.before.as_ref(), again).filter(|frame| !told.is_before(frame));
+        let n_bytes = news.as_ref().map_or(0, Bytes::len);
         let is_told = news.is_some_and(|frame| told.tell(&connection, frame, settings.outbox));
         if is_told || again && always {
             // What is told always keeps its pace, though it is looked at some time after it is due.
@@ -228,6 +242,7 @@ impl HubCore {
         if is_told {
             self.make_ready(&connection);
         }
+        if is_told { n_bytes } else { 0 }
     }
 
     /// It is looked at again when the topic has moved.
@@ -255,14 +270,11 @@ impl Told {
         self.before.as_ref().is_some_and(|before| before.as_ptr() == frame.as_ptr() && before.len() == frame.len())
     }
 
-    /// `false`: it is larger than anything that may wait for a client.
+    /// `false`: there is no room. Bytes are no bound to one that waits alone: all its readers share them.
     fn tell(&mut self, connection: &Connection, frame: Bytes, limits: OutboxLimits) -> bool {
-        let is_told = connection.tell_state(frame.clone(), limits);
+        let is_told = connection.tell_state(frame.clone(), OutboxLimits { bytes: limits.bytes.max(frame.len()), ..limits });
         if is_told {
             self.before = Some(frame);
-        } else {
-            let topic = self.subscription.topic.name();
-            tracing::debug!(connection = %connection.id, topic, bytes = frame.len(), "a state is larger than engine.outbox_bytes");
         }
         is_told
     }

@@ -193,7 +193,8 @@ pub fn start(
         .listen("fanfare", listener, move || {
             let data = web::Data::from(Arc::clone(&shared));
             let routes = Arc::clone(&shared);
-            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes)).wrap_fn(take_turns);
+            let app = App::new().app_data(data).configure(move |config| mount::routes(config, &routes));
+            let app = app.wrap_fn(mount::refuse_long_paths).wrap_fn(take_turns);
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(Duration::from_secs(30)))
                 .client_request_timeout(settings.head)

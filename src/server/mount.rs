@@ -15,7 +15,7 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     body::{BodySize, MessageBody},
-    dev::RequestHead,
+    dev::{RequestHead, Service, ServiceRequest, ServiceResponse},
     guard::{self, GuardContext},
     http::{
         Method, StatusCode, Version,
@@ -29,7 +29,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Shared, api, caller,
     doorkeeper::{Admitted, Decision},
-    endpoint, opening, ops, publish, start_page,
+    endpoint, opening, ops, paths, publish, start_page,
     worker::Worker,
 };
 use crate::{
@@ -55,6 +55,24 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
         .configure(ops::health_routes)
         .configure(|config| endpoint::routes(config, &shared.doorkeeper));
+}
+
+/// Nobody looks for what cannot be there.
+pub(super) fn refuse_long_paths<S>(request: ServiceRequest, routes: &S) -> impl Future<Output = Result<ServiceResponse, S::Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse>,
+{
+    let found = if request.path().len() > paths::LONGEST {
+        Err(request.into_response(HttpResponse::NotFound().finish()))
+    } else {
+        Ok(routes.call(request))
+    };
+    async move {
+        match found {
+            Ok(answer) => answer.await,
+            Err(refused) => Ok(refused),
+        }
+    }
 }
 
 /// Every stream endpoint, wherever the front door finds it too.

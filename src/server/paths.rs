@@ -8,6 +8,9 @@ use std::borrow::Cow;
 /// What a path begins with that is found behind any prefix.
 const ANYWHERE: &str = "/:/";
 
+/// No endpoint's path is longer. Looking for one costs in proportion to its length, and anybody may ask.
+pub(super) const LONGEST: usize = 4096;
+
 /// The path with its escaped colons as they are.
 pub(super) fn with_colons(path: &str) -> Cow<'_, str> {
     if path.contains("%3A") || path.contains("%3a") { path.replace("%3A", ":").replace("%3a", ":").into() } else { path.into() }

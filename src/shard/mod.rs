@@ -23,7 +23,7 @@ pub use window::{EventKey, Window};
 use crate::event::{Audience, Envelope, Event, ShardKey};
 
 /// A checked event on its way into a shard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Submission {
     /// The event.
     pub event: Event,

@@ -1,5 +1,5 @@
 //! A bounded queue of accepted events, for whoever sums them up on a thread of its own. What finds no room in it is not waited
-//! for: only which libraries it was about is remembered.
+//! for: only which libraries it was about is remembered, and how many were about none.
 
 use std::{
     collections::HashSet,
@@ -48,6 +48,8 @@ pub struct Waker(mpsc::SyncSender<Word>);
 struct Shared {
     n_bytes: AtomicUsize,
     missed: Mutex<HashSet<Missed>>,
+    /// Events missed of which not even that is remembered.
+    n_lost: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -86,10 +88,13 @@ impl Tap {
     }
 
     fn miss(&self, envelope: &Envelope) {
-        let Some(library) = envelope.library() else { return };
-        let mut missed = self.shared.missed.lock();
-        if missed.len() < MISSED {
-            missed.insert((library.clone(), envelope.audience.clone()));
+        let is_remembered = envelope.library().is_some_and(|library| {
+            let of = (library.clone(), envelope.audience.clone());
+            let mut missed = self.shared.missed.lock();
+            missed.contains(&of) || missed.len() < MISSED && missed.insert(of)
+        });
+        if !is_remembered {
+            self.shared.n_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -116,6 +121,12 @@ impl Follower {
     #[must_use]
     pub fn missed(&self) -> Vec<Missed> {
         std::mem::take(&mut *self.shared.missed.lock()).into_iter().collect()
+    }
+
+    /// How many events were lost altogether since this was last asked: of no library, or of one library too many.
+    #[must_use]
+    pub fn n_lost(&self) -> usize {
+        self.shared.n_lost.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -156,7 +167,9 @@ mod tests {
         for _ in 0..3 {
             tap.take(&movies);
         }
+        assert_eq!(follower.n_lost(), 0);
         tap.take(&envelope(EventKind::Log));
+        assert_eq!((follower.n_lost(), follower.n_lost()), (1, 0), "it is of no library");
         let library = LibraryId::parse("films").expect("an id");
         assert_eq!(follower.missed(), [(library, movies.audience.clone())]);
         assert_eq!(follower.missed(), []);

@@ -280,6 +280,17 @@ fn no_method_and_no_spelling_of_a_path_gives_anything_without_a_token() {
 }
 
 #[test]
+fn no_endpoint_is_looked_for_behind_a_path_longer_than_any() {
+    // `{command}` is anything, so this would lead to it.
+    let server = Server::start(PEOPLE);
+    let post = |length: usize| {
+        let path = format!("/Sessions/lib1/Command/{}", "a".repeat(length - "/Sessions/lib1/Command/".len()));
+        say(&server, &request("POST", path.as_bytes(), "Content-Length: 0\r\n")).statuses()
+    };
+    assert_eq!((post(4096), post(4097)), (vec![401], vec![404]));
+}
+
+#[test]
 fn nothing_that_is_nearly_a_token_gives_anything() {
     let server = Server::start(PEOPLE);
     let mut requests = Vec::new();

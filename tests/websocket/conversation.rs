@@ -12,7 +12,9 @@ use super::{
 };
 
 fn server(way: Way) -> Server {
-    Server::speaking(way, "[limits]\ninbound_per_minute = 0", Arc::new(Talks::default()))
+    // The dialect that owns these paths otherwise is off.
+    let settings = "[limits]\ninbound_per_minute = 0\n[dialects.mediabrowser]\nenabled = false";
+    Server::speaking(way, settings, Arc::new(Talks::default()))
 }
 
 /// A client that has been greeted.

@@ -72,9 +72,8 @@ impl Topic for Number {
         self.count.load(Ordering::Relaxed)
     }
 
-    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
+    fn frame(&self, principal: &Principal, number: u64, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
         principal.user.as_ref()?;
-        let number = self.version();
         let mut made = self.made.lock();
         if made.0 != number || made.1.is_empty() {
             *made = (number, frame::text(&format!("number {number}")));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::world::{Client, World, media, roomy};
 use crate::connection::CloseReason;
 
@@ -125,4 +127,22 @@ fn credit_comes_back_for_events_that_are_for_nobody() {
     world.publish(media("films", 10), Vec::new());
     assert!(!world.hub.flush_chunk());
     assert_eq!(world.credits[0].outstanding(), 0);
+}
+
+#[test]
+fn what_connections_have_of_their_own_does_not_take_the_whole_time_from_the_groups() {
+    let mut world = World::new(roomy());
+    let mut reader = world.join("ann");
+    let talkers: Vec<_> = (0..10).map(|_| world.join("bob")).collect();
+    while world.hub.flush_at_most(100, LONG) {}
+    for talker in &talkers {
+        world.hub.reply(&talker.connection, Bytes::from_static(b"event: own\ndata: 1\n\n"));
+    }
+    world.publish(media("music", 10), Vec::new());
+    // As good as no time: the clock is looked at after some writes only.
+    world.hub.flush_at_most(100, Duration::from_nanos(1));
+    reader.pull();
+    assert_eq!(reader.events().len(), 1, "her group had its share");
+    while world.hub.flush_at_most(100, LONG) {}
+    assert!(talkers.iter().all(|talker| !talker.connection.has_replies()));
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,11 +22,15 @@ use crate::{
 };
 
 /// Tells `VERSION RIGHTS NUMBER`: one frame for all who have the same rights, and a number no two frames share.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Numbers {
     version: AtomicU64,
     n_frames: AtomicU64,
     n_asked: AtomicUsize,
+    /// Moves whenever it is asked.
+    is_restless: AtomicBool,
+    /// Bytes a frame has beside.
+    padding: AtomicUsize,
     made: Mutex<HashMap<(u64, &'static str), Bytes>>,
 }
 
@@ -39,17 +43,20 @@ impl Topic for Numbers {
         self.version.load(Ordering::Relaxed)
     }
 
-    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
+    fn frame(&self, principal: &Principal, version: u64, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
         self.n_asked.fetch_add(1, Ordering::Relaxed);
         let films = LibraryId::parse("films").expect("id");
         let rights = if principal.libraries.level(&films).is_some() { "films" } else { "none" };
         if principal.admin {
             return None;
         }
-        let version = self.version();
+        if self.is_restless.load(Ordering::Relaxed) {
+            self.change();
+        }
         let make = || {
             let number = self.n_frames.fetch_add(1, Ordering::Relaxed);
-            sse_event("numbers", format!("{version} {rights} {number}").as_bytes())
+            let padding = "x".repeat(self.padding.load(Ordering::Relaxed));
+            sse_event("numbers", format!("{version} {rights} {padding}{number}").as_bytes())
         };
         let mut made = self.made.lock();
         let shared = made.entry((version, rights)).or_insert_with(make);
@@ -163,6 +170,43 @@ fn many_idle_subscribers_share_one_frame_and_are_asked_about_only_when_something
     times.until(101_000, &mut clients);
     assert_eq!((topic.n_asked(), topic.n_frames.load(Ordering::Relaxed)), (1_200, 2));
     assert!(clients.iter().all(|client| told(client) == ["0 films", "1 films"]));
+}
+
+#[test]
+fn what_moves_while_it_is_told_is_built_once_in_a_go_and_again_in_the_next() {
+    let (mut times, topic) = (Times::new(), Arc::new(Numbers::default()));
+    let mut clients: Vec<_> = (0..100).map(|_| times.world.join("bob")).collect();
+    for client in &clients {
+        times.subscribe(client, wish(&topic, 0, 500, false));
+    }
+    topic.is_restless.store(true, Ordering::Relaxed);
+    let mut n_goes = 1;
+    while times.world.hub.tell_topics(times.start + ms(100)) {
+        n_goes += 1;
+    }
+    assert_eq!(topic.n_asked(), 100);
+    assert!(topic.n_frames.load(Ordering::Relaxed) <= n_goes, "{topic:?} in {n_goes} goes");
+    topic.is_restless.store(false, Ordering::Relaxed);
+    times.until(1_000, &mut clients);
+    assert!(clients.iter().all(|client| told(client).last().map(String::as_str) == Some("100 films")));
+}
+
+#[test]
+fn large_states_are_told_a_few_in_a_go() {
+    let (mut times, topic) = (Times::new(), Arc::new(Numbers::default()));
+    topic.padding.store(600_000, Ordering::Relaxed);
+    let mut clients: Vec<_> = (0..6).map(|_| times.world.join("bob")).collect();
+    for client in &clients {
+        times.subscribe(client, wish(&topic, 0, 500, false));
+    }
+    let is_told = |client: &&Client| client.connection.has_replies();
+    for n_told in [2, 4] {
+        assert!(times.world.hub.tell_topics(times.start + ms(100)), "there is more");
+        let n = clients.iter().filter(is_told).count();
+        assert!((1..=n_told).contains(&n), "{n} were told");
+    }
+    times.until(400, &mut clients);
+    assert!(clients.iter().all(|client| told(client).len() == 1));
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Topic for LogEntries {
         self.server.state.log_version()
     }
 
-    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
-        principal.admin.then(|| self.frames.frame_of_version((), self.version(), (before, again), NUDGE))
+    fn frame(&self, principal: &Principal, version: u64, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
+        principal.admin.then(|| self.frames.frame_of_version((), version, (before, again), NUDGE))
     }
 }

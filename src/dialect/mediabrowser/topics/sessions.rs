@@ -49,17 +49,16 @@ impl Topic for Sessions {
         self.server.devices().version()
     }
 
-    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
+    fn frame(&self, principal: &Principal, version: u64, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
         if !is_somebody(principal) {
             return None;
         }
-        let everybody = self.version();
-        let (who, version) = match &principal.user {
-            _ if principal.admin => (Who::Everybody, everybody),
+        let (who, own) = match &principal.user {
+            _ if principal.admin => (Who::Everybody, version),
             Some(user) => (Who::User(user.clone(), principal.libraries.clone()), self.server.devices().version_of(user)),
             None => (Who::Nobody, 0),
         };
-        Some(self.frames.frame(who, version, (before, again), || all(principal, &self.server)))
+        Some(self.frames.frame(who, (version, own), (before, again), || all(principal, &self.server)))
     }
 }
 

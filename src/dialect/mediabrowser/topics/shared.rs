@@ -18,8 +18,10 @@ pub(super) struct Frames<K> {
 
 /// The present state for one set of rights.
 struct State {
-    /// The version it was looked at for; `None`: never.
-    version: Option<u64>,
+    /// The topic's version it was looked at for; `None`: never.
+    looked: Option<u64>,
+    /// The version of what these rights see, as it was built for.
+    own: Option<u64>,
     /// Bytes of the data, which stand at the end of each frame before a brace: it is kept nowhere else.
     n_data: usize,
     /// What tells it for the first time.
@@ -33,38 +35,47 @@ impl<K: Hash + Eq> Frames<K> {
         Self { kind, of: Mutex::default() }
     }
 
-    /// The frame for these rights; `data` is asked only when the version has moved.
-    pub(super) fn frame(&self, key: K, version: u64, (before, again): (Option<&Bytes>, bool), data: impl FnOnce() -> String) -> Bytes {
+    /// The frame for these rights at that version of the topic, or a later one that another worker asked for; `data` is asked only
+    /// when `own`, the version of what these rights see, has moved as well.
+    pub(super) fn frame(
+        &self,
+        key: K,
+        (version, own): (u64, u64),
+        (before, again): (Option<&Bytes>, bool),
+        data: impl FnOnce() -> String,
+    ) -> Bytes {
         let mut frames = self.of.lock();
         if frames.len() >= MOST && !frames.contains_key(&key) {
-            frames.retain(|_, state| state.version == Some(version));
+            frames.retain(|_, state| state.looked >= Some(version));
             if frames.len() >= MOST {
                 frames.clear();
             }
         }
-        let state = frames.entry(key).or_insert_with(|| State { version: None, n_data: 0, changed: Bytes::new(), again: None });
-        if state.version != Some(version) {
-            let data = data();
-            if state.version.is_none() || !state.says(&data) {
-                *state = State::new(self.kind, &data);
+        let state = frames.entry(key).or_insert_with(|| State { looked: None, own: None, n_data: 0, changed: Bytes::new(), again: None });
+        if state.looked < Some(version) {
+            if state.own != Some(own) {
+                let data = data();
+                if state.own.is_none() || !state.says(&data) {
+                    *state = State::new(self.kind, &data);
+                }
             }
-            state.version = Some(version);
+            (state.looked, state.own) = (Some(version), Some(own));
         }
         if again { state.told_again(self.kind, before) } else { state.changed.clone() }
     }
 
     /// The frame of a topic of which every version is something new, though it says the same.
     pub(super) fn frame_of_version(&self, key: K, version: u64, told: (Option<&Bytes>, bool), data: &str) -> Bytes {
-        if let Some(state) = self.of.lock().get_mut(&key).filter(|state| state.version != Some(version)) {
-            *state = State { version: Some(version), ..State::new(self.kind, data) };
+        if let Some(state) = self.of.lock().get_mut(&key).filter(|state| state.looked < Some(version)) {
+            *state = State { looked: Some(version), own: Some(version), ..State::new(self.kind, data) };
         }
-        self.frame(key, version, told, || data.to_owned())
+        self.frame(key, (version, version), told, || data.to_owned())
     }
 }
 
 impl State {
     fn new(kind: &str, data: &str) -> Self {
-        Self { version: None, n_data: data.len(), changed: message(kind, Some(data)), again: None }
+        Self { looked: None, own: None, n_data: data.len(), changed: message(kind, Some(data)), again: None }
     }
 
     fn data(&self) -> &[u8] {
@@ -100,7 +111,7 @@ mod tests {
         let frames = Frames::new("Sessions");
         let mut n_built = 0;
         let mut ask = |key: u8, version, data: &str| {
-            frames.frame(key, version, (None, false), || {
+            frames.frame(key, (version, version), (None, false), || {
                 n_built += 1;
                 data.to_owned()
             })
@@ -114,9 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_lags_behind_gets_what_another_has_asked_for() {
+        let frames = Frames::new("Sessions");
+        let ask = |version, own, data: &str| frames.frame((), (version, own), (None, false), || data.to_owned());
+        let latest = ask(7, 7, "[7]");
+        assert_eq!(ask(6, 6, "[6]").as_ptr(), latest.as_ptr(), "it does not build an older one");
+        assert_eq!(ask(7, 8, "[8]").as_ptr(), latest.as_ptr(), "built once for a version, whatever has moved since");
+        assert_eq!(ask(9, 7, "never asked").as_ptr(), latest.as_ptr(), "moved for others only");
+        assert_ne!(ask(10, 8, "[8]"), latest);
+    }
+
+    #[test]
     fn told_again_it_has_an_id_that_nobody_has_had_and_all_share() {
         let frames = Frames::new("Sessions");
-        let ask = |before: Option<&Bytes>, again| frames.frame((), 1, (before, again), || "[]".to_owned());
+        let ask = |before: Option<&Bytes>, again| frames.frame((), (1, 1), (before, again), || "[]".to_owned());
         let first = ask(None, false);
         assert_eq!(ask(None, true), first, "who has had nothing gets the first");
         let second = ask(Some(&first), true);

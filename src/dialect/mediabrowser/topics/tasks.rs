@@ -40,13 +40,13 @@ impl Topic for Tasks {
         self.server.state.tasks_version()
     }
 
-    fn frame(&self, principal: &Principal, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
+    fn frame(&self, principal: &Principal, version: u64, before: Option<&Bytes>, again: bool) -> Option<Bytes> {
         if !is_somebody(principal) {
             return None;
         }
         // Whoever sees all sees the same.
         let rights = if principal.admin { Principal { admin: true, ..Principal::default() } } else { principal.clone() };
-        Some(self.frames.frame(rights, self.version(), (before, again), || all(principal, &self.server)))
+        Some(self.frames.frame(rights, (version, version), (before, again), || all(principal, &self.server)))
     }
 }
 

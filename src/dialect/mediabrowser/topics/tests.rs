@@ -76,7 +76,7 @@ impl World {
 
     fn told(&self, name: &str, principal: &Principal) -> String {
         let topic = self.topics.get(name).expect("a topic");
-        topic.frame(principal, None, false).map(|frame| text(&frame)).unwrap_or_else(|| format!("nothing of {name}\n"))
+        topic.frame(principal, topic.version(), None, false).map(|frame| text(&frame)).unwrap_or_else(|| format!("nothing of {name}\n"))
     }
 }
 
@@ -137,7 +137,7 @@ fn what_subscribers_are_told_is_written_exactly_so() {
 fn a_line_of_the_log_is_a_nudge_of_its_own() {
     let (world, root) = (world(), principal("root", true));
     let topic = world.topics.get("activitylogentry").expect("a topic");
-    let frame = || topic.frame(&root, None, false).expect("an administrator");
+    let frame = || topic.frame(&root, topic.version(), None, false).expect("an administrator");
     let first = frame();
     assert_eq!(frame().as_ptr(), first.as_ptr());
     world.publish(EventKind::Log, r#"{"level":"info","message":"m"}"#);
@@ -149,9 +149,9 @@ fn what_another_user_does_leaves_ones_frame_as_it_is() {
     let (world, bob, eve) = (world(), principal("bob", false), principal("eve", false));
     world.log_in(&bob, "d1");
     let topic = world.topics.get("Sessions").expect("a topic");
-    let before = topic.frame(&bob, None, false).expect("a user");
+    let before = topic.frame(&bob, topic.version(), None, false).expect("a user");
     let session = world.log_in(&eve, "device-of-eve");
     world.check_in(session, report::Moment::Start, "f1", &eve);
-    assert_eq!(topic.frame(&bob, None, false).expect("a user").as_ptr(), before.as_ptr());
+    assert_eq!(topic.frame(&bob, topic.version(), None, false).expect("a user").as_ptr(), before.as_ptr());
     assert!(!text(&before).contains("device-of-eve"));
 }
