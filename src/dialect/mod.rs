@@ -10,6 +10,7 @@ pub mod plex;
 mod query;
 pub mod redseat;
 mod retry;
+pub mod socketio;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,13 +20,14 @@ use std::{
 
 use bytes::Bytes;
 
-pub use conversation::{Conversation, Effect, Standing};
+pub use conversation::{Conversation, Effect, End, NotAuthenticated, Standing};
 pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
 pub use query::Query;
 
 use crate::{
     access::{Asked, Caller, Filter},
     config::{Dialects, Library, User},
+    engineio::{self, Sid},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
     state::State,
@@ -125,6 +127,9 @@ pub enum Transport {
     EventStream,
     /// A WebSocket. Only where [`Request::websocket`].
     WebSocket,
+    /// The GETs and POSTs of an Engine.IO session of that name, until a WebSocket takes over. Only on paths of a dialect with
+    /// [`Dialect::engine_io`].
+    Polling(Sid),
 }
 
 /// How a stream begins and goes on.
@@ -161,6 +166,12 @@ pub trait Dialect: Send + Sync {
     /// What may stand before its paths, as `/emby`. Its streams and endpoints are then also found in any case. `None`: its
     /// paths are exact.
     fn prefixes(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// How its streams are carried by Engine.IO; `None`: they are not. Its `open` is then asked for new sessions only, by a
+    /// request that is right; [`socketio::open`] does what there is to do.
+    fn engine_io(&self) -> Option<engineio::Settings> {
         None
     }
 
