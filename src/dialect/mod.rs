@@ -3,6 +3,7 @@
 //! A dialect holds no actor and no socket: it names its endpoints, says how a request opens a stream, how events are
 //! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
+pub mod audiobookshelf;
 mod conversation;
 mod endpoint;
 pub mod mediabrowser;
