@@ -112,6 +112,7 @@ impl App {
         let listener = server::listen(settings.server.listen)?;
         let metrics_listener = server::listen(settings.server.metrics_listen)?;
         let (directory, run_token) = Directory::open(&settings, PrincipalStore::in_directory(&settings.server.data_dir))?;
+        let directory = Arc::new(directory);
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
@@ -123,9 +124,10 @@ impl App {
             users: &settings.users,
             port: listener.local_addr()?.port(),
             state: &state,
+            directory: &directory,
         };
         let dialects = dialect::all(&settings.dialects, &about);
-        Ok(Self { settings, listener, metrics_listener, tls, directory: Arc::new(directory), run_token, store, dialects, state })
+        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, state })
     }
 
     /// Speaks further dialects beside those of the settings.

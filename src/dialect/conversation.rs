@@ -96,6 +96,8 @@ pub enum Effect {
         /// Who may know it, beside us.
         asks: Asked,
     },
+    /// The activity of that id ([`Event::activity_id`]) is to be cancelled for whose the connection is, if he may. Nobody answers.
+    Cancel(String),
     /// The connection ends, and nobody did anything wrong; the last bytes, whole frames.
     Finish(End, Bytes),
 }
