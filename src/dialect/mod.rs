@@ -3,6 +3,7 @@
 //! A dialect holds no actor and no socket: it names its endpoints, says how a request opens a stream, how events are
 //! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
+pub mod audiobookshelf;
 mod conversation;
 mod discovery;
 mod endpoint;
@@ -11,6 +12,7 @@ pub mod plex;
 mod query;
 pub mod redseat;
 mod retry;
+pub mod socketio;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,7 +22,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub use conversation::{Conversation, Effect, Standing};
+pub use conversation::{Conversation, Effect, End, NotAuthenticated, Standing};
 pub use discovery::Discoverable;
 pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
 pub use query::Query;
@@ -28,6 +30,7 @@ pub use query::Query;
 use crate::{
     access::{Asked, Caller, Filter},
     config::{Dialects, Library, User},
+    engineio::{self, Sid},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
     state::State,
@@ -127,6 +130,9 @@ pub enum Transport {
     EventStream,
     /// A WebSocket. Only where [`Request::websocket`].
     WebSocket,
+    /// The GETs and POSTs of an Engine.IO session of that name, until a WebSocket takes over. Only on paths of a dialect with
+    /// [`Dialect::engine_io`].
+    Polling(Sid),
 }
 
 /// How a stream begins and goes on.
@@ -163,6 +169,12 @@ pub trait Dialect: Send + Sync {
     /// What may stand before its paths, as `/emby`. Its streams and endpoints are then also found in any case. `None`: its
     /// paths are exact.
     fn prefixes(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// How its streams are carried by Engine.IO; `None`: they are not. Its `open` is then asked for new sessions only, by a
+    /// request that is right; [`socketio::open`] does what there is to do.
+    fn engine_io(&self) -> Option<engineio::Settings> {
         None
     }
 

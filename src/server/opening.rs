@@ -49,7 +49,7 @@ pub(super) fn begin(
     let (own, hub) = (Rc::clone(&connection), hub.clone());
     match transport {
         Transport::EventStream => Session::new(own, hub, settings.mailbox).start(),
-        Transport::WebSocket => {
+        Transport::WebSocket | Transport::Polling(_) => {
             let inbound = Inbound::new(dialect.as_ref(), conversation, settings.inbound, &settings.publisher);
             Session::websocket(own, hub, settings.mailbox, inbound).start()
         }

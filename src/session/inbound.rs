@@ -190,7 +190,8 @@ fn act(effect: Effect, connection: &Rc<Connection>, hub: &HubHandle) {
         }
         Effect::Subscribe(subscription) => hub.subscribe(connection, subscription),
         Effect::Unsubscribe(topic) => hub.unsubscribe(connection, topic),
-        Effect::Reply(_) | Effect::Close(..) | Effect::Publish(_) => {} // are steps of their own
+        // Are steps of their own.
+        Effect::Reply(_) | Effect::Close(..) | Effect::Publish(_) | Effect::Authenticate { .. } | Effect::Finish(..) => {}
     }
 }
 
