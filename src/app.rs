@@ -5,6 +5,7 @@
 
 mod departures;
 mod digests;
+mod discovery;
 mod embed;
 mod engine;
 mod folders;
@@ -35,7 +36,7 @@ use crate::{
     digest::Digester,
     id::UserId,
     metrics::MAX_DIALECTS,
-    server::{self, HubAddress, ServerHandle, Shared, Tls, TlsError},
+    server::{self, Discovery, HubAddress, Questions, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
     state::{IdKeeper, State},
 };
@@ -97,6 +98,7 @@ pub struct App {
     run_token: Secret,
     store: Option<Arc<Store>>,
     dialects: Vec<Arc<dyn Dialect>>,
+    questions: Option<Questions>,
     state: Arc<State>,
 }
 
@@ -127,7 +129,8 @@ impl App {
             directory: &directory,
         };
         let dialects = dialect::all(&settings.dialects, &about);
-        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, state })
+        let questions = discovery::open(&settings, &server_id)?;
+        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state })
     }
 
     /// Speaks further dialects beside those of the settings.
@@ -166,7 +169,7 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, state, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, state, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
@@ -189,15 +192,18 @@ impl App {
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
+        let served = kept.local_addr()?;
+        let discovery = questions.map(|questions| questions.answer(served)).transpose()?;
         shared.ready.store(true, Ordering::Relaxed);
         let drain_window = settings.server.drain_window;
-        Ok(Running { shared, folders, ids, digests, presence, handles, engine, parts, watchdogs, listener: kept, drain_window })
+        Ok(Running { shared, discovery, folders, ids, digests, presence, handles, engine, parts, watchdogs, listener: kept, drain_window })
     }
 }
 
 /// A server that serves.
 pub struct Running {
     shared: Arc<Shared>,
+    discovery: Option<Discovery>,
     folders: Vec<FolderHandle>,
     ids: Option<IdKeeper>,
     digests: Option<Digester>,

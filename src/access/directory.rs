@@ -19,8 +19,9 @@ use super::{
     Asked, Credential, Denied, Principal,
     back_end::BackEnds,
     changes::{ChangeQueue, Changes},
+    configured::{configured_tokens, run_grant},
     connections::{Admitted, ConnectionCounts, ConnectionGuard, TooManyConnections},
-    credential::{Grant, Held, Origin},
+    credential::{Held, Origin},
     issued::IssuedTokens,
     jwt::{self, KeyError, Verified, Verifier},
     log_in::{self, Passwords},
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    config::{LibraryRights, PublishRights, Secret, Settings},
+    config::{LibraryRights, Secret, Settings},
     id::UserId,
 };
 
@@ -422,32 +423,6 @@ fn end_with_keys(jwt: &Verifier, people: &Arc<Mutex<People>>, changes: &Arc<Chan
         let over = people.lock().end_signed(|key| keys.holds(key));
         over.into_iter().for_each(|user| changes.tell(user));
     })
-}
-
-/// Every token of the settings, with its end and what it grants.
-fn configured_tokens(settings: &Settings) -> impl Iterator<Item = (TokenHash, Option<Timestamp>, Grant)> + '_ {
-    let of_users = settings.users.iter().filter_map(|user| {
-        let grant = Grant { user: Some(user.id.clone()), own: Principal::default(), alone: false };
-        Some((user.token?, None, grant))
-    });
-    let of_tokens = settings.tokens.iter().map(|token| {
-        let own = Principal {
-            member: token.admin || token.read.is_some(),
-            admin: token.admin,
-            libraries: token.read.clone().unwrap_or_default(),
-            publish: token.publish.clone(),
-            metrics: token.metrics,
-            ..Principal::default()
-        };
-        (token.hash, token.expires, Grant { user: token.user.clone(), own, alone: false })
-    });
-    of_users.chain(of_tokens)
-}
-
-/// The token of the run: everything, the reserved kinds included.
-fn run_grant(token: &Secret) -> (TokenHash, Option<Timestamp>, Grant) {
-    let own = Principal { member: true, admin: true, publish: PublishRights::everything(), ..Principal::default() };
-    (TokenHash::of(token.expose()), None, Grant { user: None, own, alone: true })
 }
 
 /// Whether anything is left of the changes: a `PUT` after a `DELETE` may give a user back to the settings.

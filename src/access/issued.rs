@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -91,7 +91,7 @@ impl Issued {
 impl IssuedTokens {
     /// Those kept in this directory (`None`: nothing is kept) that still count; `hold` makes a credential of one that does.
     pub(super) fn open(directory: Option<PathBuf>, hold: impl Fn(&Record) -> Option<Arc<Held>>) -> Result<Self, StoreError> {
-        let records = directory.as_ref().map(load).transpose()?.unwrap_or_default();
+        let records = directory.as_deref().map(load).transpose()?.unwrap_or_default();
         let counted = records.into_iter().filter_map(|record| {
             let held = hold(&record)?;
             Some((*record.hash.as_bytes(), Arc::new(Issued::new(record, held))))
@@ -189,7 +189,7 @@ impl IssuedTokens {
     }
 }
 
-fn load(directory: &PathBuf) -> Result<Vec<Record>, StoreError> {
+fn load(directory: &Path) -> Result<Vec<Record>, StoreError> {
     let path = directory.join(FILE_NAME);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,

@@ -6,6 +6,7 @@ mod back_end;
 mod caller;
 mod changes;
 mod comings;
+mod configured;
 mod connections;
 mod credential;
 mod denied;

@@ -42,11 +42,24 @@ impl Running {
     /// Stops: what was accepted is delivered to whoever takes it, and every client is told to come back, spread over
     /// `server.drain_window`. Takes that long, and some seconds more where something hangs.
     pub async fn stop(self) {
-        let Self { shared, folders, ids, digests, presence, handles: [workers, metrics], engine, parts, watchdogs, listener, drain_window } =
-            self;
+        let Self {
+            shared,
+            discovery,
+            folders,
+            ids,
+            digests,
+            presence,
+            handles: [workers, metrics],
+            engine,
+            parts,
+            watchdogs,
+            listener,
+            drain_window,
+        } = self;
         let began = Instant::now();
         let n_clients = parts.connections();
         tracing::info!(clients = n_clients, "draining");
+        drop(discovery); // nobody is sent here any more
         shared.doorkeeper.drain();
         shared.drain.begin();
         engine.close();

@@ -25,7 +25,7 @@ pub struct Limits {
     /// Bad tokens one address may show in a minute. Default 10; 0 is no limit. Further ones are told to wait, in the
     /// dialect's way (HTTP: 429); good tokens never are. For an address that must wait the callback is asked about two bad
     /// tokens a second at most; what it is not asked about is told *full*, to come again. The addresses of one IPv6 /64
-    /// network count as one.
+    /// network count as one. As many wrong passwords may be tried in a minute from one address, and under one name.
     pub bad_tokens_per_minute: u32,
     /// Bytes of one event as published. Default 262144; a larger one is refused with 413.
     #[serde(deserialize_with = "units::size")]

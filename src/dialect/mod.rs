@@ -5,6 +5,7 @@
 
 pub mod audiobookshelf;
 mod conversation;
+mod discovery;
 mod endpoint;
 pub mod mediabrowser;
 pub mod plex;
@@ -22,6 +23,7 @@ use std::{
 use bytes::Bytes;
 
 pub use conversation::{Conversation, Effect, End, NotAuthenticated, Standing};
+pub use discovery::Discoverable;
 pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
 pub use query::Query;
 

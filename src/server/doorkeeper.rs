@@ -338,6 +338,11 @@ impl Doorkeeper {
         }
     }
 
+    /// Counts a log-in by what came of it, beside the tokens that were shown.
+    pub(super) fn count_log_in(&self, result: AuthResult) {
+        self.metrics.authenticated(result);
+    }
+
     /// Has somebody else asked whose token it is.
     pub(super) async fn ask(&self, question: &Question) -> Identity {
         self.directory.ask(question.token.expose(), question.asked).await

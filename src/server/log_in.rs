@@ -15,6 +15,7 @@ use super::{Shared, guesses::Guesses, rights::tell_hubs};
 use crate::{
     access::{self, Caller},
     dialect::{Answer, LogIn, LoggedIn, NotLoggedIn},
+    metrics::AuthResult,
 };
 
 /// Passwords compared at once; each takes some 20 MiB and a processor.
@@ -41,11 +42,15 @@ impl LogIns {
 pub(super) async fn log_in(shared: &web::Data<Shared>, log_in: LogIn, address: Option<IpAddr>) -> Answer {
     let LogIn { name, password, device, says } = log_in;
     let log_ins = &shared.log_ins;
+    let no = |why, result| {
+        shared.doorkeeper.count_log_in(result);
+        Err(why)
+    };
     if let Err(wait) = log_ins.guesses.begin(&name, address, Instant::now()) {
-        return says(Err(NotLoggedIn::TooManyAttempts(wait)));
+        return says(no(NotLoggedIn::TooManyAttempts(wait), AuthResult::Limited));
     }
     let Ok(Ok(place)) = timeout(TURN, Arc::clone(&log_ins.places).acquire_owned()).await else {
-        return says(Err(NotLoggedIn::Unavailable));
+        return says(no(NotLoggedIn::Unavailable, AuthResult::Unavailable));
     };
     let directory = Arc::clone(shared.doorkeeper.directory());
     let typed = name.clone();
@@ -59,14 +64,15 @@ pub(super) async fn log_in(shared: &web::Data<Shared>, log_in: LogIn, address: O
             if ended_another {
                 tell_hubs(shared, caller.principal.user.clone()).await;
             }
+            shared.doorkeeper.count_log_in(AuthResult::Accepted);
             says(Ok(LoggedIn { token, caller, name: shown }))
         }
-        Ok(Err(access::NotLoggedIn::Refused)) => says(Err(NotLoggedIn::Refused)),
+        Ok(Err(access::NotLoggedIn::Refused)) => says(no(NotLoggedIn::Refused, AuthResult::Unknown)),
         Ok(Err(error)) => {
             tracing::error!(%error, "nobody can log in");
-            says(Err(NotLoggedIn::Unavailable))
+            says(no(NotLoggedIn::Unavailable, AuthResult::Unavailable))
         }
-        Err(_) => says(Err(NotLoggedIn::Unavailable)), // the server is stopping
+        Err(_) => says(no(NotLoggedIn::Unavailable, AuthResult::Unavailable)), // the server is stopping
     }
 }
 

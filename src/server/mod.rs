@@ -6,6 +6,7 @@ mod address;
 mod api;
 mod attempts;
 mod caller;
+mod discovery;
 mod doorkeeper;
 mod drain;
 mod endpoint;
@@ -48,6 +49,7 @@ use tokio::net::TcpStream;
 
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
+pub use discovery::{Discovery, Questions};
 pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use drain::{Drain, refuse_connections};
 pub use log_in::LogIns;

@@ -12,6 +12,7 @@
 mod address;
 mod callback;
 mod canary;
+mod discovery;
 mod drain;
 mod expiry;
 mod faults;
@@ -30,6 +31,7 @@ mod origin;
 mod plex;
 mod presence;
 mod publish;
+mod real_server;
 mod revoke;
 mod rights;
 mod routes;

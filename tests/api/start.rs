@@ -59,6 +59,9 @@ fn a_port_in_use_is_named() {
         |own: &str, metrics: &str| format!("[server]\nlisten = \"{own}\"\nmetrics_listen = \"{metrics}\"\ndata_dir = \"FOLDER/data\"\n");
     refused(&settings(&address, "127.0.0.1:0"), &[&address]);
     refused(&settings("127.0.0.1:0", &address), &[&address]);
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    refused(&format!("{}[dialects.mediabrowser]\ndiscovery = \"{address}\"\n", server()), &[&address, "UDP"]);
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn nothing_but_a_whole_answer_lets_anybody_in() {
     server.now_says(|_| me(CAROL, "carol", &json!({"EnableAllFolders": true})));
     assert_eq!(ask(&directory, "silent").map(drop), Err(Denied::Unknown), "it does not say that he is not disabled");
     server.now_says(|_| {
-        thread::sleep(Duration::from_secs(2));
+        thread::park_timeout(Duration::from_secs(2));
         real("carols")
     });
     assert_eq!(ask(&directory, "late").map(drop), Err(Denied::Unavailable));

@@ -35,7 +35,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(settings: &config::MediaBrowser, about: &About<'_>) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
-            own: own.clone(),
+            own: Weak::clone(own),
             settings: settings.clone(),
             port: about.port,
             formats: Formats::of(Place::new(about.id, about.name, about.libraries, about.users)),

@@ -54,7 +54,7 @@ pub(super) fn of_device(session: &Session, server: &Server) -> String {
     let controllable = can.is_some_and(|can| can.supports_media_control);
     info.field("IsActive", "true").field("SupportsMediaControl", flag(controllable));
     info.field("SupportsRemoteControl", flag(is_controllable(session))).field("HasCustomDeviceName", "false");
-    info.field("NowPlayingQueue", &now.and_then(|(playing, _)| said(playing)?.field("NowPlayingQueue")).map_or("[]", Value::text));
+    info.field("NowPlayingQueue", now.and_then(|(playing, _)| said(playing)?.field("NowPlayingQueue")).map_or("[]", Value::text));
     info.field("ServerId", &quote(&server.place().server)).field("SupportedCommands", &commands);
     info.close();
     out
@@ -77,7 +77,7 @@ pub(super) fn of_playback(envelope: &Envelope, server: &Server) -> Option<String
     info.field("PlayState", &play_state(playback.state == PlaybackState::Paused, Some(playback.position_ms), None));
     info.field("AdditionalUsers", "[]").field("Capabilities", &capabilities(None)).field("PlayableMediaTypes", "[]");
     info.field("Id", &quote(&session)).field("UserId", &quote(&server.place().person_id(&playback.user)));
-    info.field("UserName", &quote(playback.user.name().map_or_else(|| server.place().user_name(&playback.user.id), |name| name)));
+    info.field("UserName", &quote(playback.user.name().map_or_else(|| server.place().user_name(&playback.user.id), |name| name.as_str())));
     let product = told("product");
     info.field("Client", &quote(if product.is_empty() { "Player" } else { &product }));
     info.field("LastActivityDate", &date).field("LastPlaybackCheckIn", &date);
