@@ -34,9 +34,7 @@ impl HubCore {
         let Owner { filter, formats, credential } = owner;
         let member = &mut self.members[slot as usize];
         let is_nobody_still = credential.is_nobody() && member.credential.is_nobody();
-        if !is_nobody_still
-            && let Err(full) = member.admission.count_for(filter.principal.user.as_ref())
-        {
+        if !is_nobody_still && let Err(full) = member.admission.count_for(filter.principal.user.as_ref()) {
             tracing::debug!(connection = %connection.id, %full, "connection refused to its owner");
             self.close(connection, CloseReason::Full);
             return;

@@ -191,7 +191,12 @@ fn act(effect: Effect, connection: &Rc<Connection>, hub: &HubHandle) {
         Effect::Subscribe(subscription) => hub.subscribe(connection, subscription),
         Effect::Unsubscribe(topic) => hub.unsubscribe(connection, topic),
         // Are steps of their own.
-        Effect::Reply(_) | Effect::Close(..) | Effect::Publish(_) | Effect::Authenticate { .. } | Effect::Cancel(_) | Effect::Finish(..) => {}
+        Effect::Reply(_)
+        | Effect::Close(..)
+        | Effect::Publish(_)
+        | Effect::Authenticate { .. }
+        | Effect::Cancel(_)
+        | Effect::Finish(..) => {}
     }
 }
 

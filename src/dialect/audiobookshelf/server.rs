@@ -56,11 +56,7 @@ impl Server {
         let (id, name) = (quote(&place.user_id(user)), quote(place.user_name(user)));
         let scanning: Vec<String> = self.scanning(principal).iter().map(|library| quote(library)).collect();
         let online = principal.admin.then(|| format!(r#","usersOnline":[{}]"#, self.users_online(user, was).join(",")));
-        format!(
-            r#"{{"userId":{id},"username":{name},"librariesScanning":[{}]{}}}"#,
-            scanning.join(","),
-            online.unwrap_or_default()
-        )
+        format!(r#"{{"userId":{id},"username":{name},"librariesScanning":[{}]{}}}"#, scanning.join(","), online.unwrap_or_default())
     }
 
     /// The libraries that are being scanned, as far as he may see it.

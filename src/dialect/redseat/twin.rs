@@ -50,10 +50,7 @@ impl Twin {
         }
         let role = if principal.admin { "admin" } else { "read" };
         let libraries: Vec<String> = self.libraries.iter().filter_map(|library| self.library(library, principal)).collect();
-        format!(
-            r#"{{"server":{{{who},"role":"{role}","preferences":{{"hiddenLibraries":[]}},"libraries":[{}]}}}}"#,
-            libraries.join(",")
-        )
+        format!(r#"{{"server":{{{who},"role":"{role}","preferences":{{"hiddenLibraries":[]}},"libraries":[{}]}}}}"#, libraries.join(","))
     }
 
     fn library(&self, (id, name, kind): &(LibraryId, String, &'static str), principal: &Principal) -> Option<String> {
@@ -186,7 +183,10 @@ mod tests {
     #[test]
     fn a_librarys_secrets_and_scans_are_told_as_on_the_other_stream() {
         let library = Some(r#"{"action":"Added","library":{"id":"l","root":"/srv"}}"#);
-        assert_eq!(text(EventKind::Library, library, &ABRIDGED).as_deref(), Some(r#"42["library",{"action":"Added","library":{"id":"l"}}]"#));
+        assert_eq!(
+            text(EventKind::Library, library, &ABRIDGED).as_deref(),
+            Some(r#"42["library",{"action":"Added","library":{"id":"l"}}]"#)
+        );
         assert!(text(EventKind::Library, library, &FULL).is_some_and(|text| text.contains("/srv")));
         assert_eq!(text(EventKind::Scan, None, &ABRIDGED), None);
         assert!(text(EventKind::Scan, None, &FULL).is_some_and(|text| text.starts_with("42[\"library-status\",")));
@@ -194,7 +194,9 @@ mod tests {
 
     #[test]
     fn a_client_is_told_who_it_is_and_which_libraries_it_may_read() {
-        let settings = Settings::parse("[[libraries]]\nid = \"films\"\nkind = \"movies\"\n[[libraries]]\nid = \"other\"\n[[users]]\nid = \"bob\"\nname = \"Bob\"\n");
+        let settings = Settings::parse(
+            "[[libraries]]\nid = \"films\"\nkind = \"movies\"\n[[libraries]]\nid = \"other\"\n[[users]]\nid = \"bob\"\nname = \"Bob\"\n",
+        );
         let settings = settings.expect("valid");
         let twin = Twin::new(&settings.libraries, &settings.users);
         let user = |id: &str| Some(UserId::parse(id).expect("id"));
