@@ -9,6 +9,7 @@ mod caller;
 mod doorkeeper;
 mod drain;
 mod endpoint;
+mod engine_io;
 mod front_door;
 mod guesses;
 pub mod head;
@@ -60,7 +61,7 @@ use crate::{
     event::Limits,
     id::LibraryId,
     metrics::PublishMetrics,
-    session::InboundLimits,
+    session::{InboundLimits, Listening},
     source::{Publisher, Requests, folder::Catalogue},
     state::State,
 };
@@ -129,7 +130,9 @@ impl Shared {
     }
 
     fn session_settings(&self) -> SessionSettings {
-        SessionSettings { mailbox: self.session_mailbox, inbound: self.inbound, publisher: self.publisher.clone() }
+        let authenticate = doorkeeper::authenticate(&self.doorkeeper);
+        let listening = Listening { limits: self.inbound, publisher: self.publisher.clone(), authenticate };
+        SessionSettings { mailbox: self.session_mailbox, listening }
     }
 
     fn render_metrics(&self) -> String {
