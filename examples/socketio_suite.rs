@@ -137,7 +137,7 @@ impl Dialect for SocketSuite {
     }
 
     fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer> {
-        socketio::open(&self.0, request, (socketio::nobody(self.name(), caller), NOTHING), Box::new(Suite))
+        socketio::open(&self.0, request, (socketio::nobody(self.name(), caller), NOTHING), Box::<Suite>::default())
     }
 
     fn refuse(&self, _: &Request<'_>, _: Refusal) -> Refused {
@@ -178,21 +178,38 @@ impl Conversation for Echo {
         match self.0.beat(now) {
             Beat::Early => Vec::new(),
             Beat::Ping => vec![Effect::Reply(frame::text("2"))],
-            Beat::Dead => vec![Effect::Finish(End::Silent, frame::close_without_code())],
+            Beat::Dead => vec![Effect::Finish(End::Silent, frame::close(CloseCode::TRY_AGAIN_LATER, "ping timeout"))],
         }
     }
 }
 
 /// The suite's application of Socket.IO.
-struct Suite;
+#[derive(Default)]
+struct Suite {
+    /// Who is told what it connected with, what that is, and when.
+    to_tell: Vec<(String, String, Instant)>,
+}
+
+/// How long after the answer to its connecting a client is told what it connected with: the suite's own client loses a message
+/// that it reads together with another one.
+const APART: Duration = Duration::from_millis(15);
 
 impl Application for Suite {
-    fn connect(&mut self, connect: &Connect<'_>, reactions: &mut Reactions) -> Result<(), Rejected> {
+    fn connect(&mut self, connect: &Connect<'_>, _: &mut Reactions) -> Result<(), Rejected> {
         if !["/", "/custom"].contains(&connect.namespace) {
             return Err(Rejected::invalid_namespace());
         }
-        reactions.emit(connect.namespace, "auth", &[connect.payload]);
+        self.to_tell.push((connect.namespace.to_owned(), connect.payload.to_owned(), Instant::now() + APART));
         Ok(())
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.to_tell.first().map(|(_, _, at)| *at)
+    }
+
+    fn wake(&mut self, _: Instant, reactions: &mut Reactions) {
+        let (namespace, payload, _) = self.to_tell.remove(0);
+        reactions.emit(&namespace, "auth", &[&payload]);
     }
 
     fn event(&mut self, event: &Said<'_>, reactions: &mut Reactions) {

@@ -96,7 +96,8 @@ pub enum Effect {
         /// Who may know it, beside us.
         asks: Asked,
     },
-    /// The connection ends, and nobody did anything wrong; the last bytes, whole frames.
+    /// The connection ends, and nobody did anything wrong; the last bytes, whole frames. A close frame without a code says that
+    /// the client has ended it.
     Finish(End, Bytes),
 }
 
