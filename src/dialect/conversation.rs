@@ -96,7 +96,11 @@ pub enum Effect {
         /// Who may know it, beside us.
         asks: Asked,
     },
-    /// The connection ends, and nobody did anything wrong; the last bytes, whole frames.
+    /// The activity of that id ([`Event::activity_id`]) is to be cancelled for whose the connection is, if he may. Nobody answers;
+    /// nothing more is read before it has been asked for.
+    Cancel(String),
+    /// The connection ends, and nobody did anything wrong; the last bytes, whole frames. A close frame without a code says that
+    /// the client has ended it.
     Finish(End, Bytes),
 }
 

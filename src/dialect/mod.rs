@@ -30,7 +30,7 @@ pub use endpoint::{
 pub use query::Query;
 
 use crate::{
-    access::{Asked, Caller, Filter},
+    access::{Asked, Caller, Directory, Filter},
     config::{Dialects, Library, User},
     engineio::{self, Sid},
     event::FormatPair,
@@ -52,6 +52,9 @@ pub fn all(settings: &Dialects, about: &About<'_>) -> Vec<Arc<dyn Dialect>> {
     if settings.mediabrowser.enabled {
         dialects.push(Arc::new(mediabrowser::MediaBrowser::new(&settings.mediabrowser, about)));
     }
+    if settings.audiobookshelf.enabled {
+        dialects.push(Arc::new(audiobookshelf::Audiobookshelf::new(&settings.audiobookshelf, about)));
+    }
     dialects
 }
 
@@ -70,6 +73,8 @@ pub struct About<'a> {
     pub port: u16,
     /// What is going on, for what is told without a call: conversations and topics.
     pub state: &'a Arc<State>,
+    /// Who is who, for who is online.
+    pub directory: &'a Arc<Directory>,
 }
 
 /// What a dialect learns of a request.

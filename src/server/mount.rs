@@ -29,7 +29,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Shared, api, caller,
     doorkeeper::{Admitted, Decision},
-    endpoint, opening, ops, publish, start_page,
+    endpoint, engine_io, opening, ops, publish, start_page,
     worker::Worker,
 };
 use crate::{
@@ -60,9 +60,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
 /// Every stream endpoint, wherever the front door finds it too.
 fn streams(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     let doorkeeper = Arc::clone(&shared.doorkeeper);
+    let is_engine_io = move |context: &GuardContext<'_>| doorkeeper.engine_io_at(context.head().uri.path()).is_some();
+    config.service(web::resource(ANY_PATH).guard(guard::fn_guard(is_engine_io)).route(web::route().to(engine_io::serve)));
+    let doorkeeper = Arc::clone(&shared.doorkeeper);
     let is_stream = move |context: &GuardContext<'_>| {
         let head = context.head();
-        doorkeeper.stream_at(head.uri.path(), asks_for_websocket(head)).is_some()
+        doorkeeper.stream_at(head.uri.path(), wants_websocket(head)).is_some()
     };
     let open =
         |request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>| async move { stream(&request, payload, &shared).await };
@@ -71,13 +74,17 @@ fn streams(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
 }
 
 /// Whether a WebSocket is asked for, however badly.
-fn asks_for_websocket(head: &RequestHead) -> bool {
+pub(super) fn asks_for_websocket(http: &HttpRequest) -> bool {
+    wants_websocket(http.head())
+}
+
+fn wants_websocket(head: &RequestHead) -> bool {
     let lists = |line: &HeaderValue| line.to_str().is_ok_and(|list| handshake::holds(list, "websocket"));
     head.method == Method::GET && head.version == Version::HTTP_11 && head.headers.get_all(UPGRADE).any(lists)
 }
 
 /// A stream through a response body: the same session, another outlet.
-async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
+pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
     let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);

@@ -13,6 +13,7 @@ use super::{
     shapes::{item, listing, log, playing, task, user},
 };
 use crate::{
+    clock::Timestamp,
     event::{
         Action, ActivityState, Change, Changes, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, LogLevel, Own,
         Playback, PlaybackState, Presence, Reader, Rule, ScanState, Transcode, TranscodeState,
@@ -253,7 +254,7 @@ impl Format {
             Event::Notification(told) => out.event("notifications_updated", Some(&user::notifications(told, event))),
             Event::Presence(presence) => {
                 let name = if presence.online { "user_online" } else { "user_offline" };
-                out.event(name, Some(&self.present(presence, envelope)));
+                out.event(name, Some(&present(presence, Value::of_compact(event.message()), place, accepted)));
             }
             Event::Raw(raw) => out.event(&raw.name, Some(&*raw.payload).filter(|payload| *payload != "null")),
             // Audiobookshelf has no event for these.
@@ -334,37 +335,36 @@ impl Format {
         let id = self.place.account_id(object, &playback.user.id);
         user::with(&id, object, &playback.user.id, self.place, |user| {
             let user = user::User { last_seen: user.last_seen.or(Some(envelope.accepted.0)), ..*user };
-            user.public(&session, "null", None)
+            user.public(&session, &playing::recent(playback, self.place, envelope.accepted), None)
         })
-    }
-
-    fn present(&self, presence: &Presence, envelope: &Envelope) -> String {
-        let message = Value::of_compact(envelope.event.message());
-        public(presence, message, self.place, envelope.accepted)
     }
 }
 
-/// Who came or went, as administrators see him. What he plays stands in `playback` and where he was last in `progress`, both as
-/// they were published.
-pub(super) fn public(presence: &Presence, message: Value<'_>, place: &Place, accepted: crate::clock::Timestamp) -> String {
+/// Who came or went, as administrators see him. What he played last stands in `playback`, as it was published.
+fn present(presence: &Presence, message: Value<'_>, place: &Place, accepted: Timestamp) -> String {
+    let told = message.field("playback").and_then(|told| Event::parse(EventKind::Playback, told.text()).ok());
     let id = place.account_id(Some(&presence.object), &presence.user);
-    let told = |kind: EventKind, name: &str| message.field(name).and_then(|told| Event::parse(kind, told.text()).ok());
-    let session = match told(EventKind::Playback, "playback") {
-        Some(event @ Event::Playback(_)) => Some(event),
-        _ => None,
-    };
-    let session = session.as_ref().and_then(|event| match event {
-        Event::Playback(playback) => Some(playing::session(playback, event, place, accepted)),
-        _ => None,
-    });
-    let recent = told(EventKind::MediaProgress, "progress").and_then(|event| match &event {
-        Event::MediaProgress(told) => Some(playing::progress(told, place, accepted)),
-        _ => None,
-    });
     user::with(&id, Some(&presence.object), &presence.user, place, |user| {
         let user = user::User { last_seen: user.last_seen.or(Some(accepted.0)), ..*user };
-        user.public(session.as_deref().unwrap_or("null"), recent.as_deref().unwrap_or("null"), None)
+        public(&user, told.as_ref(), place, accepted, None)
     })
+}
+
+/// A user as administrators see who is online: with the session that goes on, and with what he played last.
+pub(super) fn public(
+    user: &user::User<'_>,
+    playback: Option<&Event>,
+    place: &Place,
+    accepted: Timestamp,
+    connections: Option<usize>,
+) -> String {
+    let (mut session, mut recent) = (None, None);
+    if let Some((event, playback)) = playback.and_then(|event| if let Event::Playback(own) = event { Some((event, own)) } else { None }) {
+        let goes_on = playback.state != PlaybackState::Stopped;
+        session = goes_on.then(|| playing::session(playback, event, place, accepted));
+        recent = Some(playing::recent(playback, place, accepted));
+    }
+    user.public(session.as_deref().unwrap_or("null"), recent.as_deref().unwrap_or("null"), connections)
 }
 
 /// The frames of one event.

@@ -1,6 +1,6 @@
 //! What a dialect over Socket.IO is told, and what it may do about it. It knows neither packets nor transports.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -42,6 +42,16 @@ pub trait Application {
     /// The answer to [`Effect::Authenticate`].
     fn authenticated(&mut self, answer: Result<Caller, NotAuthenticated>, reactions: &mut Reactions) {
         let _ = (answer, reactions); // an application that never asks is never answered
+    }
+
+    /// When it wants [`Application::wake`] next; asked after everything else.
+    fn wake_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Its time has come.
+    fn wake(&mut self, now: Instant, reactions: &mut Reactions) {
+        let _ = (now, reactions);
     }
 }
 

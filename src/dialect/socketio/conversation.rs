@@ -171,7 +171,7 @@ impl Conversation for Carried {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        Some(self.connect_by.map_or(self.heart.due(), |end| end.min(self.heart.due())))
+        [Some(self.heart.due()), self.connect_by, self.application.wake_at()].into_iter().flatten().min()
     }
 
     fn wake(&mut self, now: Instant, reachable: bool) -> Vec<Effect> {
@@ -179,14 +179,19 @@ impl Conversation for Carried {
             let last_word = frame::close(CloseCode::POLICY_VIOLATION, "no namespace was connected in time");
             return vec![Effect::Finish(End::Unidentified, last_word)];
         }
+        let mut effects = Vec::new();
+        if self.application.wake_at().is_some_and(|at| at <= now) {
+            effects = self.react(|application, reactions| application.wake(now, reactions));
+        }
         if !reachable {
             self.heart.excuse(now); // who takes nothing has another limit
         }
         match self.heart.beat(now) {
-            Beat::Early => Vec::new(),
-            Beat::Ping => vec![Effect::Reply(Bytes::from_static(PING))],
-            Beat::Dead => vec![Effect::Finish(End::Silent, frame::close(CloseCode::TRY_AGAIN_LATER, "ping timeout"))],
+            Beat::Early => {}
+            Beat::Ping => effects.push(Effect::Reply(Bytes::from_static(PING))),
+            Beat::Dead => effects.push(Effect::Finish(End::Silent, frame::close(CloseCode::TRY_AGAIN_LATER, "ping timeout"))),
         }
+        effects
     }
 }
 

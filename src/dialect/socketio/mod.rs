@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub use application::{Application, Connect, Reactions, Rejected, Said};
 use conversation::Carried;
 
-use super::{Answer, Opening, Request, Transport, websocket_goodbye};
+use super::{Answer, Conversation, Opening, Request, Transport, websocket_goodbye};
 use crate::{
     access::{Caller, Filter, RawNames},
     engineio::{self, Carrier, Sid},
@@ -40,8 +40,22 @@ pub fn nobody(dialect: &'static str, caller: &Caller) -> Filter {
 pub fn open(
     settings: &engineio::Settings,
     request: &Request<'_>,
-    (filter, formats): (Filter, FormatPair),
+    seen: (Filter, FormatPair),
     application: Box<dyn Application>,
+) -> Result<Opening, Answer> {
+    carry(settings, request, seen, Box::new(Carried::new(settings, application)))
+}
+
+/// Opens a session whose conversation speaks Engine.IO itself: it is told whole packets, as text and as bytes, and keeps the
+/// heartbeat.
+///
+/// # Errors
+/// As [`open`].
+pub fn carry(
+    settings: &engineio::Settings,
+    request: &Request<'_>,
+    (filter, formats): (Filter, FormatPair),
+    conversation: Box<dyn Conversation>,
 ) -> Result<Opening, Answer> {
     let sid = Sid::generate().ok_or(Answer { status: 503, headers: Vec::new(), body: Bytes::new() })?;
     let (transport, carrier) = match request.websocket {
@@ -56,7 +70,7 @@ pub fn open(
         greeting: frame::text(&engineio::open_packet(sid, carrier, settings)),
         keepalive: None,
         notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
-        conversation: Some(Box::new(Carried::new(settings, application))),
+        conversation: Some(conversation),
         identify_within: None,
     })
 }

@@ -108,6 +108,27 @@ pub(in super::super) fn progress(told: &MediaProgress, place: &Place, accepted: 
     )
 }
 
+/// The progress in what is played, with the media: administrators see what a playback tells, and nothing of what else its user
+/// has heard.
+pub(in super::super) fn recent(playback: &Playback, place: &Place, accepted: Timestamp) -> String {
+    let media_type = media_type_of(playback, place);
+    let item = playback.item.shown_id(DIALECT).text;
+    let duration = playback.duration_ms.unwrap_or_default();
+    let share = if duration == 0 { 0.0 } else { (playback.position_ms as f64 / duration as f64).clamp(0.0, 1.0) };
+    let shape = item::empty(&item, playback.item.name.as_deref().unwrap_or(&item), media_type);
+    format!(
+        r#"{{"id":{item},"userId":{user},"libraryItemId":{item},"episodeId":null,"mediaItemId":{item},"mediaItemType":"{kind}","duration":{duration},"progress":{share},"currentTime":{position},"isFinished":{is_finished},"hideFromContinueListening":false,"ebookLocation":null,"ebookProgress":null,"lastUpdate":{at},"startedAt":{at},"finishedAt":null,"media":{media}}}"#,
+        item = quote(&item),
+        user = quote(&place.account_id(playback.user.object.as_ref(), &playback.user.id)),
+        kind = if media_type == MediaType::Podcast { "podcastEpisode" } else { "book" },
+        duration = seconds(duration as f64),
+        position = seconds(playback.position_ms as f64),
+        is_finished = share >= 1.0,
+        at = accepted.0,
+        media = Value::of_compact(&shape).field("media").map_or("null", Value::text),
+    )
+}
+
 /// A time: milliseconds or RFC 3339.
 fn moment(value: Value<'_>) -> Option<i64> {
     let said = value.string().and_then(|text| text.parse::<jiff::Timestamp>().ok()).map(|moment| moment.as_millisecond());

@@ -57,7 +57,7 @@ pub(in super::super) fn scan(scan: &Scan, event: &Event, place: &Place, accepted
         ScanState::Started | ScanState::Progress | ScanState::Finished => (None, None),
     };
     let task = Task {
-        id: scan.id.as_deref().map_or_else(|| shown(&format!("scan {}", scan.library)), shown),
+        id: shown(&event.activity_id().unwrap_or_default()),
         action: "library-scan",
         data: data(scan, name, place, results.as_ref()),
         title: format!("Scanning \"{name}\" library"),
