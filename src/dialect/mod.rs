@@ -24,7 +24,9 @@ use bytes::Bytes;
 
 pub use conversation::{Conversation, Effect, End, NotAuthenticated, Standing};
 pub use discovery::Discoverable;
-pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
+pub use endpoint::{
+    Call, Callers, Cancelled, Endpoint, Joins, LogIn, LogInForPair, LoggedIn, Method, NotLoggedIn, NotRenewed, Reaction, Renew,
+};
 pub use query::Query;
 
 use crate::{

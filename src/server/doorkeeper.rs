@@ -361,6 +361,14 @@ impl Doorkeeper {
         self.metrics.authenticated(result);
     }
 
+    /// Counts a token that was shown where only some of them count; `Some` is how long the address must wait, because it was
+    /// one bad one too many.
+    pub(super) fn count_token(&self, result: AuthResult, address: Option<IpAddr>) -> Option<Duration> {
+        self.metrics.authenticated(result);
+        let is_bad = matches!(result, AuthResult::Unknown | AuthResult::Expired);
+        address.filter(|_| is_bad).and_then(|address| self.attempts.failed(address, Instant::now()))
+    }
+
     /// Has somebody else asked whose token it is.
     pub(super) async fn ask(&self, question: &Question) -> Identity {
         self.directory.ask(question.token.expose(), question.asked).await

@@ -15,6 +15,7 @@
 mod encode;
 mod json;
 mod place;
+mod rest;
 mod server;
 mod shapes;
 mod talk;
@@ -22,10 +23,11 @@ mod twin;
 
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-
-use super::{About, Answer, Dialect, Opening, Refusal, Refused, Request, redseat, socketio};
-use crate::{access::Caller, config, engineio};
+use super::{About, Answer, Call, Dialect, Endpoint, Joins, Opening, Reaction, Refusal, Refused, Request, redseat, socketio};
+use crate::{
+    access::{Asked, Caller},
+    config, engineio,
+};
 use encode::{Formats, NO_LOGS};
 use place::Place;
 use server::Server;
@@ -40,7 +42,7 @@ const IDENTIFY_WITHIN: Duration = Duration::from_secs(10);
 /// The dialect, as the settings have it.
 pub struct Audiobookshelf {
     server: Arc<Server>,
-    paths: &'static [&'static str],
+    prefixes: &'static [&'static str],
     carrier: engineio::Settings,
 }
 
@@ -59,7 +61,7 @@ impl Audiobookshelf {
         };
         Self {
             server: Arc::new(server),
-            paths: paths(&settings.base),
+            prefixes: rest::prefixes(&settings.base),
             carrier: engineio::Settings { ping_interval, ping_timeout, ..engineio::Settings::default() },
         }
     }
@@ -71,7 +73,11 @@ impl Dialect for Audiobookshelf {
     }
 
     fn stream_paths(&self) -> &'static [&'static str] {
-        self.paths
+        &["/socket.io/", "/socket.io"]
+    }
+
+    fn prefixes(&self) -> Option<&'static [&'static str]> {
+        Some(self.prefixes)
     }
 
     fn engine_io(&self) -> Option<engineio::Settings> {
@@ -87,8 +93,17 @@ impl Dialect for Audiobookshelf {
         include_str!("guide.html")
     }
 
-    fn token(&self, _: &Request<'_>) -> Option<String> {
-        None
+    /// On its connections a client says later who it is.
+    fn token(&self, request: &Request<'_>) -> Option<String> {
+        if rest::is_one(request.path) { rest::token(request) } else { None }
+    }
+
+    fn asks(&self) -> Asked {
+        self.server.asks()
+    }
+
+    fn request_headers(&self) -> &'static [&'static str] {
+        &rest::HEADERS
     }
 
     fn open(&self, request: &Request<'_>, caller: &Caller) -> Result<Opening, Answer> {
@@ -98,7 +113,10 @@ impl Dialect for Audiobookshelf {
     }
 
     /// *Full* and *draining* are a 503 at the handshake, after which its clients come back (event map, section 6).
-    fn refuse(&self, _: &Request<'_>, refusal: Refusal) -> Refused {
+    fn refuse(&self, request: &Request<'_>, refusal: Refusal) -> Refused {
+        if rest::is_one(request.path) {
+            return Refused::Answer(rest::refused(refusal));
+        }
         let status = match refusal {
             Refusal::Unauthorised => 401,
             Refusal::TooManyAttempts(_) => 429,
@@ -107,21 +125,12 @@ impl Dialect for Audiobookshelf {
         let headers = vec![("access-control-allow-origin", "*".to_owned())];
         Refused::Answer(Answer { status, headers, body: bytes::Bytes::new() })
     }
-}
 
-/// The endpoint, with and without the base path. They live as long as the process, because routes are made of them; the same
-/// base shares them, however often an engine is started.
-fn paths(base: &str) -> &'static [&'static str] {
-    static MADE: Mutex<Vec<(String, &'static [&'static str])>> = Mutex::new(Vec::new());
-    let mut made = MADE.lock();
-    if let Some((_, paths)) = made.iter().find(|(of, _)| of == base) {
-        return paths;
+    fn endpoints(&self) -> &'static [&'static Endpoint] {
+        if self.server.settings.rest { rest::endpoints() } else { &[] }
     }
-    let mut paths: Vec<&'static str> = vec!["/socket.io/", "/socket.io"];
-    if !base.is_empty() {
-        paths.extend(["/socket.io/", "/socket.io"].map(|path| &*Box::leak(format!("{base}{path}").into_boxed_str())));
+
+    fn answer(&self, call: &Call<'_>, _: &mut Joins) -> Reaction {
+        rest::answer(call, &self.server)
     }
-    let paths: &'static [&'static str] = Box::leak(paths.into_boxed_slice());
-    made.push((base.to_owned(), paths));
-    paths
 }

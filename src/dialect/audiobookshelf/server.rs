@@ -40,7 +40,7 @@ impl Server {
 
     /// Who is asked about tokens that are not known here.
     pub(super) fn asks(&self) -> Asked {
-        Asked::Callback
+        if self.settings.server.is_some() { Asked::AudiobookshelfServer } else { Asked::Callback }
     }
 
     /// What a client is sent, of what that principal may see.
