@@ -130,7 +130,7 @@ impl Probing {
         let mut scratch = [0; SCRATCH];
         loop {
             let Self { socket, probe, .. } = self;
-            let read = socket.poll_read(task, &mut scratch, |bytes| Self::receive(probe, socket, polls, bytes));
+            let read = socket.poll_read(task, &mut scratch, |bytes| Self::receive(probe, socket, bytes));
             match read {
                 Poll::Ready(Some(Turn::Waits)) => {}
                 Poll::Ready(Some(turn)) => return turn,
@@ -145,7 +145,7 @@ impl Probing {
         Turn::Waits
     }
 
-    fn receive(probe: &mut Probe, socket: &Outlet, polls: &PollOutlet, mut bytes: &mut [u8]) -> Turn {
+    fn receive(probe: &mut Probe, socket: &Outlet, mut bytes: &mut [u8]) -> Turn {
         loop {
             match probe.receive(bytes) {
                 Probed::Nothing => return Turn::Waits,
@@ -157,14 +157,13 @@ impl Probing {
                     if !socket.try_write(&[IoSlice::new(&answer)]).is_ok_and(|n| n == answer.len()) {
                         return Turn::Fails;
                     }
-                    polls.noop();
                     bytes = &mut bytes[read..];
                 }
             }
         }
     }
 
-    /// A GET that comes while it takes over is held for a moment only.
+    /// A GET that is there while it takes over is held for a moment only: until it has, or the client would wait for the GET.
     fn let_go(&mut self, polls: &PollOutlet, task: &mut TaskContext<'_>) {
         if !self.probe.has_probed() || !polls.holds_get() {
             self.hold = None;

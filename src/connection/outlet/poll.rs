@@ -22,6 +22,9 @@ use crate::engineio::{
 /// What may wait for a GET, in bytes; a frame that was begun is taken whole.
 const BOUND: usize = 32 * 1024;
 
+/// POSTs that may wait to be read.
+const MAX_POSTS: usize = 2;
+
 /// The packets of one character.
 const CLOSE: &[u8] = b"1";
 const NOOP: &[u8] = b"6";
@@ -127,10 +130,13 @@ impl PollOutlet {
         if has_packets { Polled::Answered } else { Polled::Held }
     }
 
-    /// A POST has come, as the frames of a client; whoever waits is told when they are read.
+    /// A POST has come, as the frames of a client; whoever waits is told when they are read, or that they are not: a client that
+    /// does not wait for that could have us keep any number.
     pub fn post(&self, frames: Vec<u8>, taken: oneshot::Sender<()>) {
-        self.posts.borrow_mut().push_back(Post { frames, taken });
-        wake(&self.reader);
+        if self.posts.borrow().len() < MAX_POSTS {
+            self.posts.borrow_mut().push_back(Post { frames, taken });
+            wake(&self.reader);
+        }
     }
 
     /// Whether a GET is held.
