@@ -92,7 +92,6 @@ fn the_same_over_tls() {
 fn many_clients_upgrade_at_once_on_all_workers() {
     static N_UPGRADED: AtomicU64 = AtomicU64::new(0);
     let server = Server::speaking("", false, told::told(Settings::default()));
-    let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..16)
         .map(|_| {
             let server = server.clone();
@@ -113,7 +112,6 @@ fn many_clients_upgrade_at_once_on_all_workers() {
         .collect();
     eventually("all have", || N_UPGRADED.load(Ordering::Relaxed) == 16);
     (0..500).for_each(|number| server.publish(&number.to_string()));
-    stop.store(true, Ordering::Relaxed);
     clients.into_iter().for_each(|client| client.join().expect("everything once"));
 }
 
