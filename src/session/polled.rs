@@ -19,7 +19,7 @@ use tokio::{
 
 use super::Session;
 use crate::{
-    connection::{CloseReason, Moving, Outlet, PollAnswer, PollOutlet, Polled},
+    connection::{CloseReason, Moving, Outlet, PollAnswer, PollOutlet, Polled, PostAnswer},
     engineio::{Probe, Probed},
     websocket::{CloseCode, frame},
 };
@@ -38,7 +38,7 @@ pub enum Carry {
     /// A GET.
     Poll(oneshot::Sender<PollAnswer>),
     /// A POST, as the frames of a client; and who waits for it to be read.
-    Post(Vec<u8>, oneshot::Sender<()>),
+    Post(Vec<u8>, oneshot::Sender<PostAnswer>),
     /// A WebSocket that wants to take over.
     TakeOver(Box<Moving>),
     /// The client has broken the protocol of polling: the session ends.
@@ -82,9 +82,10 @@ impl Handler<Carry> for Session {
                 Polled::Held => {}
                 Polled::Twice => self.break_off("two GETs at a time"),
             },
-            Carry::Post(frames, taken) => polls.post(frames, taken),
+            Carry::Post(frames, answer) => polls.post(frames, answer),
             Carry::TakeOver(moving) => self.probe(*moving),
-            Carry::Break(reason) => self.break_off(reason),
+            Carry::Break(reason) if polls.is_polling() => self.break_off(reason),
+            Carry::Break(_) => {} // what was polled before a WebSocket took over is of no interest any more
         }
     }
 }

@@ -71,9 +71,13 @@ fn upgrade_under_load(tls: bool) {
     }
     let expected: Vec<u64> = (0..n_published as u64).collect();
     assert!(seen == expected, "each once and in order; the first that differs: {:?}", seen.iter().zip(&expected).find(|(a, b)| a != b));
-    assert_eq!(session.get().status, 400);
+    for answer in [session.get(), session.post("3"), session.post("abc")] {
+        assert_eq!((answer.status, &*answer.body), (400, r#"{"code":3,"message":"Bad request"}"#));
+    }
     assert_eq!(server.metric("fanfare_connections", &["poll"]), 0);
     assert_eq!(server.metric("fanfare_connections", &[if tls { "tls" } else { "plain" }]), 1);
+    socket.say(r#"42["x"]"#);
+    assert_eq!(socket.text_but_pings(), r#"42["heard"]"#, "what came by polling afterwards changed nothing");
     drop(socket);
     eventually("the session goes with its WebSocket", || server.metric("fanfare_connections", &[]) == 0);
 }
