@@ -26,7 +26,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
 
 pub use moving::Moving;
-pub use poll::{PollAnswer, PollOutlet, Polled};
+pub use poll::{PollAnswer, PollOutlet, Polled, PostAnswer};
 pub use tls::TlsOutlet;
 
 /// What a body outlet takes at once, in bytes: one chunk of the response.

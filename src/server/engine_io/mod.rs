@@ -26,7 +26,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    connection::PollAnswer,
+    connection::{PollAnswer, PostAnswer},
     dialect::{Answer, Refused, Request, Transport},
     engineio::{Asked, Carrier, Fault, Settings, Sid, asked, payload},
     metrics::Rejection,
@@ -139,11 +139,14 @@ async fn post(http: &HttpRequest, body: web::Payload, shared: &Shared, (home, se
     if payload::frames_of(&body, &mut frames).is_err() {
         return break_off(&home, "no packets in a POST").await;
     }
-    let (taken, is_taken) = oneshot::channel();
-    if home.send(Carry::Post(frames, taken)).await && is_taken.await.is_ok() {
-        said("text/html", Bytes::from_static(b"ok"))
-    } else {
-        refused(Fault::UnknownSid)
+    let (answer, answered) = oneshot::channel::<PostAnswer>();
+    if !home.send(Carry::Post(frames, answer)).await {
+        return refused(Fault::UnknownSid);
+    }
+    match answered.await {
+        Ok(Ok(())) => said("text/html", Bytes::from_static(b"ok")),
+        Ok(Err(fault)) => refused(fault),
+        Err(_) => refused(Fault::UnknownSid), // the session has gone meanwhile
     }
 }
 
