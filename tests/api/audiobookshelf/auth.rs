@@ -110,3 +110,18 @@ fn a_client_that_leaves_the_namespace_is_nobody_until_it_says_again_who_it_is() 
     publish(&server, &sentinel());
     client.names_before_sentinel();
 }
+
+#[test]
+fn a_connection_ends_with_the_token_it_was_opened_by() {
+    let ends = std::time::SystemTime::now() + std::time::Duration::from_secs(4);
+    let expires = jiff::Timestamp::try_from(ends).expect("a plausible clock");
+    let brief = format!("[[tokens]]\ntoken = \"{}\"\nuser = \"reader\"\nexpires = \"{expires}\"\n", token_of("brief"));
+    let server = Server::start(&format!("{}\n{brief}", people()));
+    let mut client = Client::of(&server, "brief");
+    publish(&server, &sentinel());
+    client.names_before_sentinel();
+    assert_eq!(client.closes(), Some(1008));
+    let mut again = Client::connect(&server, "/socket.io/");
+    again.emit("auth", &json!(token_of("brief")));
+    assert_eq!(again.next().0, "auth_failed", "and comes in no more by it");
+}
