@@ -25,6 +25,7 @@ mod injection;
 mod jwt;
 mod kinds;
 mod lag;
+mod log_ins;
 mod mediabrowser;
 mod ops;
 mod origin;
