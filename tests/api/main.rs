@@ -26,6 +26,7 @@ mod injection;
 mod jwt;
 mod kinds;
 mod lag;
+mod log_ins;
 mod mediabrowser;
 mod ops;
 mod origin;
