@@ -231,7 +231,9 @@ impl Doorkeeper {
             Ok(admitted) => Decision::Admit(Box::new(admitted)),
             Err(Outside::Ask(question)) => Decision::Ask(question),
             Err(Outside::Refused(rejection, refusal)) => Decision::Refuse(self.refuse(dialect, request, rejection, refusal)),
-            Err(Outside::Answered(answer)) => Decision::Refuse(self.say_no(dialect, request, Rejection::Malformed, Refused::Answer(answer))),
+            Err(Outside::Answered(answer)) => {
+                Decision::Refuse(self.say_no(dialect, request, Rejection::Malformed, Refused::Answer(answer)))
+            }
         }
     }
 

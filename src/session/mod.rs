@@ -49,16 +49,7 @@ impl Session {
     /// A session of a connection that has joined its hub, whose client has nothing to say.
     #[must_use]
     pub fn new(connection: Rc<Connection>, hub: HubHandle, mailbox: usize) -> Self {
-        Self {
-            connection,
-            hub,
-            mailbox,
-            inbound: None,
-            finishing: false,
-            probing: None,
-            upgrade_timeout: Duration::ZERO,
-            _keeps: None,
-        }
+        Self { connection, hub, mailbox, inbound: None, finishing: false, probing: None, upgrade_timeout: Duration::ZERO, _keeps: None }
     }
 
     /// A session whose client speaks WebSocket.
