@@ -108,21 +108,31 @@ impl Socket {
         socket
     }
 
-    /// Asks for one, and reads the head of the answer.
-    pub(crate) fn ask(server: &Server, target: &str) -> (Self, String) {
+    /// One on a connection that has had a request before, as one of a pool has.
+    pub(crate) fn open_kept_alive(server: &Server, target: &str) -> Self {
         let mut wire = server.connect();
         wire.set_read_timeout(PATIENCE);
-        let head = format!("GET {target} HTTP/1.1\r\nhost: fanfare\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
-        // In one piece: a socket of which the HTTP server has read something cannot be moved.
-        let head = format!("{head}sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n\r\n");
-        wire.write_all(head.as_bytes()).expect("taken");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            wire.read_exact(&mut byte).expect("a head");
-            head.push(byte[0]);
-        }
-        (Self(wire), String::from_utf8(head).expect("text").to_ascii_lowercase())
+        wire.write_all(b"GET /nothing-here HTTP/1.1\r\nhost: fanfare\r\n\r\n").expect("taken");
+        let head = head(&mut wire);
+        assert!(head.starts_with("http/1.1 404") && head.contains("content-length: 0"), "{head}");
+        let (socket, head) = Self::ask_on(wire, target);
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        socket
+    }
+
+    /// Asks for one, and reads the head of the answer.
+    pub(crate) fn ask(server: &Server, target: &str) -> (Self, String) {
+        let wire = server.connect();
+        wire.set_read_timeout(PATIENCE);
+        Self::ask_on(wire, target)
+    }
+
+    fn ask_on(mut wire: Wire, target: &str) -> (Self, String) {
+        let lines = format!("GET {target} HTTP/1.1\r\nhost: fanfare\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
+        let request = format!("{lines}sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n\r\n");
+        wire.write_all(request.as_bytes()).expect("taken");
+        let head = head(&mut wire);
+        (Self(wire), head)
     }
 
     /// A session of its own, whose first packet was read.
@@ -197,4 +207,15 @@ impl Socket {
         let frame: Vec<_> = [first, 0x80 | length].into_iter().chain(mask).chain(masked).collect();
         self.0.write_all(&frame).expect("taken");
     }
+}
+
+/// The head of an answer, in lower case.
+fn head(wire: &mut Wire) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        wire.read_exact(&mut byte).expect("a head");
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).expect("text").to_ascii_lowercase()
 }

@@ -9,10 +9,10 @@ mod server;
 mod socket;
 #[path = "../../examples/socketio_suite/suite.rs"]
 mod suite;
-mod told;
 #[allow(dead_code, reason = "what only the tests of the API use of it")]
 #[path = "../api/harness/tls.rs"]
 mod tls;
+mod told;
 mod upgrade;
 
 use std::{

@@ -41,9 +41,18 @@ fn numbers(told: &str) -> Vec<u64> {
     told.split('\u{1e}').filter_map(number).collect()
 }
 
+/// How the WebSocket comes, and so what carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Tls,
+    /// On a connection that has had a request before.
+    KeptAlive,
+}
+
 /// The client polls, takes over while events come, and goes on.
-fn upgrade_under_load(tls: bool) {
-    let server = Server::speaking("", tls, told::told(Settings::default()));
+fn upgrade_under_load(way: Way) {
+    let server = Server::speaking("", way == Way::Tls, told::told(Settings::default()));
     let session = authenticated(&server);
     let stop = Arc::new(AtomicBool::new(false));
     let publisher = publish(&server, 1_000, &stop);
@@ -51,7 +60,8 @@ fn upgrade_under_load(tls: bool) {
     while seen.len() < 300 {
         seen.extend(numbers(&session.told()));
     }
-    let mut socket = Socket::open(&server, &session.taking_over());
+    let open = if way == Way::KeptAlive { Socket::open_kept_alive } else { Socket::open };
+    let mut socket = open(&server, &session.taking_over());
     socket.say("2probe");
     assert_eq!(socket.text(), "3probe");
     // What comes while it takes over still comes by polling; a client takes over when its GET has returned.
@@ -75,7 +85,12 @@ fn upgrade_under_load(tls: bool) {
         assert_eq!((answer.status, &*answer.body), (400, r#"{"code":3,"message":"Bad request"}"#));
     }
     assert_eq!(server.metric("fanfare_connections", &["poll"]), 0);
-    assert_eq!(server.metric("fanfare_connections", &[if tls { "tls" } else { "plain" }]), 1);
+    let outlet = match way {
+        Way::Plain => "plain",
+        Way::Tls => "tls",
+        Way::KeptAlive => "body",
+    };
+    assert_eq!(server.metric("fanfare_connections", &[outlet]), 1);
     socket.say(r#"42["x"]"#);
     assert_eq!(socket.text_but_pings(), r#"42["heard"]"#, "what came by polling afterwards changed nothing");
     drop(socket);
@@ -84,12 +99,17 @@ fn upgrade_under_load(tls: bool) {
 
 #[test]
 fn a_client_that_upgrades_under_a_thousand_events_a_second_gets_each_once_and_in_order() {
-    upgrade_under_load(false);
+    upgrade_under_load(Way::Plain);
 }
 
 #[test]
 fn the_same_over_tls() {
-    upgrade_under_load(true);
+    upgrade_under_load(Way::Tls);
+}
+
+#[test]
+fn the_same_on_a_connection_that_has_had_requests_before() {
+    upgrade_under_load(Way::KeptAlive);
 }
 
 #[test]
