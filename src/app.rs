@@ -10,6 +10,7 @@ mod embed;
 mod engine;
 mod folders;
 mod ids;
+mod own_log;
 mod parts;
 mod presence;
 mod rights;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 
 pub use embed::{Handle, spawn, spawn_speaking};
 pub use engine::{Engine, Publish};
+pub use own_log::OwnLog;
 
 use crate::{
     access::{Directory, OpenError, PrincipalStore, Secret},
@@ -40,6 +42,7 @@ use crate::{
     source::folder::{FolderHandle, Store, StoreError},
     state::{IdKeeper, State},
 };
+use own_log::Teller;
 use parts::Parts;
 use presence::Presence;
 use server_id::ServerIdError;
@@ -100,6 +103,7 @@ pub struct App {
     dialects: Vec<Arc<dyn Dialect>>,
     questions: Option<Questions>,
     state: Arc<State>,
+    own_log: Option<OwnLog>,
 }
 
 impl App {
@@ -114,6 +118,7 @@ impl App {
         let listener = server::listen(settings.server.listen)?;
         let metrics_listener = server::listen(settings.server.metrics_listen)?;
         let (directory, run_token) = Directory::open(&settings, PrincipalStore::in_directory(&settings.server.data_dir))?;
+        let directory = Arc::new(directory);
         tell_changed_users(&directory);
         let watches = settings.libraries.iter().any(|library| library.path.is_some());
         let store = watches.then(|| Store::open(&settings.server.data_dir.join("media.redb"))).transpose()?.map(Arc::new);
@@ -125,11 +130,11 @@ impl App {
             users: &settings.users,
             port: listener.local_addr()?.port(),
             state: &state,
+            directory: &directory,
         };
         let dialects = dialect::all(&settings.dialects, &about);
         let questions = discovery::open(&settings, &server_id)?;
-        let directory = Arc::new(directory);
-        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state })
+        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state, own_log: None })
     }
 
     /// Speaks further dialects beside those of the settings.
@@ -139,6 +144,11 @@ impl App {
     pub fn speak(&mut self, further: impl IntoIterator<Item = Arc<dyn Dialect>>) -> Result<(), StartError> {
         self.dialects.extend(further);
         if self.dialects.len() > MAX_DIALECTS { Err(StartError::TooManyDialects) } else { Ok(()) }
+    }
+
+    /// Tells the engine's own log lines as `log` events, to whoever listens to the log.
+    pub fn tell_log(&mut self, lines: OwnLog) {
+        self.own_log = Some(lines);
     }
 
     /// The address clients connect to; the port is the real one where the settings say 0.
@@ -168,7 +178,7 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, state, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, state, own_log, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
@@ -188,6 +198,7 @@ impl App {
         let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
         let presence = Presence::start(&settings, &shared, Arc::clone(&parts.crew().directory))?;
         let digests = digests::start(&settings, &shared, &parts.crew().state)?;
+        let own_log = own_log.map(|lines| Teller::start(lines, shared.publisher.clone())).transpose()?;
         let engine = Engine::new(&shared.publisher, shared.event_limits);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
@@ -195,7 +206,21 @@ impl App {
         let discovery = questions.map(|questions| questions.answer(served)).transpose()?;
         shared.ready.store(true, Ordering::Relaxed);
         let drain_window = settings.server.drain_window;
-        Ok(Running { shared, discovery, folders, ids, digests, presence, handles, engine, parts, watchdogs, listener: kept, drain_window })
+        Ok(Running {
+            shared,
+            discovery,
+            folders,
+            ids,
+            digests,
+            presence,
+            own_log,
+            handles,
+            engine,
+            parts,
+            watchdogs,
+            listener: kept,
+            drain_window,
+        })
     }
 }
 
@@ -207,6 +232,7 @@ pub struct Running {
     ids: Option<IdKeeper>,
     digests: Option<Digester>,
     presence: Presence,
+    own_log: Option<Teller>,
     handles: [ServerHandle; 2],
     engine: Engine,
     parts: Parts,

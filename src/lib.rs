@@ -28,6 +28,7 @@
 //! - [`app`]: joins the parts; start and stop
 //! - [`config`], [`cli`]: settings, the command line
 //! - [`websocket`]: WebSocket as a way to carry any dialect: handshake, frames in and out
+//! - [`engineio`], [`socketio`]: Engine.IO and Socket.IO as ways to carry a dialect: packets, heartbeats, polling's bodies
 //! - [`id`], [`clock`], [`frame`], [`metrics`]: value types and counters, free to all
 //!
 //! Which module may import which is written down, and checked, in `tests/layering/rules.rs`.
@@ -40,6 +41,7 @@ pub mod config;
 pub mod connection;
 pub mod dialect;
 pub mod digest;
+pub mod engineio;
 pub mod event;
 pub mod frame;
 pub mod hub;
@@ -48,6 +50,7 @@ pub mod metrics;
 pub mod server;
 pub mod session;
 pub mod shard;
+pub mod socketio;
 pub mod source;
 pub mod state;
 pub mod topic;

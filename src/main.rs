@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use fanfare::{
     access,
-    app::{App, StartError},
+    app::{App, OwnLog, StartError},
     cli::{
         Cli, Command, ServeArgs, completions, config as config_command, logging, password, publish,
         run_file::{self, RunFile, RunFileGuard},
@@ -32,14 +32,16 @@ fn main() -> ExitCode {
 
 fn serve(arguments: ServeArgs) -> ExitCode {
     let format = arguments.log_format.unwrap_or_default();
-    if let Err(error) = logging::init(format) {
+    let own_log = OwnLog::default();
+    if let Err(error) = logging::init(format, own_log.clone()) {
         return failed(&error);
     }
     let (settings, file) = match settings(arguments) {
         Ok(settings) => settings,
         Err(error) => return failed(&error),
     };
-    let outcome = App::build(settings.clone()).map_err(Failure::from).and_then(|app| {
+    let outcome = App::build(settings.clone()).map_err(Failure::from).and_then(|mut app| {
+        app.tell_log(own_log);
         // Said only now, so that a start that cannot be says one line: why.
         if let Some(file) = file {
             tracing::info!(file = %file.display(), "settings read");

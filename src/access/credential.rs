@@ -13,7 +13,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Asked, Denied, Device, Principal, TokenHash, jwt::Fingerprint};
+use super::{Asked, Denied, Device, Principal, TokenHash, jwt::Fingerprint, pairs::FamilyId};
 use crate::{clock::Timestamp, id::UserId};
 
 /// A credential that does not end.
@@ -86,6 +86,13 @@ pub(super) enum Origin {
     },
     /// Made by a log-in here, then.
     Issued(Timestamp),
+    /// One of the tokens of a log-in here that goes on by refresh tokens.
+    Pair {
+        /// All that are of the same log-in.
+        family: FamilyId,
+        /// When it was.
+        issued: Timestamp,
+    },
     /// An answer of a back end.
     BackEnd {
         /// Whose.

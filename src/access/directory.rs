@@ -25,6 +25,7 @@ use super::{
     issued::IssuedTokens,
     jwt::{self, KeyError, Verified, Verifier},
     log_in::{self, Passwords},
+    pairs::{self, Pairs},
     people::{ConfiguredUsers, People},
     store::{Changed, ChangedUsers, PrincipalStore, StoreError},
     token::{self, NoRandomness, TokenHash, TokenTable},
@@ -130,6 +131,7 @@ pub struct Directory {
     entries: Vec<Arc<Held>>,
     pub(super) passwords: Passwords,
     pub(super) issued: IssuedTokens,
+    pub(super) pairs: Pairs,
     jwt: Option<Verifier>,
     /// What is in force. Never held while anything is waited for.
     pub(super) people: Arc<Mutex<People>>,
@@ -161,6 +163,7 @@ impl Directory {
         }
         let passwords = Passwords::new(settings);
         let issued = log_in::open(&store, &passwords, &mut people)?;
+        let pairs = Pairs::open(settings, &store, &passwords)?;
         let people = Arc::new(Mutex::new(people));
         let changes = Arc::<ChangeQueue>::default();
         if let Some(jwt) = &jwt {
@@ -174,6 +177,7 @@ impl Directory {
             entries,
             passwords,
             issued,
+            pairs,
             jwt,
             back_ends: BackEnds::open(settings, &people, &changes),
             people,
@@ -198,9 +202,14 @@ impl Directory {
         if let Some(held) = self.issued.find(token) {
             return self.admit_token(&held);
         }
+        if pairs::is_of_a_log_in(token) {
+            return self.admit_token(&self.of_log_in(token)?);
+        }
         match (&self.jwt, self.back_ends.get(asked)) {
             // What these keys must have signed is nobody else's to judge: a token that ended does not get a second chance.
-            (Some(verifier), _) if jwt::looks_signed(token) => self.admit_token(&self.signed(verifier, token)?),
+            (Some(verifier), back_end) if jwt::looks_signed(token) && !back_end.is_some_and(|_| asked.has_made(token)) => {
+                self.admit_token(&self.signed(verifier, token)?)
+            }
             (_, Some(back_end)) => self.admit_token(&back_end.known(token).ok_or(Denied::Ask(asked))??),
             (_, None) => Err(Denied::Unknown),
         }
@@ -355,6 +364,7 @@ impl Directory {
         let (own, before) = (&next[user], changed.get(user));
         if own.deleted || own.revoked_at != before.and_then(|before| before.revoked_at) {
             self.issued.end_all(user);
+            self.end_families_of(user);
         }
         *changed = next;
         Ok(RightsChanged { user: user.clone(), epoch, known_before })

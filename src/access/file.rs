@@ -4,11 +4,32 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::StoreError;
+
+/// Reads a file; `None` when there is none. What cannot be read is told by its place, without content.
+pub(super) fn load<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>, StoreError> {
+    let path = directory.join(name);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Io { path, action: "read", source }),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(document) => Ok(Some(document)),
+        Err(error) => Err(StoreError::Damaged { path, reason: format!("line {}, column {}", error.line(), error.column()) }),
+    }
+}
+
+/// Whether others than its owner can read a file.
+pub(super) fn others_may_read(directory: &Path, name: &str) -> bool {
+    fs::metadata(directory.join(name)).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
 
 /// Puts a file in the place of the one of that name. The directory is made where it is missing. On an error the old file is
 /// still there, or, when only the last flush of the directory failed, the new one whole.

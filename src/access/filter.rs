@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     access::Principal,
-    event::{Audience, Envelope, Event, EventKind, KindSet, Level, Rule},
+    event::{Audience, Envelope, Event, EventKind, KindSet, Level, Reader, Rule},
     id::{ConnectionId, LibraryId},
 };
 
@@ -52,6 +52,14 @@ impl Filter {
     #[must_use]
     pub fn meets(&self, rule: &Rule, known: Option<Level>) -> bool {
         self.principal.meets(rule, known)
+    }
+
+    /// Who reads, as far as formats may look at it.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        let principal = &self.principal;
+        let user = principal.user.as_ref().filter(|_| !principal.only_publishes);
+        Reader { user, admin: principal.admin, explicit: principal.explicit, tags: principal.tags.as_deref() }
     }
 
     fn wants(&self, envelope: &Envelope) -> bool {

@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -190,19 +189,10 @@ impl IssuedTokens {
 }
 
 fn load(directory: &Path) -> Result<Vec<Record>, StoreError> {
-    let path = directory.join(FILE_NAME);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(StoreError::Io { path, action: "read", source }),
-    };
-    let document: Document = match serde_json::from_slice(&bytes) {
-        Ok(document) => document,
-        Err(error) => return Err(StoreError::Damaged { path, reason: format!("line {}, column {}", error.line(), error.column()) }),
-    };
+    let Some(document) = file::load::<Document>(directory, FILE_NAME)? else { return Ok(Vec::new()) };
     if document.version != VERSION {
         let reason = format!("version {}, this program knows {VERSION}", document.version);
-        return Err(StoreError::Damaged { path, reason });
+        return Err(StoreError::Damaged { path: directory.join(FILE_NAME), reason });
     }
     Ok(document.tokens)
 }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     config::{PasswordHash, Secret, Settings},
+    event::IdForm,
     id::UserId,
 };
 
@@ -58,15 +59,18 @@ pub(super) struct Passwords(Vec<Password>);
 struct Password {
     user: UserId,
     name: String,
+    /// His id as Audiobookshelf's clients read it.
+    shown: String,
     hash: PasswordHash,
 }
 
 impl Passwords {
     pub(super) fn new(settings: &Settings) -> Self {
-        let with_password = settings
-            .users
-            .iter()
-            .filter_map(|user| Some(Password { user: user.id.clone(), name: user.name.clone(), hash: user.password_hash.clone()? }));
+        let with_password = settings.users.iter().filter_map(|user| {
+            let given = user.ids.get("audiobookshelf").map(|given| given.as_str().into());
+            let shown = IdForm::Uuid.show(given, user.id.as_str()).text.into_owned();
+            Some(Password { user: user.id.clone(), name: user.name.clone(), shown, hash: user.password_hash.clone()? })
+        });
         Self(with_password.collect())
     }
 
@@ -92,7 +96,18 @@ impl Passwords {
     /// What tells the present password of a user from an earlier one; `None`: he has none, so no token of his counts.
     pub(super) fn mark(&self, user: &UserId) -> Option<TokenHash> {
         let own = self.0.iter().find(|own| own.user == *user)?;
-        Some(TokenHash::of(own.hash.expose()))
+        Some(own.mark())
+    }
+
+    /// The id that Audiobookshelf's clients read, and the name people read.
+    pub(super) fn names(&self, user: &UserId) -> Option<(&str, &str)> {
+        self.0.iter().find(|own| own.user == *user).map(|own| (own.shown.as_str(), own.name.as_str()))
+    }
+}
+
+impl Password {
+    fn mark(&self) -> TokenHash {
+        TokenHash::of(self.hash.expose())
     }
 }
 
@@ -121,23 +136,20 @@ impl Directory {
     /// # Errors
     /// [`NotLoggedIn::Refused`] says no more than that; the others that no token can be made or kept now.
     pub fn log_in(&self, name: &str, password: &Secret, device: Device) -> Result<LoggedIn, NotLoggedIn> {
-        let known = self.passwords.of(name, password).ok_or(NotLoggedIn::Refused)?;
         let texts = [&device.client, &device.id, &device.name, &device.version];
         if device.id.is_empty() || texts.iter().any(|text| text.len() > MAX_DEVICE_TEXT) {
             return Err(NotLoggedIn::Refused);
         }
-        if self.rights(&known.user).is_none_or(|rights| rights.disabled) {
-            return Err(NotLoggedIn::Refused);
-        }
+        let (user, mark) = self.let_in(name, password)?;
         let token = token::generate()?;
         let now = Timestamp::now();
         let record = Record {
             hash: TokenHash::of(token.expose()),
-            user: known.user.clone(),
             device,
-            issued: self.people.lock().after_revocation(&known.user, now),
+            issued: self.people.lock().after_revocation(&user, now),
             used: now,
-            password: TokenHash::of(known.hash.expose()),
+            password: mark,
+            user,
         };
         let ended_another = self.issued.add(&record, |insert| {
             // Under the lock of those who change rights: a change either finds it or was made before it.
@@ -148,13 +160,24 @@ impl Directory {
         let credential = Credential(self.issued.find(token.expose()).ok_or(NotLoggedIn::Refused)?);
         let principal = self.current(&credential).ok_or(NotLoggedIn::Refused)?;
         let device = credential.device().cloned();
-        Ok(LoggedIn { token, caller: Caller { principal, credential: Some(credential), device }, name: known.name.clone(), ended_another })
+        let name = self.passwords.names(&record.user).map_or_else(String::new, |(_, name)| name.to_owned());
+        Ok(LoggedIn { token, caller: Caller { principal, credential: Some(credential), device }, name, ended_another })
     }
 
-    /// Ends a token that a log-in here has made, for good; whose sessions must be checked again. `None`: it is none of those.
-    /// Blocks.
+    /// Whose name and password these are, if he may come in, and the mark of the password.
+    pub(super) fn let_in(&self, name: &str, password: &Secret) -> Result<(UserId, TokenHash), NotLoggedIn> {
+        let known = self.passwords.of(name, password).ok_or(NotLoggedIn::Refused)?;
+        let may_come_in = self.rights(&known.user).is_some_and(|rights| !rights.disabled);
+        if may_come_in { Ok((known.user.clone(), known.mark())) } else { Err(NotLoggedIn::Refused) }
+    }
+
+    /// Ends a token that a log-in here has made, and all that came of the same log-in, for good; whose sessions must be checked
+    /// again. `None`: it is none of those. Blocks.
     pub fn log_out(&self, credential: &Credential) -> Option<UserId> {
-        self.issued.end(&credential.0)
+        match credential.0.origin {
+            Origin::Pair { family, .. } => self.end_family(family),
+            Origin::Configured | Origin::Jwt { .. } | Origin::Issued(_) | Origin::BackEnd { .. } => self.issued.end(&credential.0),
+        }
     }
 }
 

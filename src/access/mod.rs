@@ -21,6 +21,7 @@ mod jwt;
 mod log_in;
 #[cfg(test)]
 mod matrix_tests;
+mod pairs;
 mod people;
 mod principal;
 mod store;
@@ -39,6 +40,7 @@ pub use directory::{Authenticated, Directory, OpenError, PrincipalChange, Rights
 pub use filter::{Filter, RawNames};
 pub use jwt::KeyError;
 pub use log_in::{LoggedIn, NotLoggedIn};
+pub use pairs::{NotRenewed, Pair, Paired};
 pub use principal::Principal;
 pub use store::{PrincipalStore, StoreError};
 pub use token::TokenHash;

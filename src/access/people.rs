@@ -14,6 +14,7 @@ use super::{
     credential::{Grant, Held, Origin},
     directory::UserRights,
     jwt::Fingerprint,
+    pairs::FamilyId,
     store::{Changed, ChangedUsers},
 };
 use crate::{clock::Timestamp, config::Settings, id::UserId};
@@ -152,7 +153,7 @@ impl People {
         }
         let asked = match held.origin {
             Origin::BackEnd { which, .. } => Some(which),
-            Origin::Configured | Origin::Jwt { .. } | Origin::Issued(_) => None,
+            Origin::Configured | Origin::Jwt { .. } | Origin::Issued(_) | Origin::Pair { .. } => None,
         };
         self.issued.all.insert((*held.hash.as_bytes(), asked), Arc::downgrade(held));
     }
@@ -173,6 +174,12 @@ impl People {
         let is_over = |held: &Arc<Held>| matches!(held.origin, Origin::Jwt { key, .. } if !still_counts(key));
         let over = self.issued.all.values().filter_map(Weak::upgrade).filter(is_over);
         over.inspect(|held| held.end(Denied::Unknown)).map(|held| held.grant().user.clone()).collect()
+    }
+
+    /// Ends every credential of these log-ins that a session still holds.
+    pub(super) fn end_families(&self, ended: &[FamilyId]) {
+        let is_over = |held: &Arc<Held>| matches!(held.origin, Origin::Pair { family, .. } if ended.contains(&family));
+        self.issued.all.values().filter_map(Weak::upgrade).filter(is_over).for_each(|held| held.end(Denied::Unknown));
     }
 
     /// How many issued credentials are in sight, ended ones not yet swept included.
@@ -200,7 +207,7 @@ impl People {
 fn is_too_old(origin: Origin, revoked_at: Option<Timestamp>, in_this_run: Option<&Instant>) -> bool {
     match origin {
         Origin::Configured => false,
-        Origin::Issued(issued) => revoked_at.is_some_and(|revoked_at| issued <= revoked_at),
+        Origin::Issued(issued) | Origin::Pair { issued, .. } => revoked_at.is_some_and(|revoked_at| issued <= revoked_at),
         Origin::Jwt { issued, .. } => revoked_at.is_some_and(|revoked_at| issued.is_none_or(|issued| issued <= revoked_at)),
         Origin::BackEnd { asked, .. } => in_this_run.is_some_and(|revoked_when| asked <= *revoked_when),
     }

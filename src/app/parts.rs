@@ -175,7 +175,7 @@ impl Parts {
         let publisher = Publisher::new(self.shards.clone(), Arc::clone(&self.publish_metrics));
         Arc::new(Shared {
             doorkeeper: Arc::new(doorkeeper),
-            requests: Requests::new(Arc::clone(&self.crew.state), publisher.clone()),
+            requests: Arc::new(Requests::new(Arc::clone(&self.crew.state), publisher.clone())),
             publisher,
             log_ins: LogIns::new(limits.bad_tokens_per_minute),
             publish_metrics: Arc::clone(&self.publish_metrics),

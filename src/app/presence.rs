@@ -13,11 +13,12 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::{
     access::{Comings, Directory},
     config::Settings,
-    event::{Event, EventKind},
+    event::{Envelope, Event, EventKind, KindSet},
     id::UserId,
     server::Shared,
     shard::Submission,
@@ -86,6 +87,9 @@ struct Work {
 struct Message<'a> {
     state: &'static str,
     user: Person<'a>,
+    /// What he plays, or has just played, as it was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    playback: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -157,7 +161,8 @@ impl Work {
 
     fn event(&self, id: &UserId, online: bool) -> Option<Submission> {
         let user = Person { id, name: self.names.get(id) };
-        let message = Message { state: if online { "online" } else { "offline" }, user };
+        let playback = self.latest_playback(id);
+        let message = Message { state: if online { "online" } else { "offline" }, user, playback: playback.as_deref() };
         match Event::from_value(EventKind::Presence, &message) {
             Ok(event) => Some(Submission { audience: event.audience(), event, id: None, source: None }),
             Err(error) => {
@@ -165,6 +170,15 @@ impl Work {
                 None
             }
         }
+    }
+
+    /// What the user plays, or has just played, unless its publisher keeps it from administrators.
+    fn latest_playback(&self, user: &UserId) -> Option<Box<RawValue>> {
+        let is_his = |envelope: &Envelope| {
+            matches!(&envelope.event, Event::Playback(playback) if playback.user.id == *user) && envelope.audience.only.is_empty()
+        };
+        let latest = self.state.present(KindSet::of(&[EventKind::Playback]), is_his).pop()?;
+        RawValue::from_string(latest.event.message().to_owned()).ok()
     }
 }
 

@@ -49,6 +49,7 @@ impl Running {
             ids,
             digests,
             presence,
+            own_log,
             handles: [workers, metrics],
             engine,
             parts,
@@ -74,6 +75,8 @@ impl Running {
         if !until(LAST_CLIENTS, || parts.connections() == 0).await {
             tracing::warn!(clients = parts.connections(), "some clients did not go in time and are cut off");
         }
+        // Joining a thread blocks for a moment at most.
+        let _ = tokio::task::spawn_blocking(move || drop(own_log)).await;
         drop(ids); // nothing is accepted any more: what was noted is written
         drop(watchdogs); // workers that have ended beat no more
         workers.stop(true).await;

@@ -10,12 +10,13 @@ use std::{
 use clap::ValueEnum;
 use tracing::{Subscriber, field::Field};
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer,
     field::MakeExt,
     fmt::{
         MakeWriter,
         format::{Writer, debug_fn},
     },
+    layer::SubscriberExt,
 };
 
 use super::terminal::{ColorChoice, printable_json, write_printable};
@@ -28,6 +29,9 @@ pub const LEVEL_VARIABLE: &str = "FANFARE_LOG";
 const DEFAULT_FILTER: &str = "info,actix_server=warn,actix_http=off";
 /// Below this the HTTP server's decoder writes out whole request heads, and tokens with them.
 const HEADS: &str = "actix_http::h1::decoder=info";
+
+/// What writes log lines, filtered by their level.
+pub type Lines = Box<dyn Subscriber + Send + Sync>;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -53,18 +57,22 @@ pub enum LoggingError {
     AlreadySet(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Sends the process's log lines to standard error; with colours only when that is a terminal and NO_COLOR is not set.
+/// Sends the process's log lines to standard error; with colours only when that is a terminal and NO_COLOR is not set. `also`
+/// is given the same lines.
 ///
 /// # Errors
 /// When `FANFARE_LOG` is no filter, or when called a second time.
-pub fn init(format: LogFormat) -> Result<(), LoggingError> {
+pub fn init<L>(format: LogFormat, also: L) -> Result<(), LoggingError>
+where
+    L: Layer<Lines> + Send + Sync + 'static,
+{
     let level = match std::env::var(LEVEL_VARIABLE) {
         Ok(level) => level,
         Err(std::env::VarError::NotPresent) => String::new(),
         Err(std::env::VarError::NotUnicode(_)) => return Err(LoggingError::NotUtf8),
     };
     let colours = ColorChoice::Auto.resolve(io::stderr().is_terminal());
-    tracing::subscriber::set_global_default(subscriber(format, filter(&level)?, colours, io::stderr))?;
+    tracing::subscriber::set_global_default(subscriber(format, filter(&level)?, colours, io::stderr).with(also))?;
     Ok(())
 }
 
@@ -73,7 +81,7 @@ fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     Ok(EnvFilter::try_new(level)?.add_directive(HEADS.parse()?))
 }
 
-fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> Lines
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {

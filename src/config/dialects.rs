@@ -6,6 +6,10 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{address, error::Invalid, range::between, units};
 
+mod audiobookshelf;
+
+pub use audiobookshelf::Audiobookshelf;
+
 /// `[dialects]`: one table per protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -16,6 +20,8 @@ pub struct Dialects {
     pub plex: Plex,
     /// `[dialects.mediabrowser]`.
     pub mediabrowser: MediaBrowser,
+    /// `[dialects.audiobookshelf]`.
+    pub audiobookshelf: Audiobookshelf,
 }
 
 /// `[dialects.redseat]`: server-sent events on `/sse`.
@@ -155,7 +161,24 @@ impl Dialects {
         between("dialects.redseat.ping_interval", self.redseat.ping_interval, least, most)?;
         between("dialects.plex.ping_interval", self.plex.ping_interval, least, most)?;
         self.plex.server.as_deref().map_or(Ok(()), |server| check_server("dialects.plex.server", server, "http://127.0.0.1:32400"))?;
-        self.mediabrowser.check(least, most)
+        self.mediabrowser.check(least, most)?;
+        self.audiobookshelf.check()
+    }
+
+    /// Every real server that is asked about tokens, with what to say if it is asked across a network in clear text.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let asked = [
+            (self.plex.asked(), "dialects.plex.server is neither https nor loopback: tokens cross the network in clear text"),
+            (
+                self.mediabrowser.asked(),
+                "dialects.mediabrowser.server is neither https nor loopback: tokens cross the network in clear text",
+            ),
+            (
+                self.audiobookshelf.asked(),
+                "dialects.audiobookshelf.server is neither https nor loopback: tokens cross the network in clear text",
+            ),
+        ];
+        asked.into_iter().filter_map(|(server, warning)| Some((server?, warning)))
     }
 }
 
@@ -193,7 +216,7 @@ mod tests {
             ("http://host/#hunter2", "must not hold a query or a fragment"),
             ("", "must begin with http:// or https://"),
         ] {
-            for (dialect, port) in [("plex", "32400"), ("mediabrowser", "8096")] {
+            for (dialect, port) in [("plex", "32400"), ("mediabrowser", "8096"), ("audiobookshelf", "13378")] {
                 let expected = expected.replace("32400", port);
                 let line = Settings::parse(&format!("dialects.{dialect}.server = {server:?}")).expect_err("bad").to_string();
                 assert!(line.ends_with(&format!("dialects.{dialect}.server: {expected}")) && !line.contains("hunter"), "{line}");
@@ -202,17 +225,18 @@ mod tests {
         for good in ["http://127.0.0.1:32400", "https://plex.example/behind/a/prefix/", "http://[::1]:32400"] {
             assert!(Settings::parse(&format!("dialects.plex.server = {good:?}")).is_ok(), "{good}");
             assert!(Settings::parse(&format!("dialects.mediabrowser.server = {good:?}")).is_ok(), "{good}");
+            assert!(Settings::parse(&format!("dialects.audiobookshelf.server = {good:?}")).is_ok(), "{good}");
         }
     }
 
     #[test]
     fn a_server_across_the_network_in_clear_text_is_warned_of_while_it_is_asked() {
         let warned = |table: &str| {
-            let warned = ["plex", "mediabrowser"].map(|dialect| {
+            let warned = ["plex", "mediabrowser", "audiobookshelf"].map(|dialect| {
                 let settings = Settings::parse(&format!("[dialects.{dialect}]\n{table}")).expect("valid");
                 settings.warnings().iter().any(|warning| warning.starts_with(&format!("dialects.{dialect}.server")))
             });
-            assert_eq!(warned[0], warned[1], "{table}");
+            assert!(warned.iter().all(|one| *one == warned[0]), "{table}");
             warned[0]
         };
         assert!(warned("server = \"http://10.0.0.1:32400\""));

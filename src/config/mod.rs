@@ -62,7 +62,7 @@ use figment::Figment;
 use serde::Deserialize;
 
 pub use auth::Auth;
-pub use dialects::{Dialects, MediaBrowser, Plex, RedSeat, Spelling};
+pub use dialects::{Audiobookshelf, Dialects, MediaBrowser, Plex, RedSeat, Spelling};
 pub use engine::Engine;
 pub use error::ConfigError;
 pub use jwt::{Jwt, JwtAlgorithm, JwtKey, MAX_JWT_KEYS, MIN_HMAC_BYTES};
@@ -190,21 +190,15 @@ impl Settings {
         if self.auth.callback.as_deref().is_some_and(address::shows_tokens_to_the_network) {
             warnings.push("auth.callback is neither https nor loopback: tokens cross the network in clear text");
         }
-        if self.dialects.plex.asked().is_some_and(address::shows_tokens_to_the_network) {
-            warnings.push("dialects.plex.server is neither https nor loopback: tokens cross the network in clear text");
-        }
-        if self.dialects.mediabrowser.asked().is_some_and(address::shows_tokens_to_the_network) {
-            warnings.push("dialects.mediabrowser.server is neither https nor loopback: tokens cross the network in clear text");
-        }
+        let asked = self.dialects.asked().filter(|(server, _)| address::shows_tokens_to_the_network(server));
+        warnings.extend(asked.map(|(_, warning)| warning));
         warnings
     }
 
     /// Whether no user, no token and nobody else who knows users is set, so that a token is made for the run.
     #[must_use]
     pub fn names_nobody(&self) -> bool {
-        let dialects = &self.dialects;
-        let real_server = dialects.plex.asked().or(dialects.mediabrowser.asked());
-        let others_know = self.jwt.is_on() || self.auth.callback.is_some() || real_server.is_some();
+        let others_know = self.jwt.is_on() || self.auth.callback.is_some() || self.dialects.asked().next().is_some();
         self.users.is_empty() && self.tokens.is_empty() && !others_know
     }
 

@@ -368,6 +368,7 @@ mod tests {
             dialects.redseat = { spelling = "server", enabled = false }
             dialects.plex = { enabled = false, ping_interval = "5s", rest = false, server = "http://[::1]:32400/p" }
             dialects.mediabrowser = { enabled = false, ping_interval = "5s", rest = false, server = "https://j.example/p", legacy_credentials = false, identity = false, library_quiet = "2s", library_cap = "1m", least_interval = "750ms", discovery = "[::]:7359" }
+            dialects.audiobookshelf = { enabled = false, base = "/books/and-more", rest = false, server = "https://b.example/p", ping_interval = "300ms", ping_timeout = "200ms", access_expires = "2s", refresh_expires = "1m", twin = false }
             [[users]]
             id = "carol"
             ids = { mediabrowser = "0123456789abcdef0123456789abcdef", plex = "7" }

@@ -126,7 +126,7 @@ const BAD_KEYS: &[(&str, &str)] = &[
         "[quic]\ncert = \"x\"",
         "FILE: quic: unknown key, allowed are server, tls, engine, limits, folder, dialects, jwt, auth, libraries, users, tokens",
     ),
-    ("[dialects.kodi]\nenabled = true", "FILE: dialects.kodi: unknown key, allowed are redseat, plex, mediabrowser"),
+    ("[dialects.kodi]\nenabled = true", "FILE: dialects.kodi: unknown key, allowed are redseat, plex, mediabrowser, audiobookshelf"),
     ("[dialects.plex]\nspelling = \"wild\"", "FILE: dialects.plex.spelling: unknown key, allowed are enabled, ping_interval, rest, server"),
     ("[dialects.plex]\nping_interval = \"0s\"", "FILE: dialects.plex.ping_interval: must be from 1s to 3600s"),
     (
@@ -188,6 +188,24 @@ const BAD_KEYS: &[(&str, &str)] = &[
     ("[dialects.mediabrowser]\nlibrary_cap = \"1s\"", "FILE: dialects.mediabrowser.library_cap: must be from 5s to 3600s"),
     ("[dialects.mediabrowser]\nlibrary_quiet = \"50ms\"", "FILE: dialects.mediabrowser.library_quiet: must be from 100ms to 3600s"),
     ("[dialects.mediabrowser]\nleast_interval = \"1ms\"", "FILE: dialects.mediabrowser.least_interval: must be from 100ms to 60s"),
+    ("[dialects.audiobookshelf]\nping_timeout = \"1ms\"", "FILE: dialects.audiobookshelf.ping_timeout: must be from 100ms to 3600s"),
+    ("[dialects.audiobookshelf]\naccess_expires = \"0s\"", "FILE: dialects.audiobookshelf.access_expires: must be from 1s to 2592000s"),
+    (
+        "[dialects.audiobookshelf]\naccess_expires = \"2h\"\nrefresh_expires = \"1h\"",
+        "FILE: dialects.audiobookshelf.refresh_expires: must be from 7200s to 31622400s",
+    ),
+    (
+        "[dialects.audiobookshelf]\nbase = \"abs\"",
+        "FILE: dialects.audiobookshelf.base: must be empty or begin with a slash, such as \"/audiobookshelf\"",
+    ),
+    (
+        "[dialects.audiobookshelf]\nbase = \"/abs/\"",
+        "FILE: dialects.audiobookshelf.base: must be a path such as \"/audiobookshelf\": letters, digits, \"-\", \"_\" and \"~\" between slashes, none at its end",
+    ),
+    (
+        "[dialects.audiobookshelf]\nbase = \"/Api/abs\"",
+        "FILE: dialects.audiobookshelf.base: must not begin with a path of this server itself",
+    ),
     (
         "[dialects.mediabrowser]\ndiscovery = true",
         "FILE: dialects.mediabrowser.discovery: must be an IP address and a port from 0 to 65535, such as \"127.0.0.1:8400\", not true or false",
@@ -338,6 +356,7 @@ fn size(bytes: usize) -> String {
 fn the_readme_has_the_defaults() {
     let (engine, limits, folder) = (Engine::default(), Limits::default(), Folder::default());
     let (server, redseat, plex, mediabrowser) = (Server::default(), RedSeat::default(), Plex::default(), MediaBrowser::default());
+    let audiobookshelf = Audiobookshelf::default();
     let (jwt, auth) = (Jwt::default(), Auth::default());
     let rows = [
         format!("`listen` | `{}` |", server.listen),
@@ -374,6 +393,16 @@ fn the_readme_has_the_defaults() {
         format!("`library_quiet`, `library_cap` | `{:?}`, `{:?}` |", mediabrowser.library_quiet, mediabrowser.library_cap),
         format!("`least_interval` | `{:?}` |", mediabrowser.least_interval),
         "| `discovery` | none |".to_owned(),
+        format!(
+            "`base`, `rest`, `twin` | `{}`, `{}`, `{}`, `{}` |",
+            audiobookshelf.enabled, audiobookshelf.base, audiobookshelf.rest, audiobookshelf.twin
+        ),
+        format!("`ping_interval`, `ping_timeout` | `{:?}`, `{:?}` |", audiobookshelf.ping_interval, audiobookshelf.ping_timeout),
+        format!(
+            "`access_expires`, `refresh_expires` | `{}h`, `{}d` |",
+            audiobookshelf.access_expires.as_secs() / 3600,
+            audiobookshelf.refresh_expires.as_secs() / 86_400
+        ),
         format!("`leeway` | `{}s`, at most `60s` |", jwt.leeway.as_secs()),
         format!("`timeout` | `{:?}` |", auth.timeout),
         format!("`cache`, `cache_refusals` | `{:?}`, `{:?}` |", auth.cache, auth.cache_refusals),

@@ -23,7 +23,10 @@ use bytes::{Buf, Bytes};
 
 pub use close::CloseReason;
 pub use outbox::OutboxLimits;
-pub use outlet::{BodyOutlet, Inbound, OtherOutlet, Outlet, OutletKind, SocketOptions, TlsOutlet};
+pub use outlet::{
+    BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, PostAnswer, RelayEnds, SocketOptions,
+    TlsOutlet,
+};
 pub use tally::{Counts, SkipReason, Tally, add};
 
 use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
@@ -107,7 +110,7 @@ pub struct Connection {
     heard: Cell<Instant>,
     /// The session reads on once no reply waits.
     awaits_replies: Cell<bool>,
-    /// Events copied into the body outlet's chunk and not yet pulled by the HTTP server.
+    /// Events the outlet has, and the HTTP server or a GET has not yet pulled.
     in_chunk: Cell<u64>,
     waker: RefCell<Option<Waker>>,
     control: OnceCell<Recipient<Control>>,
@@ -185,6 +188,14 @@ impl Connection {
     pub fn unblock(&self) {
         self.hear(Instant::now());
         self.blocked.set(None);
+    }
+
+    /// A WebSocket has taken over from polling: it takes bytes again, unless it holds back what had waited.
+    pub fn took_over(&self) {
+        self.blocked.set(None);
+        if self.outlet.holds_back() {
+            self.block(Instant::now());
+        }
     }
 
     /// The client has said something.
@@ -368,16 +379,12 @@ impl Connection {
 
     /// An event's last byte was taken by the outlet.
     pub fn delivered(&self, n_events: u64) -> u64 {
-        match self.outlet.kind() {
-            OutletKind::Plain | OutletKind::Tls => {
-                add(&self.tally.delivered, n_events);
-                n_events
-            }
-            OutletKind::Body => {
-                add(&self.in_chunk, n_events);
-                0
-            }
+        if matches!(self.outlet.kind(), OutletKind::Plain | OutletKind::Tls) {
+            add(&self.tally.delivered, n_events);
+            return n_events;
         }
+        add(&self.in_chunk, n_events);
+        if self.outlet.has_handed_over() { self.chunk_taken() } else { 0 }
     }
 
     /// The HTTP server has pulled the chunk: what was in it is delivered. Returns how many events that were.

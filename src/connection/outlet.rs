@@ -1,9 +1,12 @@
 //! A connection's way out: the one place that touches a client's socket.
 //!
-//! Three of them so far: a socket that left the HTTP server for good, plain or with TLS on it, and a response body that the
-//! HTTP server pulls from. All take bytes without waiting and say when they could take more; and what a client says is read
+//! Four of them: a socket that left the HTTP server for good, plain or with TLS on it, a response body that the HTTP server
+//! pulls from, and the GETs of an Engine.IO session, until a WebSocket takes over. All take bytes without waiting and say when they could take more; and what a client says is read
 //! through them, whether or not it has anything to say.
 
+mod moving;
+mod poll;
+mod relay;
 mod tls;
 
 use std::{
@@ -23,6 +26,10 @@ use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
 
+pub use moving::Moving;
+pub use poll::{PollAnswer, PollOutlet, Polled, PostAnswer};
+pub use relay::RelayEnds;
+use relay::RelayOutlet;
 pub use tls::TlsOutlet;
 
 /// What a body outlet takes at once, in bytes: one chunk of the response.
@@ -57,6 +64,11 @@ pub enum OtherOutlet {
     Body(Rc<BodyOutlet>),
     /// A socket of our own with TLS on it.
     Tls(Box<TlsOutlet>),
+    /// GETs that are held, and the WebSocket that has taken over from them.
+    Poll(Box<PollOutlet>),
+    /// A socket that another worker's HTTP server keeps, to which a session of ours was handed.
+    #[expect(private_interfaces, reason = "made by `Moving::land` only")]
+    Relay(Box<RelayOutlet>),
 }
 
 const _: () = assert!(size_of::<Outlet>() == size_of::<TcpStream>());
@@ -87,12 +99,33 @@ impl Outlet {
         Self::Other(OtherOutlet::Body(body))
     }
 
+    /// The GETs of an Engine.IO session that begins.
+    #[must_use]
+    pub fn polling() -> Self {
+        Self::Other(OtherOutlet::Poll(Box::default()))
+    }
+
+    /// That of an Engine.IO session that began with polling.
+    #[must_use]
+    pub fn as_polling(&self) -> Option<&PollOutlet> {
+        match self {
+            Self::Other(OtherOutlet::Poll(poll)) => Some(poll),
+            Self::Plain(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Whether whoever pulls from it has pulled everything.
+    pub(super) fn has_handed_over(&self) -> bool {
+        self.as_polling().is_some_and(PollOutlet::has_handed_over)
+    }
+
     /// The word in metrics and `/api/connections`.
     #[must_use]
     pub fn kind(&self) -> OutletKind {
         match self {
+            Self::Other(OtherOutlet::Poll(poll)) => poll.kind(),
             Self::Plain(_) => OutletKind::Plain,
-            Self::Other(OtherOutlet::Body(_)) => OutletKind::Body,
+            Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => OutletKind::Body,
             Self::Other(OtherOutlet::Tls(_)) => OutletKind::Tls,
         }
     }
@@ -109,6 +142,8 @@ impl Outlet {
             },
             Self::Other(OtherOutlet::Body(body)) => body.try_write(slices),
             Self::Other(OtherOutlet::Tls(tls)) => tls.try_write(slices),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.try_write(slices),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.try_write(slices),
         }
     }
 
@@ -117,8 +152,9 @@ impl Outlet {
     #[must_use]
     pub fn holds_back(&self) -> bool {
         match self {
-            Self::Plain(_) | Self::Other(OtherOutlet::Body(_)) => false,
+            Self::Plain(_) | Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => false,
             Self::Other(OtherOutlet::Tls(tls)) => tls.holds_back(),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.holds_back(),
         }
     }
 
@@ -126,8 +162,9 @@ impl Outlet {
     #[must_use]
     pub fn n_sent(&self) -> u64 {
         match self {
-            Self::Plain(_) | Self::Other(OtherOutlet::Body(_)) => 0,
+            Self::Plain(_) | Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => 0,
             Self::Other(OtherOutlet::Tls(tls)) => tls.n_sent(),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.n_sent(),
         }
     }
 
@@ -137,6 +174,8 @@ impl Outlet {
             Self::Plain(socket) => socket.poll_write_ready(cx).map(drop),
             Self::Other(OtherOutlet::Body(body)) => body.poll_writable(cx),
             Self::Other(OtherOutlet::Tls(tls)) => tls.poll_writable(cx),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.poll_writable(cx),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.poll_writable(cx),
         }
     }
 
@@ -148,6 +187,8 @@ impl Outlet {
             Self::Plain(socket) => poll_drained(socket, cx),
             Self::Other(OtherOutlet::Body(body)) => body.poll_gone(cx),
             Self::Other(OtherOutlet::Tls(tls)) => tls.poll_gone(cx),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.poll_gone(cx),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.poll_gone(cx),
         }
     }
 
@@ -157,6 +198,8 @@ impl Outlet {
             Self::Plain(socket) => poll_read_from(socket, cx, scratch).map(|n| n.map(|n| take(&mut scratch[..n]))),
             Self::Other(OtherOutlet::Body(body)) => body.poll_read(cx).map(|bytes| bytes.map(|mut bytes| take(&mut bytes))),
             Self::Other(OtherOutlet::Tls(tls)) => tls.poll_read(cx, scratch).map(|n| n.map(|n| take(&mut scratch[..n]))),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.poll_read(cx, scratch, take),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.poll_read(cx).map(|bytes| bytes.map(|mut bytes| take(&mut bytes))),
         }
     }
 
@@ -166,6 +209,7 @@ impl Outlet {
         let socket = match self {
             Self::Plain(socket) => socket,
             Self::Other(OtherOutlet::Tls(tls)) if !tls.holds_back() => tls.socket(),
+            Self::Other(OtherOutlet::Poll(poll)) => return poll.finish(),
             Self::Other(_) => return,
         };
         // A socket that is gone needs no end.
@@ -178,6 +222,8 @@ impl Outlet {
             Self::Plain(_) => {} // the socket closes with the last reference
             Self::Other(OtherOutlet::Body(body)) => body.close(),
             Self::Other(OtherOutlet::Tls(tls)) => tls.close(),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.close(),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.close(),
         }
     }
 }
@@ -249,11 +295,13 @@ pub enum OutletKind {
     Body,
     /// A socket of our own with TLS on it.
     Tls,
+    /// GETs that are held.
+    Poll,
 }
 
 impl OutletKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Body, Self::Tls];
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Body, Self::Tls, Self::Poll];
 
     /// The label.
     #[must_use]
@@ -262,6 +310,7 @@ impl OutletKind {
             Self::Plain => "plain",
             Self::Body => "body",
             Self::Tls => "tls",
+            Self::Poll => "poll",
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What a dialect keeps of one WebSocket whose client has something to say, and what comes of it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
 use crate::{
-    access::{Credential, Filter, Principal},
+    access::{Asked, Caller, Credential, Filter, Principal, Secret},
     event::{Audience, Event, FormatPair},
     id::ConnectionId,
     topic::Subscription,
@@ -28,6 +32,45 @@ pub trait Conversation {
 
     /// The client has said something. Pings and closes are answered without it.
     fn receive(&mut self, message: Message<'_>) -> Vec<Effect>;
+
+    /// The answer to [`Effect::Authenticate`].
+    fn authenticated(&mut self, answer: Result<Caller, NotAuthenticated>) -> Vec<Effect> {
+        let _ = answer; // who never asks is never answered
+        Vec::new()
+    }
+
+    /// When it wants [`Conversation::wake`] next; asked after everything else.
+    fn wake_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Its time has come. `reachable` is false while the client takes nothing that is written to it.
+    fn wake(&mut self, now: Instant, reachable: bool) -> Vec<Effect> {
+        let _ = (now, reachable);
+        Vec::new()
+    }
+}
+
+/// Why a token shown in a conversation is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAuthenticated {
+    /// It does not count.
+    Refused,
+    /// The address has shown too many bad ones, and must wait so long.
+    TooManyAttempts(Duration),
+    /// Whoever may know it cannot be asked now.
+    Unavailable,
+}
+
+/// How a connection ends of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client has ended it.
+    Gone,
+    /// The client does not answer any more.
+    Silent,
+    /// The client has not said in time what it wants.
+    Unidentified,
 }
 
 /// What comes of something a client said, in this order.
@@ -45,6 +88,20 @@ pub enum Effect {
     Unsubscribe(&'static str),
     /// These are published. Nothing more is read before they are accepted.
     Publish(Vec<(Event, Audience)>),
+    /// Somebody is asked whose token this is; counted against the client's address like any other attempt. Nothing more is read
+    /// before [`Conversation::authenticated`] has the answer; the connection stays whose it was until [`Effect::Become`].
+    Authenticate {
+        /// The token.
+        token: Secret,
+        /// Who may know it, beside us.
+        asks: Asked,
+    },
+    /// The activity of that id ([`Event::activity_id`]) is to be cancelled for whose the connection is, if he may. Nobody answers;
+    /// nothing more is read before it has been asked for.
+    Cancel(String),
+    /// The connection ends, and nobody did anything wrong; the last bytes, whole frames. A close frame without a code says that
+    /// the client has ended it.
+    Finish(End, Bytes),
 }
 
 /// Who a connection belongs to, and how it is written to.

@@ -4,7 +4,7 @@
 
 use super::{Answer, Request, Standing};
 use crate::{
-    access::{Caller, Device, Secret},
+    access::{Caller, Device, Paired, Secret},
     event::{Audience, Event},
     id::ConnectionId,
     state::State,
@@ -72,6 +72,12 @@ pub enum Reaction {
     LogIn(Box<LogIn>),
     /// The token that was shown, if a log-in here made it, counts no more.
     LogOut(Answer),
+    /// Somebody logs in for a pair of tokens; what came of it decides the answer.
+    LogInForPair(Box<LogInForPair>),
+    /// A refresh token makes the next pair; what came of it decides the answer.
+    Renew(Box<Renew>),
+    /// Every token of the log-ins here that these are of counts no more.
+    EndLogIns(Vec<Secret>, Answer),
     /// The activity of that id ([`Event::activity_id`](crate::event::Event::activity_id)) is to be cancelled for the caller;
     /// what came of that decides the answer.
     Cancel(String, fn(Cancelled) -> Answer),
@@ -100,6 +106,37 @@ pub struct LoggedIn {
     pub caller: Caller,
     /// The name people read.
     pub name: String,
+}
+
+/// A name and a password, for a pair of tokens.
+pub struct LogInForPair {
+    /// The user's id, or the name people read.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+    /// The answer.
+    pub says: Box<dyn FnOnce(Result<Paired, NotLoggedIn>) -> Answer + Send>,
+}
+
+/// A refresh token, for the next pair.
+pub struct Renew {
+    /// The token.
+    pub token: Secret,
+    /// The answer.
+    pub says: Box<dyn FnOnce(Result<Paired, NotRenewed>) -> Answer + Send>,
+}
+
+/// Why a refresh token makes no pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotRenewed {
+    /// It is none that counts.
+    Unknown,
+    /// It has ended.
+    Expired,
+    /// The address has shown too many bad ones, and must wait so long.
+    TooManyAttempts(std::time::Duration),
+    /// It cannot be found out now.
+    Unavailable,
 }
 
 /// Why somebody has not.

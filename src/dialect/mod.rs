@@ -3,6 +3,7 @@
 //! A dialect holds no actor and no socket: it names its endpoints, says how a request opens a stream, how events are
 //! written, how it keeps a connection alive and how it says no. Adding one is a folder and a line in [`all`].
 
+pub mod audiobookshelf;
 mod conversation;
 mod discovery;
 mod endpoint;
@@ -11,6 +12,7 @@ pub mod plex;
 mod query;
 pub mod redseat;
 mod retry;
+pub mod socketio;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,14 +22,17 @@ use std::{
 
 use bytes::Bytes;
 
-pub use conversation::{Conversation, Effect, Standing};
+pub use conversation::{Conversation, Effect, End, NotAuthenticated, Standing};
 pub use discovery::Discoverable;
-pub use endpoint::{Call, Callers, Cancelled, Endpoint, Joins, LogIn, LoggedIn, Method, NotLoggedIn, Reaction};
+pub use endpoint::{
+    Call, Callers, Cancelled, Endpoint, Joins, LogIn, LogInForPair, LoggedIn, Method, NotLoggedIn, NotRenewed, Reaction, Renew,
+};
 pub use query::Query;
 
 use crate::{
-    access::{Asked, Caller, Filter},
+    access::{Asked, Caller, Directory, Filter},
     config::{Dialects, Library, User},
+    engineio::{self, Sid},
     event::FormatPair,
     frame::{Goodbye, Keepalive, Notices},
     state::State,
@@ -47,6 +52,9 @@ pub fn all(settings: &Dialects, about: &About<'_>) -> Vec<Arc<dyn Dialect>> {
     if settings.mediabrowser.enabled {
         dialects.push(Arc::new(mediabrowser::MediaBrowser::new(&settings.mediabrowser, about)));
     }
+    if settings.audiobookshelf.enabled {
+        dialects.push(Arc::new(audiobookshelf::Audiobookshelf::new(&settings.audiobookshelf, about)));
+    }
     dialects
 }
 
@@ -65,6 +73,8 @@ pub struct About<'a> {
     pub port: u16,
     /// What is going on, for what is told without a call: conversations and topics.
     pub state: &'a Arc<State>,
+    /// Who is who, for who is online.
+    pub directory: &'a Arc<Directory>,
 }
 
 /// What a dialect learns of a request.
@@ -127,6 +137,9 @@ pub enum Transport {
     EventStream,
     /// A WebSocket. Only where [`Request::websocket`].
     WebSocket,
+    /// The GETs and POSTs of an Engine.IO session of that name, until a WebSocket takes over. Only on paths of a dialect with
+    /// [`Dialect::engine_io`].
+    Polling(Sid),
 }
 
 /// How a stream begins and goes on.
@@ -163,6 +176,12 @@ pub trait Dialect: Send + Sync {
     /// What may stand before its paths, as `/emby`. Its streams and endpoints are then also found in any case. `None`: its
     /// paths are exact.
     fn prefixes(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// How its streams are carried by Engine.IO; `None`: they are not. Its `open` is then asked for new sessions only, by a
+    /// request that is right; [`socketio::open`] does what there is to do.
+    fn engine_io(&self) -> Option<engineio::Settings> {
         None
     }
 

@@ -15,10 +15,13 @@ use std::{
 use bytes::Bytes;
 
 use super::{Audience, Event, EventKind, KindSet, Rule};
-use crate::{clock::Timestamp, id::LibraryId};
+use crate::{
+    clock::Timestamp,
+    id::{LibraryId, UserId},
+};
 
 /// How many frame formats the process may have: dialects times visibility classes.
-pub const MAX_FORMATS: usize = 16;
+pub const MAX_FORMATS: usize = 19;
 
 /// The number of a frame format, its cell in every envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +55,44 @@ pub trait FrameFormat: Send + Sync {
 
     /// The bytes of one envelope on the wire, transport framing included; `None` when this dialect does not carry it.
     fn encode(&self, envelope: &Envelope) -> Option<Bytes>;
+
+    /// Whether what such a reader is sent depends on more than his class: only then is [`FrameFormat::own`] asked, once for
+    /// each event and group of such readers.
+    fn looks_at(&self, reader: Reader<'_>) -> bool {
+        let _ = reader; // most dialects know two classes and nothing else
+        false
+    }
+
+    /// What a reader whom [`FrameFormat::looks_at`] picks out is sent of an event that has a cell. Can only be less than
+    /// what the others of his class are.
+    fn own(&self, envelope: &Envelope, reader: Reader<'_>) -> Own {
+        let _ = (envelope, reader);
+        Own::Shared
+    }
+}
+
+/// Who reads: what a format may look at beside the classes. Who may see an event at all is its audience's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reader<'a> {
+    /// The user, if it is one.
+    pub user: Option<&'a UserId>,
+    /// Server admin.
+    pub admin: bool,
+    /// Whether items marked explicit are shown; `None` is left to the dialect.
+    pub explicit: Option<bool>,
+    /// Only items with one of these tags are shown; `None` is all.
+    pub tags: Option<&'a [String]>,
+}
+
+/// What one reader is sent of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Own {
+    /// What everybody of his class is sent.
+    Shared,
+    /// This, and nobody else has the same bytes.
+    Frame(Bytes),
+    /// Nothing.
+    Nothing,
 }
 
 /// The frame formats of one filter group: who may see all of an event depends on the event's library, so a group has
@@ -80,6 +121,12 @@ impl FormatPair {
             _ => self.abridged,
         }
     }
+
+    /// Whether such a reader is told apart from the others of his class, see [`FrameFormat::looks_at`].
+    #[must_use]
+    pub fn looks_at(&self, reader: Reader<'_>) -> bool {
+        self.abridged.looks_at(reader) || self.full.looks_at(reader)
+    }
 }
 
 /// What a format made of an envelope.
@@ -92,6 +139,11 @@ pub enum Encoded {
     /// The encoder panicked; the event is skipped for this format and counted.
     Failed,
 }
+
+/// An encoder panicked; the event is skipped for whom it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the encoder panicked")]
+pub struct EncoderPanicked;
 
 /// An accepted event: stamped by its shard, shared by every session it is offered to.
 pub struct Envelope {
@@ -155,6 +207,28 @@ impl Envelope {
                 Err(_) => Encoded::Failed,
             }
         })
+    }
+
+    /// What that reader is sent of it, where the format looks at him; `None`: it is not carried.
+    ///
+    /// # Errors
+    /// The encoder panicked.
+    pub fn own(&self, format: &dyn FrameFormat, reader: Reader<'_>) -> Option<Result<Own, EncoderPanicked>> {
+        format.cell(&self.event)?;
+        if !format.looks_at(reader) {
+            return Some(Ok(Own::Shared));
+        }
+        Some(catch_unwind(AssertUnwindSafe(|| format.own(self, reader))).map_err(|_| EncoderPanicked))
+    }
+
+    /// The bytes for that reader: shared ones where nothing of them is his own.
+    pub fn frame_for(&self, format: &dyn FrameFormat, reader: Reader<'_>) -> Encoded {
+        match self.own(format, reader) {
+            Some(Ok(Own::Shared)) => self.frame(format).clone(),
+            Some(Ok(Own::Frame(bytes))) => Encoded::Frame(bytes),
+            None | Some(Ok(Own::Nothing)) => Encoded::NotCarried,
+            Some(Err(EncoderPanicked)) => Encoded::Failed,
+        }
     }
 
     /// Marks that a later event of the same key makes this one worthless; set by the shard only.

@@ -37,7 +37,7 @@ pub use audience::{Audience, AudienceError, Level, Rule, Who};
 pub use backup::{Backup, BackupFile};
 pub use body::Visibility;
 pub use dialects::DIALECTS;
-pub use envelope::{Encoded, Envelope, FormatPair, FormatSlot, FrameFormat, MAX_FORMATS};
+pub use envelope::{Encoded, EncoderPanicked, Envelope, FormatPair, FormatSlot, FrameFormat, MAX_FORMATS, Own, Reader};
 pub use field::{FieldError, Limits};
 pub use ids::{IdForm, ShownId};
 pub use kind::{EventKind, KindSet};

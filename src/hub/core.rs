@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter},
-    connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, SkipReason, add},
+    connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, OutletKind, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
     id::ConnectionId,
@@ -364,7 +364,21 @@ impl HubCore {
         self.ready.push_back((connection.id.slot, connection.id.generation));
     }
 
-    /// The HTTP server has pulled a body's chunk.
+    /// A WebSocket has taken over from polling: what had waited for a GET is its now.
+    pub(super) fn took_over(&mut self, connection: &Connection) {
+        if connection.ended.get() {
+            return;
+        }
+        let n_events = connection.chunk_taken();
+        let (now, counters) = (connection.outlet().kind() as usize, self.dialect_counters(connection.id.slot));
+        counters.delivered[now].add(n_events);
+        counters.connections[OutletKind::Poll as usize].sub(1);
+        counters.connections[now].add(1);
+        connection.took_over();
+        self.make_ready(connection);
+    }
+
+    /// The HTTP server has pulled a body's chunk, or a GET what had waited for one.
     pub fn chunk_taken(&mut self, connection: &Connection) {
         if !connection.ended.get() {
             let n_events = connection.chunk_taken();

@@ -264,8 +264,8 @@ fn tell_gap(connection: &Connection, group: &Group, look: &Look<'_>) -> bool {
     let filter = &group.key.filter;
     let present = look.state.present(filter.kinds, |envelope| filter.admits(envelope, None)).into_iter().filter_map(|envelope| {
         let format = group.formats.pick(&envelope.event, |rule| filter.meets(rule, None));
-        match envelope.frame(format) {
-            Encoded::Frame(frame) => Some(frame.clone()),
+        match envelope.frame_for(format, filter.reader()) {
+            Encoded::Frame(frame) => Some(frame),
             _ => None,
         }
     });

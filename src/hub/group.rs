@@ -36,6 +36,8 @@ pub(super) struct Group {
     pub(super) key: Rc<GroupKey>,
     /// How it is written to.
     pub(super) formats: FormatPair,
+    /// Its formats look at who reads, so it may be sent something of its own.
+    pub(super) is_looked_at: bool,
     /// The dialect's number in the counters.
     pub(super) dialect: usize,
     /// Its members.
@@ -82,7 +84,8 @@ impl Group {
     /// An empty group.
     #[must_use]
     pub(super) fn new(key: Rc<GroupKey>, formats: FormatPair, dialect: usize) -> Self {
-        Self { key, formats, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
+        let is_looked_at = formats.looks_at(key.filter.reader());
+        Self { key, formats, is_looked_at, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
     }
 
     /// Queues the group for the flush loop; if it stands there already, a pass under way is followed by another.

@@ -153,7 +153,12 @@ impl HubHandle {
         self.guarded(|core| core.principal(connection)).flatten()
     }
 
-    /// The HTTP server has pulled a body's chunk.
+    /// A WebSocket has taken over from polling.
+    pub fn took_over(&self, connection: &Connection) {
+        let _ = self.with(|core| core.took_over(connection));
+    }
+
+    /// The HTTP server has pulled a body's chunk, or a GET what had waited for one.
     pub fn chunk_taken(&self, connection: &Connection) {
         let _ = self.with(|core| core.chunk_taken(connection));
     }

@@ -13,7 +13,7 @@ use super::{core::HubCore, feed::SharedOffer};
 use crate::{
     access::Filter,
     connection::Offer,
-    event::{Encoded, Envelope, FormatPair, MAX_FORMATS, Rule, Who},
+    event::{Encoded, Envelope, FormatPair, FrameFormat, MAX_FORMATS, Own, Reader, Rule, Who},
     metrics::WorkerCounters,
 };
 
@@ -29,7 +29,13 @@ impl HubCore {
             if !filter.admits(envelope, level) {
                 return;
             }
-            let Some(offer) = frames.get(&group.formats, |rule| filter.meets(rule, level), ledger, counters) else { return };
+            let meets = |rule: &Rule| filter.meets(rule, level);
+            let offer = if group.is_looked_at {
+                frames.own(&group.formats, meets, filter.reader(), ledger, counters)
+            } else {
+                frames.get(&group.formats, meets, ledger, counters)
+            };
+            let Some(offer) = offer else { return };
             group.feed.push(offer, &settings.feed);
             counters.dialects[group.dialect].offered.add(group.members.len() as u64);
             group.mark(group_id, queue);
@@ -48,7 +54,11 @@ impl HubCore {
                 let group = &mut groups[group_id as usize];
                 let filter = &group.key.filter;
                 let format = || group.formats.pick(&envelope.event, |rule| filter.meets(rule, level));
-                if filter.admits(envelope, level) && format().cell(&envelope.event).is_some() {
+                let is_told = |format: &dyn FrameFormat| match group.is_looked_at {
+                    true => matches!(envelope.frame_for(format, filter.reader()), Encoded::Frame(_)),
+                    false => format.cell(&envelope.event).is_some(),
+                };
+                if filter.admits(envelope, level) && is_told(format()) {
                     group.lost += n_events;
                     group.mark(group_id, queue);
                 }
@@ -165,5 +175,29 @@ impl<'a> Frames<'a> {
             });
         }
         made.as_ref()?.clone()
+    }
+
+    /// The same for a group whose formats look at who reads: nobody else shares what is its own.
+    fn own(
+        &mut self,
+        formats: &FormatPair,
+        meets: impl Fn(&Rule) -> bool,
+        reader: Reader<'_>,
+        ledger: &Rc<Cell<usize>>,
+        counters: &WorkerCounters,
+    ) -> Option<Rc<SharedOffer>> {
+        let format = formats.pick_by(&self.envelope.event, self.full_rule.as_ref(), &meets);
+        match self.envelope.own(format, reader)? {
+            Ok(Own::Shared) => self.get(formats, meets, ledger, counters),
+            Ok(Own::Frame(frame)) => {
+                let offer = Offer { envelope: Arc::clone(self.envelope), frame };
+                Some(Rc::new(SharedOffer::new(offer, ledger)))
+            }
+            Ok(Own::Nothing) => None,
+            Err(_) => {
+                counters.encode_failures.add(1);
+                None
+            }
+        }
     }
 }

@@ -33,9 +33,8 @@ impl HubCore {
         let slot = connection.id.slot;
         let Owner { filter, formats, credential } = owner;
         let member = &mut self.members[slot as usize];
-        if !credential.is_nobody()
-            && let Err(full) = member.admission.count_for(filter.principal.user.as_ref())
-        {
+        let is_nobody_still = credential.is_nobody() && member.credential.is_nobody();
+        if !is_nobody_still && let Err(full) = member.admission.count_for(filter.principal.user.as_ref()) {
             tracing::debug!(connection = %connection.id, %full, "connection refused to its owner");
             self.close(connection, CloseReason::Full);
             return;

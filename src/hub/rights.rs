@@ -95,9 +95,10 @@ fn as_allowed_now(offer: Rc<Offer>, filter: &Filter, formats: &FormatPair) -> Op
     if !filter.admits(envelope, None) {
         return None;
     }
-    let Encoded::Frame(frame) = envelope.frame(formats.pick(&envelope.event, |rule| filter.meets(rule, None))) else { return None };
+    let format = formats.pick(&envelope.event, |rule| filter.meets(rule, None));
+    let Encoded::Frame(frame) = envelope.frame_for(format, filter.reader()) else { return None };
     if frame.as_ptr() == offer.frame.as_ptr() {
         return Some(offer);
     }
-    Some(Rc::new(Offer { envelope: Arc::clone(envelope), frame: frame.clone() }))
+    Some(Rc::new(Offer { envelope: Arc::clone(envelope), frame }))
 }

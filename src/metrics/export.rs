@@ -46,7 +46,7 @@ pub struct Labels {
     /// The kinds of event, in the order of their numbers.
     pub kinds: Vec<&'static str>,
     /// The outlets, in the order of their numbers.
-    pub outlets: [&'static str; 3],
+    pub outlets: [&'static str; 4],
     /// The reasons for a close, in the order of their numbers.
     pub close_reasons: [&'static str; 11],
     /// The reasons for a skip, in the order of their numbers.

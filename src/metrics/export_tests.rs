@@ -16,7 +16,7 @@ fn sources() -> Sources {
         labels: Labels {
             dialects: vec!["one", "two"],
             kinds: vec!["medias", "scan"],
-            outlets: ["plain", "body", "tls"],
+            outlets: ["plain", "body", "tls", "poll"],
             close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
             skip_reasons: ["lag", "hub"],
             version: "1.2.3",

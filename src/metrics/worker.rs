@@ -82,7 +82,7 @@ impl LatencyHistogram {
 #[derive(Debug, Default)]
 pub struct DialectCounters {
     /// Open connections, by outlet.
-    pub connections: [Counter; 3],
+    pub connections: [Counter; 4],
     /// Connections opened.
     pub opened: Counter,
     /// Connections closed, by reason.
@@ -90,7 +90,7 @@ pub struct DialectCounters {
     /// Events offered to sessions.
     pub offered: Counter,
     /// Events delivered, by outlet.
-    pub delivered: [Counter; 3],
+    pub delivered: [Counter; 4],
     /// Events skipped, by reason.
     pub skipped: [Counter; 2],
     /// Events passed over for a later one.

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use super::{
     address::{TrustedProxies, network},
     attempts::BadAttempts,
+    engine_io::{Homes, Spoken},
     origin::{Headers, Origins, Page, Target},
     paths,
 };
@@ -21,8 +22,9 @@ use crate::{
     access::{Asked, Authenticated, Caller, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
     clock::Timestamp,
     connection::Details,
-    dialect::{Answer, Dialect, Opening, Refusal, Refused, Request},
+    dialect::{Answer, Dialect, NotAuthenticated, Opening, Refusal, Refused, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
+    session::Authenticate,
 };
 
 /// The longest client name kept, in characters.
@@ -53,6 +55,7 @@ pub struct Doorkeeper {
     attempts: BadAttempts,
     draining: Arc<AtomicBool>,
     metrics: Arc<AdmissionMetrics>,
+    homes: Arc<Homes>,
 }
 
 /// A client that may come in.
@@ -141,6 +144,7 @@ impl Doorkeeper {
             attempts: BadAttempts::new(rules.bad_tokens_per_minute),
             draining,
             metrics,
+            homes: Arc::default(),
         }
     }
 
@@ -173,6 +177,17 @@ impl Doorkeeper {
             let known = dialect.stream_paths().iter().find(|known| paths::leads_freely_to(path, known, prefixes))?;
             Some((number, *known))
         })
+    }
+
+    /// How Engine.IO is spoken at a path, if it is.
+    pub(super) fn engine_io_at<'p>(&self, path: &'p str) -> Option<Spoken<'p>> {
+        let (number, path) = self.stream_at(path, false)?;
+        Some((number, self.dialects[number].engine_io()?, path))
+    }
+
+    /// Where Engine.IO's sessions are.
+    pub(super) fn homes(&self) -> &Arc<Homes> {
+        &self.homes
     }
 
     /// The dialect of that number.
@@ -222,16 +237,19 @@ impl Doorkeeper {
                 let is_again = matches!(refusal, Refusal::TooManyAttempts(_));
                 if is_again { Decision::RefuseAgain(refused) } else { Decision::Refuse(refused) }
             }
-            Err(Outside::Answered(answer)) => Decision::Refuse(self.no(dialect, request, Rejection::Malformed, Refused::Answer(answer))),
+            Err(Outside::Answered(answer)) => {
+                Decision::Refuse(self.say_no(dialect, request, Rejection::Malformed, Refused::Answer(answer)))
+            }
         }
     }
 
     /// Says no in a dialect's words; counted.
     pub(super) fn refuse(&self, dialect: usize, request: &Request<'_>, rejection: Rejection, refusal: Refusal) -> Refused {
-        self.no(dialect, request, rejection, self.dialects[dialect].refuse(request, refusal))
+        self.say_no(dialect, request, rejection, self.dialects[dialect].refuse(request, refusal))
     }
 
-    fn no(&self, dialect: usize, request: &Request<'_>, rejection: Rejection, mut refused: Refused) -> Refused {
+    /// Says no; counted.
+    pub(super) fn say_no(&self, dialect: usize, request: &Request<'_>, rejection: Rejection, mut refused: Refused) -> Refused {
         self.metrics.rejected(dialect, rejection);
         if let Refused::Answer(answer) = &mut refused {
             answer.headers.extend(self.cors((request.header)("origin")));
@@ -349,6 +367,14 @@ impl Doorkeeper {
         self.metrics.authenticated(result);
     }
 
+    /// Counts a token that was shown where only some of them count; `Some` is how long the address must wait, because it was
+    /// one bad one too many.
+    pub(super) fn count_token(&self, result: AuthResult, address: Option<IpAddr>) -> Option<Duration> {
+        self.metrics.authenticated(result);
+        let is_bad = matches!(result, AuthResult::Unknown | AuthResult::Expired);
+        address.filter(|_| is_bad).and_then(|address| self.attempts.failed(address, Instant::now()))
+    }
+
     /// Has somebody else asked whose token it is.
     pub(super) async fn ask(&self, question: &Question) -> Identity {
         self.directory.ask(question.token.expose(), question.asked).await
@@ -374,6 +400,28 @@ impl Question {
     pub(super) fn new(token: &str, asked: Asked) -> Self {
         Self { token: Secret::new(token.to_owned()), asked }
     }
+}
+
+/// Finds out whose the tokens are that clients show in the middle of a conversation, as if they had come with them.
+pub(super) fn authenticate(doorkeeper: &Arc<Doorkeeper>) -> Authenticate {
+    let doorkeeper = Arc::clone(doorkeeper);
+    Arc::new(move |token, asks, address| {
+        let doorkeeper = Arc::clone(&doorkeeper);
+        Box::pin(async move {
+            let shown = (Some(token.expose()), asks);
+            let mut identified = doorkeeper.identify(shown, address, None);
+            if let Err(Unidentified::Ask(asked)) = identified {
+                let answer = doorkeeper.ask(&Question::new(token.expose(), asked)).await;
+                identified = doorkeeper.identify(shown, address, Some(answer));
+            }
+            match identified {
+                Ok(authenticated) if authenticated.principal.may_open_streams() => Ok(authenticated.into_caller()),
+                Ok(_) | Err(Unidentified::Unknown) => Err(NotAuthenticated::Refused),
+                Err(Unidentified::TooMany(wait)) => Err(NotAuthenticated::TooManyAttempts(wait)),
+                Err(Unidentified::Unavailable | Unidentified::Ask(_)) => Err(NotAuthenticated::Unavailable),
+            }
+        })
+    })
 }
 
 /// What a client calls itself, fit for logs and lists.

@@ -92,6 +92,12 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
             log_in::log_out(shared, caller.as_ref()).await;
             plain(answer)
         }
+        (Reaction::LogInForPair(log_in), _) => plain(log_in::log_in_for_pair(shared, *log_in, request.address).await),
+        (Reaction::Renew(renew), _) => plain(log_in::renew(shared, *renew, request.address).await),
+        (Reaction::EndLogIns(tokens, answer), _) => {
+            log_in::end_log_ins(shared, tokens).await;
+            plain(answer)
+        }
         (Reaction::Cancel(..), None) => HttpResponse::Unauthorized().finish(), // nobody is no reason to stop anything
     }
 }

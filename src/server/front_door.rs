@@ -27,6 +27,7 @@ use tokio::{
 
 use super::{
     doorkeeper::{Admitted, Decision, Doorkeeper, Identity, Question},
+    engine_io::{AtTheDoor, Home, at_the_door, refused_websocket},
     head,
     held_back::HeldBack,
     opening::{self, SessionSettings},
@@ -37,6 +38,8 @@ use super::{
 use crate::{
     connection::SocketOptions,
     dialect::{self, Refused, Request},
+    engineio::Fault,
+    session::Carry,
     websocket::{
         frame,
         handshake::{self, Wanted},
@@ -154,6 +157,8 @@ enum Came {
         head: Bytes,
         question: Question,
     },
+    /// A WebSocket that wants to take over a session of Engine.IO, and the answer to its key.
+    TakesOver(Home, String),
     Other(Bytes),
 }
 
@@ -194,6 +199,7 @@ where
                     held.wait().await;
                     refuse(transport, refused, accept, settings.head).await;
                 }
+                Came::TakesOver(home, accept) => take_over(transport, home, &accept, &settings).await,
                 Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
                 Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), &settings),
             }
@@ -246,6 +252,18 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
             address: doorkeeper.address(peer, head.lines("x-forwarded-for")),
             secure: doorkeeper.is_secure(peer, head.header("x-forwarded-proto")),
         };
+        if doorkeeper.dialect(dialect).engine_io().is_some() {
+            let refuse = |fault| Some(Came::Refused(refused_websocket(doorkeeper, dialect, &request, fault), None));
+            match at_the_door(head.query, accept.is_some()) {
+                AtTheDoor::Open => {}
+                AtTheDoor::Other => return None,
+                AtTheDoor::Refuse(fault) => return refuse(fault),
+                AtTheDoor::TakeOver(sid) => {
+                    let Some((home, accept)) = doorkeeper.homes().find(sid).zip(accept) else { return refuse(Fault::UnknownSid) };
+                    return Some(Came::TakesOver(home, accept));
+                }
+            }
+        }
         Some(match doorkeeper.admit(dialect, &request, asked) {
             Decision::Admit(admitted) => Came::Client(admitted, accept),
             Decision::RefuseAgain(refused) if accept.is_some() => Came::Storms(refused, accept),
@@ -279,6 +297,21 @@ fn start_session(
     let dialect = doorkeeper.dialect(admitted.dialect);
     // Where the rights have ended meanwhile there is nothing left to say.
     let _ = opening::begin(admitted, (outlet, head), dialect, worker.hub(), &settings.session);
+}
+
+/// The transport is handed to the session that it wants to take over, wherever that is.
+async fn take_over(mut transport: Transport, home: Home, accept: &str, settings: &DoorSettings) {
+    let hand_over = async {
+        transport.write_all(&switching_head(accept, &[("access-control-allow-origin", "*".to_owned())])).await?;
+        transport.flush().await?;
+        let moving = transport.into_moving(settings.socket)?;
+        home.send(Carry::TakeOver(Box::new(moving))).await;
+        io::Result::Ok(())
+    };
+    // A client that does not take the answer goes on polling, or does not come again.
+    if let Ok(Err(error)) = timeout(settings.head, hand_over).await {
+        tracing::debug!(%error, "a WebSocket could not take over");
+    }
 }
 
 /// Says no: with an answer, or on a WebSocket that is closed as it opens.

@@ -66,9 +66,12 @@ impl Entry {
             None => self.parts_at(asked, |own, said| own == said)?,
             Some(prefixes) => {
                 let same = |own: &str, said: &str| own.eq_ignore_ascii_case(said);
-                let has_prefix = asked.first().is_some_and(|first| prefixes.iter().any(|prefix| same(prefix.trim_matches('/'), first)));
-                let behind = if has_prefix { asked.get(1..) } else { None };
-                self.parts_at(asked, same).or_else(|| self.parts_at(behind?, same))?
+                let mut behind = prefixes.iter().filter_map(|prefix| {
+                    let parts: Vec<&str> = prefix.trim_matches('/').split('/').collect();
+                    let (start, rest) = asked.split_at_checked(parts.len())?;
+                    parts.iter().zip(start).all(|(own, said)| same(own, said)).then_some(rest)
+                });
+                self.parts_at(asked, same).or_else(|| behind.find_map(|rest| self.parts_at(rest, same)))?
             }
         };
         Some(Found { dialect: self.dialect, endpoint: self.endpoint, parts })
@@ -188,7 +191,7 @@ mod tests {
 
     /// Number, method, path and parts of everything a path leads to.
     fn found(path: &str) -> Vec<String> {
-        let (exact, free) = (Speaks(&EXACT, None), Speaks(&FREE, Some(&["/emby", "/mediabrowser"])));
+        let (exact, free) = (Speaks(&EXACT, None), Speaks(&FREE, Some(&["/emby", "/mediabrowser", "/a/b"])));
         let dialects: [(usize, &dyn Dialect); 2] = [(0, &exact), (1, &free)];
         let matcher = Matcher::new(dialects.into_iter());
         matcher
@@ -216,11 +219,19 @@ mod tests {
             "/emby/Sessions/x/Command",
             "/MediaBrowser/sessions/x/command/",
             "/Sess%69ons/x/Command",
+            "/a/B/sessions/x/command",
         ] {
             assert_eq!(found(path), ["1 POST /Sessions/{id}/Command [\"x\"]"], "{path}");
         }
-        for path in ["/emby/emby/Sessions/x/Command", "/embySessions/x/Command", "/other/Sessions/x/Command", "/Sessions//Command", "/emby"]
-        {
+        for path in [
+            "/emby/emby/Sessions/x/Command",
+            "/embySessions/x/Command",
+            "/other/Sessions/x/Command",
+            "/Sessions//Command",
+            "/emby",
+            "/a/Sessions/x/Command",
+            "/a/b",
+        ] {
             assert_eq!(found(path), Vec::<String>::new(), "{path}");
         }
     }

@@ -10,6 +10,7 @@ mod discovery;
 mod doorkeeper;
 mod drain;
 mod endpoint;
+mod engine_io;
 mod front_door;
 mod guesses;
 pub mod head;
@@ -63,7 +64,7 @@ use crate::{
     event::Limits,
     id::LibraryId,
     metrics::PublishMetrics,
-    session::InboundLimits,
+    session::{InboundLimits, Listening},
     source::{Publisher, Requests, folder::Catalogue},
     state::State,
 };
@@ -84,7 +85,7 @@ pub struct Shared {
     /// The way into the engine.
     pub publisher: Publisher,
     /// What clients ask the media server to do.
-    pub requests: Requests,
+    pub requests: Arc<Requests>,
     /// Who logs in.
     pub log_ins: LogIns,
     /// What is refused on the way in.
@@ -132,7 +133,10 @@ impl Shared {
     }
 
     fn session_settings(&self) -> SessionSettings {
-        SessionSettings { mailbox: self.session_mailbox, inbound: self.inbound, publisher: self.publisher.clone() }
+        let authenticate = doorkeeper::authenticate(&self.doorkeeper);
+        let requests = Arc::clone(&self.requests);
+        let listening = Listening { limits: self.inbound, publisher: self.publisher.clone(), requests, authenticate };
+        SessionSettings { mailbox: self.session_mailbox, listening }
     }
 
     fn render_metrics(&self) -> String {

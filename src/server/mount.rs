@@ -29,7 +29,7 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Shared, api, caller,
     doorkeeper::{Admitted, Decision},
-    endpoint, opening, ops, paths, publish, start_page,
+    endpoint, engine_io, opening, ops, paths, publish, start_page,
     worker::Worker,
 };
 use crate::{
@@ -78,9 +78,12 @@ where
 /// Every stream endpoint, wherever the front door finds it too.
 fn streams(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     let doorkeeper = Arc::clone(&shared.doorkeeper);
+    let is_engine_io = move |context: &GuardContext<'_>| doorkeeper.engine_io_at(context.head().uri.path()).is_some();
+    config.service(web::resource(ANY_PATH).guard(guard::fn_guard(is_engine_io)).route(web::route().to(engine_io::serve)));
+    let doorkeeper = Arc::clone(&shared.doorkeeper);
     let is_stream = move |context: &GuardContext<'_>| {
         let head = context.head();
-        doorkeeper.stream_at(head.uri.path(), asks_for_websocket(head)).is_some()
+        doorkeeper.stream_at(head.uri.path(), wants_websocket(head)).is_some()
     };
     let open =
         |request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>| async move { stream(&request, payload, &shared).await };
@@ -89,21 +92,21 @@ fn streams(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
 }
 
 /// Whether a WebSocket is asked for, however badly.
-fn asks_for_websocket(head: &RequestHead) -> bool {
+pub(super) fn asks_for_websocket(http: &HttpRequest) -> bool {
+    wants_websocket(http.head())
+}
+
+fn wants_websocket(head: &RequestHead) -> bool {
     let lists = |line: &HeaderValue| line.to_str().is_ok_and(|list| handshake::holds(list, "websocket"));
     head.method == Method::GET && head.version == Version::HTTP_11 && head.headers.get_all(UPGRADE).any(lists)
 }
 
 /// A stream through a response body: the same session, another outlet.
-async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
+pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
     let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);
-    let wanted = if http.version() == Version::HTTP_11 {
-        handshake::wanted(&header, &|name, word| lists(http, name, word))
-    } else {
-        Wanted::Nothing
-    };
+    let wanted = wanted(http);
     if let Some(answer) = opening::not_a_handshake(&wanted) {
         return plain(answer);
     }
@@ -135,6 +138,15 @@ async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> H
     }
 }
 
+/// Whether a WebSocket is asked for, and how well.
+pub(super) fn wanted(http: &HttpRequest) -> Wanted {
+    if http.version() == Version::HTTP_11 {
+        handshake::wanted(&|name| header(http, name), &|name, word| lists(http, name, word))
+    } else {
+        Wanted::Nothing
+    }
+}
+
 /// `None`: the hub was lost over it.
 fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared: &Shared, worker: &Worker) -> Option<HttpResponse> {
     let accept = accept.filter(|_| admitted.opening.transport == dialect::Transport::WebSocket);
@@ -152,7 +164,7 @@ fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared
 }
 
 /// What a client says, until it is gone.
-fn said(payload: web::Payload) -> impl Stream<Item = Bytes> {
+pub(super) fn said(payload: web::Payload) -> impl Stream<Item = Bytes> {
     payload.take_while(|bytes| ready(bytes.is_ok())).filter_map(|bytes| ready(bytes.ok()))
 }
 
@@ -168,7 +180,7 @@ fn refuse(refused: Refused, accept: Option<&str>) -> HttpResponse {
     }
 }
 
-fn switching(accept: &str) -> HttpResponseBuilder {
+pub(super) fn switching(accept: &str) -> HttpResponseBuilder {
     let mut response = HttpResponse::SwitchingProtocols();
     response.upgrade("websocket");
     response.insert_header(("sec-websocket-accept", accept));

@@ -1,8 +1,8 @@
 //! How a stream opens, whichever way its client came in: what it is asked, what it is answered, and its session.
 
-use std::{rc::Rc, sync::Arc};
+use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
-use actix::Actor;
+use actix::{Actor, Recipient};
 use bytes::Bytes;
 
 use super::doorkeeper::Admitted;
@@ -10,8 +10,7 @@ use crate::{
     connection::{Connection, Outlet},
     dialect::{Answer, Dialect, Transport},
     hub::{HubHandle, Join},
-    session::{Inbound, InboundLimits, Session},
-    source::Publisher,
+    session::{Carry, Inbound, Listening, Session},
     websocket::handshake::{self, Wanted},
 };
 
@@ -20,10 +19,16 @@ use crate::{
 pub(super) struct SessionSettings {
     /// Messages a session's mailbox holds.
     pub(super) mailbox: usize,
-    /// What its client may say.
-    pub(super) inbound: InboundLimits,
-    /// Where what it says is published.
-    pub(super) publisher: Publisher,
+    /// What those have in common whose clients say something.
+    pub(super) listening: Listening,
+}
+
+/// What a session that polls needs beside that.
+pub(super) struct Polled {
+    /// Is dropped with it.
+    pub(super) keeps: Box<dyn Any>,
+    /// How long a WebSocket may take to take over.
+    pub(super) upgrade_timeout: Duration,
 }
 
 /// What a request for a WebSocket is told that is not whole or not of our version, in any dialect.
@@ -49,12 +54,26 @@ pub(super) fn begin(
     let (own, hub) = (Rc::clone(&connection), hub.clone());
     match transport {
         Transport::EventStream => Session::new(own, hub, settings.mailbox).start(),
-        Transport::WebSocket => {
-            let inbound = Inbound::new(dialect.as_ref(), conversation, settings.inbound, &settings.publisher);
+        Transport::WebSocket | Transport::Polling(_) => {
+            let inbound = Inbound::new(dialect.as_ref(), conversation, &settings.listening);
             Session::websocket(own, hub, settings.mailbox, inbound).start()
         }
     };
     Some(connection)
+}
+
+/// The same for a client that polls; the way to its session.
+pub(super) fn begin_polled(
+    mut admitted: Admitted,
+    dialect: &Arc<dyn Dialect>,
+    hub: &HubHandle,
+    (settings, polled): (&SessionSettings, Polled),
+) -> Option<Recipient<Carry>> {
+    let conversation = admitted.opening.conversation.take();
+    let connection = hub.join(join(admitted, Outlet::polling(), Bytes::new()))?;
+    let inbound = Inbound::new(dialect.as_ref(), conversation, &settings.listening);
+    let session = Session::websocket(connection, hub.clone(), settings.mailbox, inbound);
+    Some(session.polled(polled.upgrade_timeout, polled.keeps).start().recipient())
 }
 
 /// `head` is what the outlet is sent before the dialect's own greeting.
@@ -72,6 +91,6 @@ fn join(admitted: Admitted, outlet: Outlet, head: Bytes) -> Join {
         notices: wanted.notices,
         credential,
         admission: guard,
-        identify_within: wanted.identify_within.filter(|_| wanted.transport == Transport::WebSocket),
+        identify_within: wanted.identify_within.filter(|_| wanted.transport != Transport::EventStream),
     }
 }

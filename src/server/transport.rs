@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::connection::{Outlet, SocketOptions};
+use crate::connection::{Moving, Outlet, SocketOptions};
 
 /// A connection as the door and the ordinary server read and write it.
 pub(super) enum Transport {
@@ -52,6 +52,20 @@ impl Transport {
             Self::Tls(stream) => {
                 let (socket, tls) = stream.into_inner();
                 Outlet::tls(socket, tls, options)
+            }
+        }
+    }
+
+    /// The transport leaves this worker, for the session that it takes over.
+    ///
+    /// # Errors
+    /// The runtime does not let go of it.
+    pub(super) fn into_moving(self, options: SocketOptions) -> io::Result<Moving> {
+        match self {
+            Self::Plain(socket) => Moving::take_off(socket, None, options),
+            Self::Tls(stream) => {
+                let (socket, tls) = stream.into_inner();
+                Moving::take_off(socket, Some(tls), options)
             }
         }
     }

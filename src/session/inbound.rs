@@ -5,22 +5,26 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
+    pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use tokio::time::{Sleep, sleep_until};
 
-use super::talk::Talk;
+use super::talk::{Authenticate, Talk};
 use crate::{
-    connection::{CloseReason, Connection},
-    dialect::{Conversation, Dialect, Effect, Standing},
+    connection::{CloseReason, Connection, PollOutlet},
+    dialect::{Conversation, Dialect, Effect, End, Standing},
     hub::{HubHandle, Owner},
-    source::Publisher,
+    source::{Publisher, Requests},
     websocket::{
         CloseCode,
-        codec::{Limits, Receiver, Said, Violation},
+        codec::{Limits, Message, Receiver, Said, Violation},
         frame,
     },
 };
@@ -30,6 +34,9 @@ const SCRATCH: usize = 16 * 1024;
 
 /// Reads in one turn of a client that keeps talking.
 const READS_PER_TURN: usize = 8;
+
+/// How often a dialect's side is woken in one turn.
+const WAKES_PER_TURN: usize = 4;
 
 /// For how long messages are counted together.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -48,6 +55,19 @@ pub struct InboundLimits {
     pub per_minute: u32,
 }
 
+/// What sessions that listen have in common.
+#[derive(Clone)]
+pub struct Listening {
+    /// What their clients may say.
+    pub limits: InboundLimits,
+    /// Where what they say is published.
+    pub publisher: Publisher,
+    /// Where what they ask the media server to do goes.
+    pub requests: Arc<Requests>,
+    /// Who is asked whose the tokens are that they show.
+    pub authenticate: Authenticate,
+}
+
 /// The receiving side of one WebSocket.
 pub struct Inbound {
     receiver: Receiver,
@@ -57,6 +77,8 @@ pub struct Inbound {
     minute: Instant,
     n_messages: u32,
     n_controls: u32,
+    /// When the dialect's side wants to be woken; made when it first does.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 /// Something to be done because of what a client said.
@@ -67,6 +89,14 @@ pub(super) enum Step {
     Effect(Effect),
     /// The connection ends so.
     End(CloseReason, Bytes),
+    /// The client said this behind something that must be over first.
+    Said(Later),
+}
+
+/// A message that waits.
+pub(super) enum Later {
+    Text(String),
+    Binary(Vec<u8>),
 }
 
 /// What came of one read, in its order.
@@ -75,32 +105,37 @@ pub(super) struct Outcome {
     steps: Vec<Step>,
     /// It ends with the last step: nothing comes behind it.
     ends: bool,
+    /// One of the steps takes its time: what was said behind it is not looked at yet.
+    waits: bool,
 }
 
 impl Inbound {
     /// The receiving side of a WebSocket of that dialect.
     #[must_use]
-    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, limits: InboundLimits, publisher: &Publisher) -> Self {
-        let message_bytes = limits.message.message_bytes.min(dialect.inbound_bytes());
+    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, listening: &Listening) -> Self {
+        let limits = &listening.limits;
+        // What Engine.IO announces must be taken.
+        let announced = dialect.engine_io().map(|settings| settings.max_payload);
+        let message_bytes = announced.unwrap_or_else(|| limits.message.message_bytes.min(dialect.inbound_bytes()));
         let receiver = Receiver::new(Limits { message_bytes, ..limits.message });
-        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, publisher.clone())));
-        Self { receiver, talk, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0 }
+        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, listening)));
+        Self { receiver, talk, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0, alarm: None }
     }
 
     /// The connection has joined its hub.
     pub(super) fn begin(&mut self, connection: &Rc<Connection>, hub: &HubHandle) {
         if let Some(talk) = &mut self.talk {
-            let mut outcome = Outcome::default();
-            talk.begin(connection, hub).into_iter().for_each(|effect| outcome.effect(effect));
-            self.carry_out(outcome.steps, connection, hub);
+            let effects = talk.begin(connection, hub);
+            self.act_on(effects, connection, hub);
         }
     }
 
     /// Reads what has come, unless something said before is still being published, or replies still wait for the client to
     /// take them: whoever does not take them is not asked for more. Ready when the client has gone.
     pub(super) fn turn(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> Poll<()> {
+        self.wake(connection, hub, task);
         for _ in 0..READS_PER_TURN {
-            if !self.has_published(connection, hub, task) || connection.closing().is_some() {
+            if !self.is_through(connection, hub, task) || connection.closing().is_some() {
                 return Poll::Pending; // for its end: nothing more is read
             }
             if connection.has_replies() {
@@ -125,7 +160,7 @@ impl Inbound {
     }
 
     fn receive(&mut self, bytes: &mut [u8], now: Instant) -> Outcome {
-        let Self { receiver, talk, per_minute, minute, n_messages, n_controls } = self;
+        let Self { receiver, talk, per_minute, minute, n_messages, n_controls, alarm: _ } = self;
         if now.saturating_duration_since(*minute) >= MINUTE {
             (*minute, *n_messages, *n_controls) = (now, 0, 0);
         }
@@ -146,22 +181,66 @@ impl Inbound {
         outcome
     }
 
-    /// Whether nothing is being published any more; then what waited for it has been done as well.
-    fn has_published(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> bool {
+    /// Wakes the dialect's side when its time has come.
+    fn wake(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) {
+        for _ in 0..WAKES_PER_TURN {
+            let Some(at) = self.talk.as_ref().and_then(|talk| talk.wake_at()).filter(|_| connection.closing().is_none()) else { return };
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
+            if alarm.deadline() != at.into() {
+                alarm.as_mut().reset(at.into());
+            }
+            if alarm.as_mut().poll(task).is_pending() {
+                return;
+            }
+            self.check_time(connection, hub);
+        }
+        task.waker().wake_by_ref(); // whoever wants to be woken that often lets others have their turn
+    }
+
+    /// Has what is due done: a timer may be a little late.
+    pub(super) fn check_time(&mut self, connection: &Rc<Connection>, hub: &HubHandle) {
+        let Some(talk) = &mut self.talk else { return };
+        let now = Instant::now();
+        if talk.wake_at().is_some_and(|at| at <= now) && connection.closing().is_none() {
+            // A poll is the client's to send; what it does not take of a socket is the stall limit's business.
+            let is_polling = connection.outlet().as_polling().is_some_and(PollOutlet::is_polling);
+            let reachable = is_polling || !(connection.blocked_since().is_some() || connection.has_replies());
+            let effects = talk.wake(now, reachable);
+            self.act_on(effects, connection, hub);
+        }
+    }
+
+    fn act_on(&mut self, effects: Vec<Effect>, connection: &Rc<Connection>, hub: &HubHandle) {
+        let mut outcome = Outcome::default();
+        effects.into_iter().for_each(|effect| outcome.effect(effect));
+        self.carry_out(outcome.steps, connection, hub);
+    }
+
+    /// Whether nothing is under way any more; then what waited for it has been done as well.
+    fn is_through(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> bool {
         while let Some(talk) = &mut self.talk
-            && talk.is_publishing()
+            && talk.is_waiting()
         {
-            let Poll::Ready(waited) = talk.poll_published(task) else { return false };
+            let Poll::Ready((effects, waited)) = talk.poll_over(task) else { return false };
             connection.hear(Instant::now()); // what it said meanwhile lies unread
-            self.carry_out(waited, connection, hub);
+            let mut outcome = Outcome::default();
+            effects.into_iter().for_each(|effect| outcome.effect(effect));
+            outcome.steps.extend(waited);
+            self.carry_out(outcome.steps, connection, hub);
         }
         true
     }
 
-    /// Takes the steps in their order, up to one that publishes: the others wait for that.
+    /// Takes the steps in their order, up to one that takes its time: the others wait for that.
     fn carry_out(&mut self, steps: Vec<Step>, connection: &Rc<Connection>, hub: &HubHandle) {
-        let mut steps = steps.into_iter();
-        while let Some(step) = steps.next() {
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
+            if let (Step::Effect(Effect::Publish(_) | Effect::Authenticate { .. }), Some(talk)) = (&step, &mut self.talk)
+                && talk.is_waiting()
+            {
+                steps.push_front(step);
+                return talk.wait_too(steps.into());
+            }
             match step {
                 // All replies in a row are one, so that a client that says much at once does not fill its outbox by their
                 // number.
@@ -169,12 +248,29 @@ impl Inbound {
                     Ok([reply]) => hub.reply(connection, reply),
                     Err(replies) => hub.reply(connection, replies.concat().into()),
                 },
-                Step::End(reason, last_word) => hub.close(connection, reason, last_word),
+                Step::End(reason, last_word) => return hub.close(connection, reason, last_word),
                 Step::Effect(Effect::Publish(events)) => {
                     if let Some(talk) = &mut self.talk {
-                        talk.publish(connection.id, events, steps.collect());
+                        talk.publish(connection.id, events, steps.into());
                     }
                     return;
+                }
+                Step::Effect(Effect::Authenticate { token, asks }) => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.authenticate((token, asks), connection.details.address, steps.into());
+                    }
+                    return;
+                }
+                Step::Effect(Effect::Cancel(activity)) => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.cancel(connection.id, activity, steps.into());
+                    }
+                    return;
+                }
+                Step::Said(later) => {
+                    let mut outcome = Outcome::default();
+                    outcome.take(Said::Message(later.message()), self.talk.as_deref_mut());
+                    outcome.steps.into_iter().rev().for_each(|step| steps.push_front(step));
                 }
                 Step::Effect(effect) => act(effect, connection, hub),
             }
@@ -190,7 +286,13 @@ fn act(effect: Effect, connection: &Rc<Connection>, hub: &HubHandle) {
         }
         Effect::Subscribe(subscription) => hub.subscribe(connection, subscription),
         Effect::Unsubscribe(topic) => hub.unsubscribe(connection, topic),
-        Effect::Reply(_) | Effect::Close(..) | Effect::Publish(_) => {} // are steps of their own
+        // Are steps of their own.
+        Effect::Reply(_)
+        | Effect::Close(..)
+        | Effect::Publish(_)
+        | Effect::Authenticate { .. }
+        | Effect::Cancel(_)
+        | Effect::Finish(..) => {}
     }
 }
 
@@ -202,6 +304,7 @@ impl Outcome {
             Said::Close(code) => {
                 self.end(CloseReason::Gone, code.map_or_else(frame::close_without_code, |code| frame::close(code, "")));
             }
+            Said::Message(message) if self.waits => self.steps.push(Step::Said(Later::keep(message))),
             Said::Message(message) => {
                 for effect in talk.map(|talk| talk.receive(message)).unwrap_or_default() {
                     self.effect(effect);
@@ -214,7 +317,11 @@ impl Outcome {
         match effect {
             Effect::Reply(frames) => self.reply(frames),
             Effect::Close(code, reason) => self.end(CloseReason::Misbehaved, frame::close(code, reason)),
-            effect if !self.ends => self.steps.push(Step::Effect(effect)),
+            Effect::Finish(end, last_word) => self.end(reason(end), last_word),
+            effect if !self.ends => {
+                self.waits |= matches!(effect, Effect::Authenticate { .. });
+                self.steps.push(Step::Effect(effect));
+            }
             _ => {}
         }
     }
@@ -232,5 +339,29 @@ impl Outcome {
         if !std::mem::replace(&mut self.ends, true) {
             self.steps.push(Step::End(reason, last_word));
         }
+    }
+}
+
+impl Later {
+    fn keep(message: Message<'_>) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text.to_owned()),
+            Message::Binary(bytes) => Self::Binary(bytes.to_vec()),
+        }
+    }
+
+    fn message(&self) -> Message<'_> {
+        match self {
+            Self::Text(text) => Message::Text(text),
+            Self::Binary(bytes) => Message::Binary(bytes),
+        }
+    }
+}
+
+fn reason(end: End) -> CloseReason {
+    match end {
+        End::Gone => CloseReason::Gone,
+        End::Silent => CloseReason::Silent,
+        End::Unidentified => CloseReason::Unidentified,
     }
 }

@@ -4,9 +4,11 @@
 //! its hub tells it through its bounded mailbox. It never writes; the hub's flush loop does, on the same thread.
 
 mod inbound;
+mod polled;
 mod talk;
 
 use std::{
+    any::Any,
     pin::Pin,
     rc::Rc,
     task::{Context as TaskContext, Poll},
@@ -16,7 +18,9 @@ use std::{
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
 use tokio::time::{Sleep, sleep};
 
-pub use inbound::{Inbound, InboundLimits};
+pub use inbound::{Inbound, InboundLimits, Listening};
+pub use polled::Carry;
+pub use talk::Authenticate;
 
 use crate::{
     connection::{Connection, Control},
@@ -34,19 +38,30 @@ pub struct Session {
     /// What it says; `None`: it has nothing to say.
     inbound: Option<Box<Inbound>>,
     finishing: bool,
+    /// A WebSocket that wants to take over from polling.
+    probing: Option<Box<polled::Probing>>,
+    upgrade_timeout: Duration,
+    /// Is dropped with it.
+    _keeps: Option<Box<dyn Any>>,
 }
 
 impl Session {
     /// A session of a connection that has joined its hub, whose client has nothing to say.
     #[must_use]
     pub fn new(connection: Rc<Connection>, hub: HubHandle, mailbox: usize) -> Self {
-        Self { connection, hub, mailbox, inbound: None, finishing: false }
+        Self { connection, hub, mailbox, inbound: None, finishing: false, probing: None, upgrade_timeout: Duration::ZERO, _keeps: None }
     }
 
     /// A session whose client speaks WebSocket.
     #[must_use]
     pub fn websocket(connection: Rc<Connection>, hub: HubHandle, mailbox: usize, inbound: Inbound) -> Self {
-        Self { connection, hub, mailbox, inbound: Some(Box::new(inbound)), finishing: false }
+        Self { inbound: Some(Box::new(inbound)), ..Self::new(connection, hub, mailbox) }
+    }
+
+    /// The same for a client that polls: a WebSocket may take over within that time, and `keeps` is dropped with the session.
+    #[must_use]
+    pub fn polled(self, upgrade_timeout: Duration, keeps: Box<dyn Any>) -> Self {
+        Self { upgrade_timeout, _keeps: Some(keeps), ..self }
     }
 }
 
@@ -102,6 +117,8 @@ impl ActorFuture<Session> for Pump {
             return Poll::Ready(());
         }
         connection.register(task.waker());
+        session.poll_probing(task);
+        let connection = &session.connection;
         let gone = match &mut session.inbound {
             Some(inbound) => inbound.turn(connection, &session.hub, task).is_ready(),
             None => connection.outlet().poll_gone(task).is_ready(),

@@ -1,27 +1,28 @@
-//! The dialect's side of one WebSocket, and what it has published.
+//! The dialect's side of one WebSocket, what it has published, and what it has asked.
 //!
-//! While something is on its way into the engine, what came behind it waits, and nothing more is read: so a client is as
-//! fast as the engine is, and what it says counts in the order in which it said it.
+//! While something is on its way into the engine, or somebody is asked whose a token is, what came behind it waits, and nothing
+//! more is read: so a client is as fast as the engine is, and what it says counts in the order in which it said it.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context as TaskContext, Poll},
-    time::Duration,
+    task::{Context as TaskContext, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use actix_rt::task::JoinHandle;
 
-use super::inbound::Step;
+use super::inbound::{Listening, Step};
 use crate::{
-    access::Principal,
+    access::{Asked, Caller, Principal, Secret},
     connection::Connection,
-    dialect::{Conversation, Effect},
+    dialect::{Conversation, Effect, NotAuthenticated},
     event::{Audience, Event},
     hub::HubHandle,
     id::ConnectionId,
-    source::Publisher,
+    source::{Publisher, Requests},
     websocket::codec::Message,
 };
 
@@ -32,21 +33,36 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Talk {
     conversation: Box<dyn Conversation>,
     publisher: Publisher,
+    requests: Arc<Requests>,
+    authenticate: Authenticate,
     /// Whose the connection is, as the conversation was told.
     known: Option<Arc<Principal>>,
-    publishing: Option<Publishing>,
+    under_way: Option<UnderWay>,
 }
 
-/// Events on their way into the engine. They get there even if the client has gone.
-struct Publishing {
-    done: JoinHandle<()>,
-    /// What waits for them.
+/// What is to be over before anything else is done.
+struct UnderWay {
+    what: What,
+    /// What waits for it.
     then: Vec<Step>,
 }
 
+enum What {
+    /// Events, or a wish, on their way into the engine. They get there even if the client has gone.
+    Working(JoinHandle<()>),
+    /// Somebody is asked whose a token is.
+    Asking(JoinHandle<Answer>),
+}
+
+type Answer = Result<Caller, NotAuthenticated>;
+
+/// Finds out whose a token is that was shown from that address.
+pub type Authenticate = Arc<dyn Fn(Secret, Asked, Option<IpAddr>) -> Pin<Box<dyn Future<Output = Answer>>> + Send + Sync>;
+
 impl Talk {
-    pub(super) fn new(conversation: Box<dyn Conversation>, publisher: Publisher) -> Self {
-        Self { conversation, publisher, known: None, publishing: None }
+    pub(super) fn new(conversation: Box<dyn Conversation>, listening: &Listening) -> Self {
+        let Listening { publisher, requests, authenticate, .. } = listening.clone();
+        Self { conversation, publisher, requests, authenticate, known: None, under_way: None }
     }
 
     pub(super) fn begin(&mut self, connection: &Rc<Connection>, hub: &HubHandle) -> Vec<Effect> {
@@ -70,6 +86,10 @@ impl Talk {
 
     pub(super) fn receive(&mut self, message: Message<'_>) -> Vec<Effect> {
         let effects = self.conversation.receive(message);
+        self.look_for_owner(effects)
+    }
+
+    fn look_for_owner(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         for effect in &effects {
             if let Effect::Become(standing) = effect {
                 self.tell(Arc::clone(&standing.filter.principal)); // what comes in the same read is already his
@@ -78,8 +98,41 @@ impl Talk {
         effects
     }
 
-    pub(super) fn is_publishing(&self) -> bool {
-        self.publishing.is_some()
+    /// When it wants to be woken.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        self.conversation.wake_at()
+    }
+
+    pub(super) fn wake(&mut self, now: Instant, reachable: bool) -> Vec<Effect> {
+        self.conversation.wake(now, reachable)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// These wait for what is under way, too.
+    pub(super) fn wait_too(&mut self, steps: Vec<Step>) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.then.extend(steps);
+        }
+    }
+
+    /// Asks whose a token is; `then` waits for it.
+    pub(super) fn authenticate(&mut self, (token, asks): (Secret, Asked), address: Option<IpAddr>, then: Vec<Step>) {
+        let asking = (self.authenticate)(token, asks, address);
+        self.under_way = Some(UnderWay { what: What::Asking(actix_rt::spawn(asking)), then });
+    }
+
+    /// Asks for an activity's end in the name of whose the connection is; `then` waits for it.
+    pub(super) fn cancel(&mut self, connection: ConnectionId, activity: String, then: Vec<Step>) {
+        let (requests, principal) = (Arc::clone(&self.requests), self.known.clone().unwrap_or_default());
+        let done = actix_rt::spawn(async move {
+            if let Err(error) = requests.cancel_activity(&activity, &principal).await {
+                tracing::debug!(%connection, %error, "what a client wanted cancelled is not");
+            }
+        });
+        self.under_way = Some(UnderWay { what: What::Working(done), then });
     }
 
     /// Publishes; `then` waits for it.
@@ -96,28 +149,34 @@ impl Talk {
                 tracing::debug!(%connection, events = n_dropped, %error, "what a client said was dropped");
             }
         });
-        self.publishing = Some(Publishing { done, then });
+        self.under_way = Some(UnderWay { what: What::Working(done), then });
     }
 
-    /// Ready when nothing is on its way any more, with what waited for it.
-    pub(super) fn poll_published(&mut self, task: &mut TaskContext<'_>) -> Poll<Vec<Step>> {
-        let Some(publishing) = &mut self.publishing else { return Poll::Ready(Vec::new()) };
-        // One that panicked is over as well.
-        if Pin::new(&mut publishing.done).poll(task).is_pending() {
-            return Poll::Pending;
-        }
-        Poll::Ready(self.publishing.take().map(|publishing| publishing.then).unwrap_or_default())
+    /// Ready when nothing is under way any more, with what came of it and what waited for it.
+    pub(super) fn poll_over(&mut self, task: &mut TaskContext<'_>) -> Poll<(Vec<Effect>, Vec<Step>)> {
+        let effects = match self.under_way.as_mut().map(|under_way| &mut under_way.what) {
+            None => Vec::new(),
+            // One that panicked is over as well.
+            Some(What::Working(done)) => ready!(Pin::new(done).poll(task)).map_or_else(|_| Vec::new(), |()| Vec::new()),
+            Some(What::Asking(asked)) => {
+                let answer = ready!(Pin::new(asked).poll(task)).unwrap_or(Err(NotAuthenticated::Unavailable));
+                let effects = self.conversation.authenticated(answer);
+                self.look_for_owner(effects)
+            }
+        };
+        Poll::Ready((effects, self.under_way.take().map(|under_way| under_way.then).unwrap_or_default()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, sync::atomic::Ordering, time::Instant};
+    use std::{future::poll_fn, sync::atomic::Ordering};
 
     use bytes::Bytes;
 
+    use super::super::inbound::InboundLimits;
     use super::*;
-    use crate::{event::EventKind, source::test_shard::TestShard};
+    use crate::{event::EventKind, source::test_shard::TestShard, websocket::codec};
 
     struct Silent;
 
@@ -138,7 +197,12 @@ mod tests {
     fn a_full_shard() -> (Talk, Arc<TestShard>) {
         let shard = Arc::new(TestShard::default());
         shard.is_full.store(true, Ordering::Relaxed);
-        (Talk::new(Box::new(Silent), shard.publisher()), shard)
+        let nobody: Authenticate = Arc::new(|_, _, _| Box::pin(async { Err(NotAuthenticated::Refused) }));
+        let (publisher, limits) = (shard.publisher(), codec::Limits { message_bytes: 1, fragments: 1 });
+        let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
+        let limits = InboundLimits { message: limits, per_minute: 0 };
+        let listening = Listening { limits, publisher, requests, authenticate: nobody };
+        (Talk::new(Box::new(Silent), &listening), shard)
     }
 
     #[actix::test]
@@ -148,14 +212,14 @@ mod tests {
         let wait = tokio::time::sleep(Duration::from_millis(100));
         tokio::select! {
             biased;
-            _ = poll_fn(|task| talk.poll_published(task)) => unreachable!("there is no room"),
+            _ = poll_fn(|task| talk.poll_over(task)) => unreachable!("there is no room"),
             () = wait => {}
         }
-        assert!(talk.is_publishing() && shard.taken.lock().is_empty());
+        assert!(talk.is_waiting() && shard.taken.lock().is_empty());
         shard.is_full.store(false, Ordering::Relaxed);
-        let waited = poll_fn(|task| talk.poll_published(task)).await;
+        let (_, waited) = poll_fn(|task| talk.poll_over(task)).await;
         assert!(matches!(&waited[..], [Step::Reply(replies)] if replies.len() == 1));
-        assert!(!talk.is_publishing());
+        assert!(!talk.is_waiting());
         assert_eq!(*shard.taken.lock(), [r#"{"text":"one"}"#]);
     }
 
@@ -164,11 +228,11 @@ mod tests {
         let (mut talk, shard) = a_full_shard();
         let (began, patience) = (Instant::now(), Duration::from_millis(200));
         talk.publish_within(patience, CONNECTION, message("one"), Vec::new());
-        poll_fn(|task| talk.poll_published(task)).await;
-        assert!(began.elapsed() >= patience && !talk.is_publishing());
+        poll_fn(|task| talk.poll_over(task)).await;
+        assert!(began.elapsed() >= patience && !talk.is_waiting());
         shard.is_full.store(false, Ordering::Relaxed);
         talk.publish(CONNECTION, message("two"), Vec::new());
-        poll_fn(|task| talk.poll_published(task)).await;
+        poll_fn(|task| talk.poll_over(task)).await;
         assert_eq!(*shard.taken.lock(), [r#"{"text":"two"}"#]);
     }
 

@@ -26,7 +26,10 @@ use std::{
     time::Instant,
 };
 
-use crate::event::{Envelope, EventKind, KindSet};
+use crate::{
+    clock::Timestamp,
+    event::{Envelope, EventKind, KindSet},
+};
 use activities::Activities;
 pub use derived_ids::{DerivedIds, DerivedIdsError};
 use devices::Devices;
@@ -35,6 +38,7 @@ pub use follower::{Follower, Missed, Waker};
 pub use id_keeper::IdKeeper;
 use id_keeper::Notebook;
 pub use items::{Item, Items};
+pub use log_tail::LogLine;
 use log_tail::LogTail;
 pub use owners_file::owners_file;
 use playing::{Playing, Transcodes};
@@ -194,10 +198,10 @@ impl State {
         self.logged.load(Ordering::Acquire)
     }
 
-    /// The latest log lines, oldest first.
+    /// The latest log lines of the day (UTC) that this moment is of, oldest first. Who may see one, its audience says.
     #[must_use]
-    pub fn log_tail(&self) -> Vec<Arc<Envelope>> {
-        self.log_tail.lines()
+    pub fn log_of_day(&self, moment: Timestamp) -> Vec<Arc<LogLine>> {
+        self.log_tail.of_day(moment)
     }
 
     fn present_at(&self, now: Instant, kinds: KindSet, wanted: &dyn Fn(&Envelope) -> bool) -> Vec<Arc<Envelope>> {

@@ -257,18 +257,25 @@ fn runs_are_bounded_in_bytes() {
 }
 
 #[test]
-fn the_logs_tail_is_the_latest_lines_within_its_bounds() {
+fn the_logs_tail_is_the_latest_lines_of_the_day_within_its_bounds() {
+    const DAY: i64 = 24 * 3600 * 1000;
     let (state, start) = (State::default(), Instant::now());
-    let line = |n: u64, text: &str| envelope(EventKind::Log, &format!(r#"{{"level":"info","message":"{text}"}}"#), 0, n, (start, n));
-    (1..=log_tail::LINES as u64 + 5).for_each(|n| state.fold(&line(n, "short")));
-    let orders: Vec<_> = state.log_tail().iter().map(|envelope| envelope.order).collect();
-    assert_eq!((orders.len(), orders[0]), (log_tail::LINES, 6));
-    assert!(orders.is_sorted());
-    let long = "x".repeat(log_tail::BYTES / 4);
-    (2000..2010).for_each(|n| state.fold(&line(n, &long)));
-    let n_bytes: usize = state.log_tail().iter().map(|envelope| envelope.event.message().len()).sum();
-    assert!(n_bytes <= log_tail::BYTES);
-    assert_eq!(state.log_tail().last().unwrap().order, 2009);
+    let line = |n: u64, text: &str, accepted: i64| {
+        let mut line = envelope(EventKind::Log, &format!(r#"{{"level":"info","message":"{text}","source":"{n}"}}"#), 0, n, (start, n));
+        Arc::get_mut(&mut line).expect("nobody else has it").accepted = Timestamp(accepted);
+        line
+    };
+    let sources = |moment: i64| state.log_of_day(Timestamp(moment)).iter().map(|line| line.log.source.clone().unwrap()).collect::<Vec<_>>();
+    (1..=log_tail::LINES as u64 + 5).for_each(|n| state.fold(&line(n, "short", 0)));
+    let lines = sources(DAY - 1);
+    assert_eq!((lines.len(), lines[0].as_str()), (log_tail::LINES, "6"));
+    state.fold(&line(9000, "short", DAY));
+    assert_eq!(sources(DAY), ["9000"]);
+    assert!(sources(2 * DAY).is_empty());
+    let long = "x".repeat(log_tail::BYTES / 8);
+    (9001..9010).for_each(|n| state.fold(&line(n, &long, DAY)));
+    let lines = sources(DAY);
+    assert_eq!((lines.len(), lines[0].as_str()), (7, "9003"), "within the bytes");
     assert_eq!(ids(&state, start, 3000), Vec::<String>::new(), "log lines are no state: nobody is sent them after a gap");
 }
 
@@ -292,5 +299,5 @@ fn other_events_leave_no_trace() {
             state.fold(&Arc::new(Envelope::new(event, audience, "x".into(), 0, 1)));
         }
     }
-    assert!(state.present(KindSet::all(), |_| true).is_empty() && state.log_tail().is_empty(), "{state:?}");
+    assert!(state.present(KindSet::all(), |_| true).is_empty() && state.log_of_day(Timestamp::now()).is_empty(), "{state:?}");
 }

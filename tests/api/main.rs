@@ -10,6 +10,7 @@
 )]
 
 mod address;
+mod audiobookshelf;
 mod callback;
 mod canary;
 mod discovery;
@@ -25,6 +26,7 @@ mod injection;
 mod jwt;
 mod kinds;
 mod lag;
+mod log_ins;
 mod mediabrowser;
 mod ops;
 mod origin;

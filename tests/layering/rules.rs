@@ -13,6 +13,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("frame", &[]),
     ("websocket", &[]),
+    ("engineio", &[]),
+    ("socketio", &[]),
     ("event", &[]),
     // Settings name event types and levels in rights: one list of their names, the event's. `event` never reads settings.
     ("config", &["event"]),
@@ -36,11 +38,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// The value types that everybody may import.
-const FREE_TO_ALL: &[&str] = &["id", "clock", "metrics", "frame", "websocket"];
+const FREE_TO_ALL: &[&str] = &["id", "clock", "metrics", "frame", "websocket", "engineio", "socketio"];
 
 /// The exceptions, for the value types themselves: they would otherwise be free to import each other in circles. A frame
-/// tells clients until when their credentials count, so it knows what a time is.
-const AMONG_VALUES: &[(&str, &str)] = &[("frame", "clock")];
+/// tells clients until when their credentials count, so it knows what a time is; Engine.IO and Socket.IO are spoken in frames.
+const AMONG_VALUES: &[(&str, &str)] = &[("frame", "clock"), ("engineio", "websocket"), ("socketio", "websocket")];
 
 /// May import everything: it connects the parts.
 const FREE_OF_RULES: &[&str] = &["app"];
@@ -59,6 +61,14 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("dialect", &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"]),
     (
         "websocket",
+        &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"],
+    ),
+    (
+        "engineio",
+        &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"],
+    ),
+    (
+        "socketio",
         &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"],
     ),
     ("event", &["actix", "actix_web", "actix_http", "actix_rt", "actix_server", "actix_service", "actix_web_actors", "tokio", "socket2"]),

@@ -4,33 +4,28 @@
 //! It tells whose the token is and, in `Policy`, what its owner may. Nothing of a device is sent along: such a server would
 //! take it for the token's own, and rename that.
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use serde::Deserialize;
 
-use super::question::{Said, agent, plain};
+use super::{
+    known::Known,
+    question::{Said, agent, plain},
+};
 use crate::{
     access::{credential::Grant, principal::Principal},
-    config::{LibraryRights, Settings, User},
+    config::{LibraryRights, Settings},
     event::{IdForm, Level},
-    id::{LibraryId, UserId},
 };
 
 /// The longest answer read; a policy lists folders, devices and channels.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
-/// The dialect whose ids these are.
-const DIALECT: &str = "mediabrowser";
 
 /// An Emby or Jellyfin server.
 pub(super) struct MediaBrowserServer {
     agent: ureq::Agent,
     address: String,
-    /// What each of its folders is called here.
-    libraries: HashMap<String, Vec<LibraryId>>,
-    /// What each of its users is called here, by his id there.
-    by_id: HashMap<String, UserId>,
-    /// The same by name, in lower case, for those whose id there is not set; `None`: several have the name.
-    by_name: HashMap<String, Option<UserId>>,
+    known: Known,
 }
 
 impl fmt::Debug for MediaBrowserServer {
@@ -79,13 +74,7 @@ impl MediaBrowserServer {
     /// The server of these settings, if one is to be asked.
     pub(super) fn new(settings: &Settings) -> Option<Self> {
         let address = settings.dialects.mediabrowser.asked()?.trim_end_matches('/').to_owned();
-        let mut libraries: HashMap<String, Vec<LibraryId>> = HashMap::new();
-        for library in &settings.libraries {
-            let id = shown(library.ids.get(DIALECT), library.id.as_str());
-            libraries.entry(id).or_default().push(library.id.clone());
-        }
-        let (by_id, by_name) = users(&settings.users);
-        Some(Self { agent: agent(&settings.auth), address, libraries, by_id, by_name })
+        Some(Self { agent: agent(&settings.auth), address, known: Known::new(settings, "mediabrowser", IdForm::Hex32) })
     }
 
     /// Shows the token and waits for the answer, at most `auth.timeout`.
@@ -117,51 +106,16 @@ impl MediaBrowserServer {
         if policy.is_disabled {
             return Said::Refused;
         }
-        let Some(user) = self.user(&normal(&id), &name) else {
+        let Some(user) = self.known.user(&id, &name) else {
             return Said::Unavailable("its answer at /Users/Me names nobody".to_owned());
         };
         let libraries = if policy.enable_all_folders && policy.blocked_media_folders.is_empty() {
             LibraryRights::Every(Level::Read)
         } else {
-            let seen = policy.enabled_folders.iter().filter_map(|folder| self.libraries.get(&normal(folder))).flatten();
+            let seen = self.known.libraries(&policy.enabled_folders);
             LibraryRights::Named(seen.map(|library| (library.clone(), Level::Read)).collect())
         };
         let own = Principal { member: true, admin: policy.is_administrator, libraries, ..Principal::default() };
         Said::Granted(Box::new(Grant { user: Some(user), own, alone: true }), None)
     }
-
-    /// What a user of the server is called here.
-    fn user(&self, id: &str, name: &str) -> Option<UserId> {
-        let by_name = || self.by_name.get(&name.to_lowercase()).cloned().flatten();
-        self.by_id.get(id).cloned().or_else(by_name).or_else(|| UserId::parse(id).ok())
-    }
-}
-
-/// The configured users by their ids and by their names there.
-fn users(users: &[User]) -> (HashMap<String, UserId>, HashMap<String, Option<UserId>>) {
-    let mut by_id = HashMap::new();
-    let mut by_name: HashMap<String, Option<UserId>> = HashMap::new();
-    for user in users {
-        let given = user.ids.get(DIALECT);
-        by_id.insert(shown(given, user.id.as_str()), user.id.clone());
-        if given.is_none() {
-            let mut names = vec![user.name.to_lowercase(), user.id.as_str().to_lowercase()];
-            names.dedup();
-            for name in names {
-                by_name.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(user.id.clone()));
-            }
-        }
-    }
-    (by_id, by_name)
-}
-
-/// The id that the dialect shows.
-fn shown(given: Option<&String>, id: &str) -> String {
-    IdForm::Hex32.show(given.map(|given| given.as_str().into()), id).text.into_owned()
-}
-
-/// An id as it is written here: some servers put hyphens in.
-fn normal(id: &str) -> String {
-    let plain = id.replace('-', "").to_ascii_lowercase();
-    if IdForm::Hex32.fits(&plain) { plain } else { id.to_owned() }
 }

@@ -4,9 +4,13 @@
 //! bounded, and every call runs on a thread of its own, so no worker waits for the back end. Knows no session: that one is
 //! open shows in its holding the credential.
 
+mod audiobookshelf_server;
+#[cfg(test)]
+mod audiobookshelf_server_tests;
 mod cache;
 mod callback;
 mod flight;
+mod known;
 mod mediabrowser_server;
 #[cfg(test)]
 mod mediabrowser_server_tests;
@@ -40,6 +44,7 @@ use crate::{
     clock::Timestamp,
     config::{Auth, Secret, Settings},
 };
+use audiobookshelf_server::AudiobookshelfServer;
 use cache::{Cache, Entry, Known};
 use callback::Callback;
 use flight::{Flight, Landed};
@@ -59,6 +64,15 @@ pub enum Asked {
     PlexServer,
     /// `dialects.mediabrowser.server`, likewise.
     MediaBrowserServer,
+    /// `dialects.audiobookshelf.server`, likewise.
+    AudiobookshelfServer,
+}
+
+impl Asked {
+    /// Whether a signed token may be one that this one has made, so that `[jwt]` could make nothing of it.
+    pub(super) fn has_made(self, token: &str) -> bool {
+        self == Self::AudiobookshelfServer && AudiobookshelfServer::has_made(token)
+    }
 }
 
 /// Everybody who may be asked.
@@ -67,6 +81,7 @@ pub(super) struct BackEnds {
     callback: Option<Arc<BackEnd>>,
     plex_server: Option<Arc<BackEnd>>,
     mediabrowser_server: Option<Arc<BackEnd>>,
+    audiobookshelf_server: Option<Arc<BackEnd>>,
 }
 
 impl BackEnds {
@@ -78,6 +93,8 @@ impl BackEnds {
             plex_server: PlexServer::new(settings).map(|server| open(Asked::PlexServer, Questioned::PlexServer(server))),
             mediabrowser_server: MediaBrowserServer::new(settings)
                 .map(|server| open(Asked::MediaBrowserServer, Questioned::MediaBrowserServer(server))),
+            audiobookshelf_server: AudiobookshelfServer::new(settings)
+                .map(|server| open(Asked::AudiobookshelfServer, Questioned::AudiobookshelfServer(server))),
         }
     }
 
@@ -87,13 +104,14 @@ impl BackEnds {
             Asked::Callback => self.callback.as_ref(),
             Asked::PlexServer => self.plex_server.as_ref(),
             Asked::MediaBrowserServer => self.mediabrowser_server.as_ref(),
+            Asked::AudiobookshelfServer => self.audiobookshelf_server.as_ref(),
         }
     }
 
     /// How much is remembered.
     #[cfg(test)]
     pub(super) fn n_remembered(&self) -> usize {
-        [&self.callback, &self.plex_server, &self.mediabrowser_server]
+        [&self.callback, &self.plex_server, &self.mediabrowser_server, &self.audiobookshelf_server]
             .into_iter()
             .flatten()
             .map(|back_end| back_end.state.lock().cache.len())

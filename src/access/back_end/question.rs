@@ -2,7 +2,9 @@
 //!
 //! Whatever is not a plain yes or a plain no is *out of reach*: it must never let anybody in.
 
-use super::{callback::Callback, mediabrowser_server::MediaBrowserServer, plex_server::PlexServer};
+use super::{
+    audiobookshelf_server::AudiobookshelfServer, callback::Callback, mediabrowser_server::MediaBrowserServer, plex_server::PlexServer,
+};
 use crate::{access::credential::Grant, clock::Timestamp, config::Auth};
 
 /// What a back end says of a token.
@@ -25,6 +27,8 @@ pub(super) enum Questioned {
     PlexServer(PlexServer),
     /// The same.
     MediaBrowserServer(MediaBrowserServer),
+    /// The same.
+    AudiobookshelfServer(AudiobookshelfServer),
 }
 
 impl Questioned {
@@ -34,6 +38,7 @@ impl Questioned {
             Self::Callback(_) => "the auth callback",
             Self::PlexServer(_) => "the Plex server",
             Self::MediaBrowserServer(_) => "the Emby or Jellyfin server",
+            Self::AudiobookshelfServer(_) => "the Audiobookshelf server",
         }
     }
 
@@ -43,6 +48,7 @@ impl Questioned {
             Self::Callback(callback) => callback.ask(token),
             Self::PlexServer(server) => server.ask(token),
             Self::MediaBrowserServer(server) => server.ask(token),
+            Self::AudiobookshelfServer(server) => server.ask(token),
         }
     }
 }

@@ -184,8 +184,18 @@ mod tests {
 
     #[test]
     fn sessions_of_one_dialect_share_its_formats_and_the_bytes_of_its_ping() {
-        let plex =
-            Plex::new(&config::Plex::default(), &About { name: "n", id: "i", libraries: &[], users: &[], port: 0, state: &Arc::default() });
+        let plex = Plex::new(
+            &config::Plex::default(),
+            &About {
+                name: "n",
+                id: "i",
+                libraries: &[],
+                users: &[],
+                port: 0,
+                state: &Arc::default(),
+                directory: &Arc::new(crate::access::Directory::of_people("")),
+            },
+        );
         let header = |_: &str| None;
         let path = "/:/websockets/notifications";
         let request = Request { path, query: "", header: &header, peer: None, address: None, secure: false, websocket: true };

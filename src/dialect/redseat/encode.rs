@@ -168,7 +168,7 @@ impl Sse {
     }
 }
 
-const ALL_BUT_SCAN: KindSet = {
+pub(super) const ALL_BUT_SCAN: KindSet = {
     let mut kinds = KindSet::EMPTY;
     let mut index = 0;
     while index < EventKind::ALL.len() {
@@ -181,7 +181,7 @@ const ALL_BUT_SCAN: KindSet = {
 };
 
 /// A scan told as the library's status: a text for each state (event map, section 3).
-fn status_of(scan: &Scan, spelling: Spelling) -> String {
+pub(super) fn status_of(scan: &Scan, spelling: Spelling) -> String {
     let state = match scan.state {
         ScanState::Started => "scan started",
         ScanState::Progress => "scan",

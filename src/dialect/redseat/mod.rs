@@ -11,6 +11,7 @@
 mod encode;
 mod refusal;
 mod request;
+mod twin;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 pub use encode::{DEFAULT_KINDS, Spelling, formats};
+pub(crate) use twin::Twin;
 
 use super::{Answer, Dialect, Opening, Query, Refusal, Refused, Request, Transport, retry};
 use crate::{

@@ -31,6 +31,11 @@ const PEOPLE: &str = r#"
     token = "ann-1"
     libraries = { films = "admin", music = "read" }
     [[users]]
+    id = "kid"
+    token = "kid-1"
+    libraries = { films = "read" }
+    tags = ["kids"]
+    [[users]]
     id = "root"
     token = "root-1"
     admin = true

@@ -105,8 +105,14 @@ impl WebSocket {
     /// Sends a frame as a client does, masked.
     pub(crate) fn send(&mut self, opcode: u8, payload: &[u8]) {
         let mask = [0x12, 0x34, 0x56, 0x78];
-        let mut bytes = vec![0x80 | opcode, 0x80 | u8::try_from(payload.len()).expect("a short payload")];
-        assert!(payload.len() < 126, "a short payload");
+        let mut bytes = vec![0x80 | opcode];
+        match u8::try_from(payload.len()) {
+            Ok(length @ ..126) => bytes.push(0x80 | length),
+            _ => {
+                bytes.push(0x80 | 126);
+                bytes.extend(u16::try_from(payload.len()).expect("a short payload").to_be_bytes());
+            }
+        }
         bytes.extend(mask);
         bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         self.stream.write_all(&bytes).expect("the server reads");

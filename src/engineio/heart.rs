@@ -1,0 +1,127 @@
+//! The heartbeat of one session: the server pings, and a client that does not answer in time is gone.
+
+use std::time::{Duration, Instant};
+
+/// A timer that is later than this shows a busy worker.
+const LATE: Duration = Duration::from_millis(50);
+
+/// When the next ping is due, or the answer to the last one.
+#[derive(Debug, Clone, Copy)]
+pub struct Heart {
+    interval: Duration,
+    timeout: Duration,
+    waits: Waits,
+    /// When what it waits for is due.
+    due: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// For the time of the next ping.
+    ToPing,
+    /// For an answer.
+    ForPong,
+}
+
+/// What the time asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    /// Nothing yet.
+    Early,
+    /// A ping.
+    Ping,
+    /// The client is gone.
+    Dead,
+}
+
+impl Heart {
+    /// The heart of a session that begins now.
+    #[must_use]
+    pub fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+        Self { interval, timeout, waits: Waits::ToPing, due: now + interval }
+    }
+
+    /// The client has answered.
+    pub fn pong(&mut self, now: Instant) {
+        if self.waits == Waits::ForPong {
+            (self.waits, self.due) = (Waits::ToPing, now + self.interval);
+        }
+    }
+
+    /// The client has said something else: it lives, so a late answer has its time once more.
+    pub fn heard(&mut self, now: Instant) {
+        if self.waits == Waits::ForPong {
+            self.due = now + self.timeout;
+        }
+    }
+
+    /// The client could not be reached, so it is not to blame that it did not answer.
+    pub fn excuse(&mut self, now: Instant) {
+        self.heard(now);
+    }
+
+    /// When it must be asked again.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// What is to be done now.
+    pub fn beat(&mut self, now: Instant) -> Beat {
+        if now < self.due {
+            return Beat::Early;
+        }
+        match self.waits {
+            Waits::ForPong => Beat::Dead,
+            Waits::ToPing => {
+                // Counted from when the ping was due, unless this worker was so late that the client would pay for it.
+                let from = if now.duration_since(self.due) < LATE { self.due } else { now };
+                (self.waits, self.due) = (Waits::ForPong, from + self.timeout);
+                Beat::Ping
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(300);
+    const TIMEOUT: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn a_client_that_answers_is_pinged_again_an_interval_later() {
+        let begin = Instant::now();
+        let mut heart = Heart::new(INTERVAL, TIMEOUT, begin);
+        assert_eq!(heart.beat(begin + INTERVAL / 2), Beat::Early);
+        let pinged = begin + INTERVAL;
+        assert_eq!((heart.due(), heart.beat(pinged)), (pinged, Beat::Ping));
+        let answered = pinged + TIMEOUT / 2;
+        heart.pong(answered);
+        assert_eq!(heart.due(), answered + INTERVAL);
+        assert_eq!(heart.beat(answered + TIMEOUT), Beat::Early);
+        assert_eq!(heart.beat(answered + INTERVAL), Beat::Ping);
+    }
+
+    #[test]
+    fn a_client_that_does_not_answer_is_dead_when_its_time_is_over() {
+        let begin = Instant::now();
+        let mut heart = Heart::new(INTERVAL, TIMEOUT, begin);
+        heart.pong(begin); // answers nothing
+        assert_eq!(heart.beat(begin + INTERVAL), Beat::Ping);
+        assert_eq!(heart.beat(begin + INTERVAL + TIMEOUT / 2), Beat::Early);
+        assert_eq!(heart.beat(begin + INTERVAL + TIMEOUT), Beat::Dead);
+    }
+
+    #[test]
+    fn other_words_prolong_the_time_for_an_answer_but_never_delay_a_ping() {
+        let begin = Instant::now();
+        let mut heart = Heart::new(INTERVAL, TIMEOUT, begin);
+        heart.heard(begin + INTERVAL / 2);
+        assert_eq!(heart.beat(begin + INTERVAL), Beat::Ping);
+        heart.heard(begin + INTERVAL + TIMEOUT / 2);
+        assert_eq!(heart.beat(begin + INTERVAL + TIMEOUT), Beat::Early);
+        assert_eq!(heart.beat(begin + INTERVAL + TIMEOUT / 2 + TIMEOUT), Beat::Dead);
+    }
+}
