@@ -194,15 +194,18 @@ mod tests {
         vec![(event, audience)]
     }
 
+    fn listening(shard: &Arc<TestShard>, authenticate: Authenticate) -> Listening {
+        let message = codec::Limits { message_bytes: 1, fragments: 1 };
+        let publisher = shard.publisher();
+        let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
+        Listening { limits: InboundLimits { message, per_minute: 0 }, publisher, requests, authenticate }
+    }
+
     fn a_full_shard() -> (Talk, Arc<TestShard>) {
         let shard = Arc::new(TestShard::default());
         shard.is_full.store(true, Ordering::Relaxed);
         let nobody: Authenticate = Arc::new(|_, _, _| Box::pin(async { Err(NotAuthenticated::Refused) }));
-        let (publisher, limits) = (shard.publisher(), codec::Limits { message_bytes: 1, fragments: 1 });
-        let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
-        let limits = InboundLimits { message: limits, per_minute: 0 };
-        let listening = Listening { limits, publisher, requests, authenticate: nobody };
-        (Talk::new(Box::new(Silent), &listening), shard)
+        (Talk::new(Box::new(Silent), &listening(&shard, nobody)), shard)
     }
 
     #[actix::test]
@@ -271,7 +274,7 @@ mod tests {
             assert_eq!(token.expose(), "a token");
             Box::pin(async { Err(NotAuthenticated::Refused) })
         });
-        let mut talk = Talk::new(Box::new(Asks), shard.publisher(), asked);
+        let mut talk = Talk::new(Box::new(Asks), &listening(&shard, asked));
         let token = (Secret::new("a token".to_owned()), Asked::Callback);
         talk.authenticate(token, None, vec![Step::Reply(vec![Bytes::from_static(b"done")])]);
         talk.wait_too(vec![Step::Reply(vec![Bytes::from_static(b"and this")])]);
