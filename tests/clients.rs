@@ -1,5 +1,6 @@
-//! Real clients, unmodified: three SSE packages from npm and the `EventSource` of a headless Chromium; Plex clients from
-//! npm and PyPI; the start page and the example page in that Chromium; nginx and Caddy in front, as the examples set them up.
+//! Real clients, unmodified: three SSE packages from npm and the `EventSource` of a headless Chromium; clients of Plex and of
+//! the MediaBrowser family from npm and PyPI, and one that does what document 004 says; the start page and the example page
+//! in that Chromium; nginx and Caddy in front, as the examples set them up.
 //!
 //! The tests themselves are in `tests/clients/` and run by node's test runner; this only gives them the binary and what
 //! they need. Nothing is skipped: a machine without node, npm, python3 or Chromium fails with the name of what is missing.

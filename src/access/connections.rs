@@ -16,12 +16,7 @@ use parking_lot::Mutex;
 use slab::Slab;
 
 use super::comings::ComingsAndGoings;
-use crate::id::UserId;
-
-/// Connections of which nobody knows yet whose they are, in all and of one address. What says whose they are comes soon, or
-/// never.
-const UNIDENTIFIED_IN_ALL: usize = 1024;
-const UNIDENTIFIED_PER_ADDRESS: usize = 32;
+use crate::{config::Limits, id::UserId};
 
 /// There are as many connections as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +108,9 @@ pub(super) struct ConnectionCounts {
 /// The connections of which nobody knows yet whose they are.
 #[derive(Debug, Default)]
 struct Unidentified {
+    /// 0 is no limit.
+    limit_in_all: usize,
+    per_address: usize,
     n_in_all: usize,
     by_address: Tallies<Option<IpAddr>>,
 }
@@ -123,6 +121,13 @@ const NOBODY: u32 = u32::MAX;
 const UNIDENTIFIED: u32 = 1 << 31;
 
 impl ConnectionCounts {
+    /// Counts against the limits of the settings; how many there may be in all is told later.
+    pub(super) fn with_limits(limits: &Limits) -> Self {
+        let unidentified =
+            Unidentified { limit_in_all: limits.unidentified, per_address: limits.unidentified_per_address, ..Unidentified::default() };
+        Self { unidentified: Mutex::new(unidentified), ..Self::new(limits.connections_per_user, limits.connections_per_address) }
+    }
+
     /// Counts against limits; 0 is no limit.
     pub(super) fn new(per_user: usize, per_address: usize) -> Self {
         Self {
@@ -165,11 +170,12 @@ impl ConnectionCounts {
     pub(super) fn admit_nobody(self: &Arc<Self>, address: Option<IpAddr>) -> Result<ConnectionGuard, TooManyConnections> {
         let mut guard = self.count(address)?;
         let mut unidentified = self.unidentified.lock();
-        if unidentified.n_in_all >= UNIDENTIFIED_IN_ALL {
-            return Err(TooManyConnections::InAll { limit: UNIDENTIFIED_IN_ALL });
+        let Unidentified { limit_in_all, per_address, n_in_all, .. } = *unidentified;
+        if limit_in_all > 0 && n_in_all >= limit_in_all {
+            return Err(TooManyConnections::InAll { limit: limit_in_all });
         }
-        let counted = unidentified.by_address.count(&address, UNIDENTIFIED_PER_ADDRESS);
-        guard.user = UNIDENTIFIED | counted.ok_or(TooManyConnections::OfAddress { limit: UNIDENTIFIED_PER_ADDRESS })?.0;
+        let counted = unidentified.by_address.count(&address, per_address);
+        guard.user = UNIDENTIFIED | counted.ok_or(TooManyConnections::OfAddress { limit: per_address })?.0;
         unidentified.n_in_all += 1;
         Ok(guard)
     }
@@ -352,12 +358,18 @@ mod tests {
         let _again = counts.admit(Some(&user("bob")), here).expect("the place is free");
     }
 
+    fn with(limits: Limits) -> Arc<ConnectionCounts> {
+        let counts = ConnectionCounts::with_limits(&limits);
+        counts.limit_in_all(usize::MAX);
+        Arc::new(counts)
+    }
+
     #[test]
     fn a_connection_of_nobody_counts_apart_until_it_turns_out_whose_it_is() {
-        let counts = Arc::new(ConnectionCounts::new(2, 0));
+        let counts = with(Limits { connections_per_user: 2, unidentified_per_address: 3, ..Limits::default() });
         let here = Some(IpAddr::from([192, 0, 2, 1]));
-        let mut unidentified: Vec<_> = (0..UNIDENTIFIED_PER_ADDRESS).map(|_| counts.admit_nobody(here).expect("room")).collect();
-        let full = TooManyConnections::OfAddress { limit: UNIDENTIFIED_PER_ADDRESS };
+        let mut unidentified: Vec<_> = (0..3).map(|_| counts.admit_nobody(here).expect("room")).collect();
+        let full = TooManyConnections::OfAddress { limit: 3 };
         assert_eq!(counts.admit_nobody(here).expect_err("one more"), full);
         let _elsewhere = counts.admit_nobody(None).expect("another address");
         let mut own = unidentified.pop().expect("one");
@@ -379,11 +391,11 @@ mod tests {
 
     #[test]
     fn there_are_only_so_many_connections_of_nobody_in_all() {
-        let counts = Arc::new(ConnectionCounts::new(0, 0));
+        let counts = with(Limits { unidentified: 40, ..Limits::default() });
         let address = |n: usize| Some(IpAddr::from(u32::try_from(n).expect("few").to_be_bytes()));
-        let _all: Vec<_> = (0..UNIDENTIFIED_IN_ALL).map(|n| counts.admit_nobody(address(n)).expect("room")).collect();
-        assert_eq!(counts.admit_nobody(address(9_999)).expect_err("full"), TooManyConnections::InAll { limit: UNIDENTIFIED_IN_ALL });
-        assert_eq!(counts.in_all(), UNIDENTIFIED_IN_ALL, "who is refused is not counted");
+        let _all: Vec<_> = (0..40).map(|n| counts.admit_nobody(address(n)).expect("room")).collect();
+        assert_eq!(counts.admit_nobody(address(9_999)).expect_err("full"), TooManyConnections::InAll { limit: 40 });
+        assert_eq!(counts.in_all(), 40, "who is refused is not counted");
         let _known = counts.admit(Some(&user("bob")), None).expect("others come in all the same");
     }
 

@@ -183,7 +183,7 @@ impl Directory {
             people,
             changes,
             epoch: AtomicU64::new(1),
-            counts: Arc::new(ConnectionCounts::new(settings.limits.connections_per_user, settings.limits.connections_per_address)),
+            counts: Arc::new(ConnectionCounts::with_limits(&settings.limits)),
         };
         Ok((directory, run_token))
     }

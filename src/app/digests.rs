@@ -19,6 +19,14 @@ pub(super) fn start(settings: &Settings, shared: &Shared, state: &Arc<State>) ->
     }
     let spoken = &settings.dialects.mediabrowser;
     let ids = settings.libraries.iter().filter_map(|library| Some((library.id.clone(), library.ids.get(DIALECT)?.clone())));
-    let digests = DigestSettings { quiet: spoken.library_quiet, cap: spoken.library_cap, library_ids: ids.collect() };
+    let users = settings.users.iter().filter_map(|user| Some((user.id.clone(), user.ids.get(DIALECT)?.clone())));
+    let watched = shared.catalogue.clone().map(|catalogue| (catalogue, shared.watched.iter().cloned().collect()));
+    let digests = DigestSettings {
+        quiet: spoken.library_quiet,
+        cap: spoken.library_cap,
+        library_ids: ids.collect(),
+        user_ids: users.collect(),
+        watched,
+    };
     Digester::start(state, shared.publisher.clone(), digests).map(Some)
 }

@@ -1,7 +1,8 @@
 //! Tells of users who come online and go offline, whatever dialects they speak: `presence` events, for server admins.
 //!
 //! A user is online with his first connection, and offline some time after the last one, so that nobody flickers who comes
-//! back at once.
+//! back at once. The same thread says what else time alone tells: sessions of devices that nobody uses any more are forgotten, and
+//! what they played has stopped.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -57,6 +58,7 @@ impl Presence {
             names: settings.users.iter().map(|user| (user.id.clone(), user.name.clone())).collect(),
             online: Online::default(),
             unpublished: VecDeque::new(),
+            epoch: directory.epoch(),
         };
         let thread = thread::Builder::new().name("presence".to_owned()).spawn(move || work.run())?;
         Ok(Self { directory, thread })
@@ -77,7 +79,9 @@ struct Work {
     publisher: Publisher,
     names: HashMap<UserId, String>,
     online: Online,
-    unpublished: VecDeque<(UserId, bool)>,
+    unpublished: VecDeque<Submission>,
+    /// Which changes of rights were looked at.
+    epoch: u64,
 }
 
 /// A `presence` event's message.
@@ -104,11 +108,11 @@ impl Work {
             let busy = self.online.is_anybody_leaving() || !self.unpublished.is_empty();
             let Some(comings) = self.directory.next_comings(if busy { TICK } else { TIDY }) else { return };
             self.look(comings, Instant::now());
-            self.publish();
             if tidied.elapsed() >= TIDY {
-                self.state.devices().tidy(Moment::now());
+                self.tidy(Moment::now());
                 tidied = Instant::now();
             }
+            self.publish();
         }
     }
 
@@ -121,10 +125,31 @@ impl Work {
         for user in users {
             let is_connected = self.directory.connections_of(&user) > 0;
             if self.online.look(&user, is_connected, now) {
-                self.unpublished.push_back((user, true));
+                self.unpublished.extend(self.event(&user, true));
             }
         }
-        self.unpublished.extend(self.online.gone(now).into_iter().map(|user| (user, false)));
+        for user in self.online.gone(now) {
+            self.unpublished.extend(self.event(&user, false));
+        }
+    }
+
+    /// Old sessions of devices are forgotten, and those of users who may not come in any more; what nobody goes on with is over for everybody.
+    fn tidy(&mut self, now: Moment) {
+        let devices = self.state.devices();
+        devices.tidy(now);
+        let epoch = self.directory.epoch();
+        if epoch != std::mem::replace(&mut self.epoch, epoch) {
+            let is_out = |user: &UserId| self.directory.rights(user).is_some_and(|rights| rights.disabled);
+            devices.users().iter().filter(|user| is_out(user)).for_each(|user| devices.forget_user(user));
+        }
+        for abandoned in devices.take_abandoned(now) {
+            match abandoned.stopped() {
+                Ok(event) => {
+                    self.unpublished.push_back(Submission { event, audience: abandoned.told.audience.clone(), id: None, source: None })
+                }
+                Err(error) => tracing::error!(%error, "the end of a playback is no event"),
+            }
+        }
     }
 
     /// What finds no room is tried again: who came must not stay online for ever.
@@ -134,7 +159,7 @@ impl Work {
         if self.unpublished.is_empty() {
             return;
         }
-        let submissions = self.unpublished.iter().filter_map(|(user, online)| self.event(user, *online)).collect();
+        let submissions = self.unpublished.iter().map(copy).collect();
         let mut answers = self.publisher.publish_blocking(submissions, PATIENCE).into_iter();
         self.unpublished.retain(|_| answers.next() == Some(Err(PublishError::Busy)));
     }
@@ -160,6 +185,10 @@ impl Work {
         let latest = self.state.present(KindSet::of(&[EventKind::Playback]), is_his).pop()?;
         RawValue::from_string(latest.event.message().to_owned()).ok()
     }
+}
+
+fn copy(submission: &Submission) -> Submission {
+    Submission { event: submission.event.clone(), audience: submission.audience.clone(), id: None, source: None }
 }
 
 /// Who is online. Pure: time is handed in.

@@ -22,6 +22,12 @@ pub struct Limits {
     /// Connections of one address. Default 0: no limit, because behind a proxy everybody has one (see
     /// `server.trusted_proxies`). Further ones are refused.
     pub connections_per_address: usize,
+    /// WebSockets whose clients have yet to say whose they are, where a protocol has them say so later (MediaBrowser's
+    /// `Identity`). Default 1000; 0 is no limit. Further ones are refused the way their dialect says *full*.
+    pub unidentified: usize,
+    /// Such WebSockets of one address. Default 32; 0 is no limit. Further ones are refused the same way. The addresses of one
+    /// IPv6 /64 network count as one.
+    pub unidentified_per_address: usize,
     /// Bad tokens one address may show in a minute. Default 10; 0 is no limit. Further ones are told to wait, in the
     /// dialect's way (HTTP: 429); good tokens never are. For an address that must wait the callback is asked about two bad
     /// tokens a second at most; what it is not asked about is told *full*, to come again. The addresses of one IPv6 /64
@@ -63,6 +69,8 @@ impl Default for Limits {
             connections: 0,
             connections_per_user: 100,
             connections_per_address: 0,
+            unidentified: 1000,
+            unidentified_per_address: 32,
             bad_tokens_per_minute: 10,
             event_bytes: 262_144,
             event_items: 500,

@@ -155,6 +155,8 @@ fn print_limits(page: &mut Page<'_>, limits: &Limits) {
         connections,
         connections_per_user,
         connections_per_address,
+        unidentified,
+        unidentified_per_address,
         bad_tokens_per_minute,
         event_bytes,
         event_items,
@@ -171,6 +173,8 @@ fn print_limits(page: &mut Page<'_>, limits: &Limits) {
     page.key("connections", number(*connections));
     page.key("connections_per_user", number(*connections_per_user));
     page.key("connections_per_address", number(*connections_per_address));
+    page.key("unidentified", number(*unidentified));
+    page.key("unidentified_per_address", number(*unidentified_per_address));
     page.key("bad_tokens_per_minute", i64::from(*bad_tokens_per_minute));
     page.key("event_bytes", size(*event_bytes));
     page.key("event_items", number(*event_items));

@@ -380,6 +380,7 @@ fn the_readme_has_the_defaults() {
         format!("`event_depth` | {} |", limits.event_depth),
         format!("`body_bytes` | {}, {} |", limits.batch_events, size(limits.body_bytes)),
         format!("`inbound_bytes`, `inbound_fragments` | {}, {} |", size(limits.inbound_bytes), limits.inbound_fragments),
+        format!("`unidentified`, `unidentified_per_address` | {}, {} |", limits.unidentified, limits.unidentified_per_address),
         format!("`inbound_per_minute` | {} |", limits.inbound_per_minute),
         format!("`body` | `{:?}`, `{:?}` |", limits.head, limits.body),
         format!("`quiet` | `{:?}` |", folder.quiet),

@@ -24,7 +24,8 @@ use bytes::{Buf, Bytes};
 pub use close::CloseReason;
 pub use outbox::OutboxLimits;
 pub use outlet::{
-    BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, PostAnswer, RelayEnds, SocketOptions, TlsOutlet,
+    BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, PostAnswer, RelayEnds, SocketOptions,
+    TlsOutlet,
 };
 pub use tally::{Counts, SkipReason, Tally, add};
 

@@ -3,13 +3,15 @@
 
 use std::{
     collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use super::{DIALECT, Digest, array, number};
 use crate::{
-    event::{Action, Audience, Change, Changes, Object},
+    event::{Action, Audience, Change, Changes, IdForm, Object, json::Value},
     id::LibraryId,
+    source::folder::Catalogue,
     state::{Item, Items},
 };
 
@@ -17,6 +19,9 @@ use crate::{
 const IDS: usize = 2000;
 /// Changes that wait, of one library and audience; then they are told before it rests.
 const CHANGES: usize = 20_000;
+/// Medias of a watched library remembered at the start, and read at a time.
+const KNOWN: usize = 50_000;
+const PAGE: usize = 500;
 /// Libraries and audiences of which changes wait; then all are told at once.
 const PENDING: usize = 4096;
 
@@ -147,7 +152,56 @@ pub(super) fn remember(items: &Items, changes: &Changes) {
     }
 }
 
+/// Remembers the medias of a watched library that were known before this start, as far as there is room.
+pub(super) fn remember_known(items: &Items, catalogue: &Catalogue, library: &LibraryId, stopped: &AtomicBool) {
+    let (mut after, mut n_items) = (None::<String>, 0);
+    while n_items < KNOWN && !stopped.load(Ordering::Acquire) {
+        let page = match catalogue.page(library, after.as_deref(), PAGE) {
+            Ok(page) => page,
+            Err(error) => return tracing::warn!(%error, %library, "what clients check in of it may not be understood"),
+        };
+        n_items += page.medias.len();
+        for media in page.medias.iter().filter_map(|media| known(media, library)) {
+            let shown = IdForm::of(DIALECT).show(None, &media.id).text.into_owned();
+            items.remember(&shown, media);
+        }
+        after = page.next;
+        if after.is_none() {
+            return;
+        }
+    }
+}
+
+fn known(media: &str, library: &LibraryId) -> Option<Item> {
+    let media = Value::of_compact(media);
+    let text = |name| media.field(name).and_then(Value::string).map(|text| text.as_ref().into());
+    Some(Item { id: text("id")?, library: library.clone(), name: text("name"), kind: text("type") })
+}
+
 fn item(object: &Object, library: &LibraryId) -> Item {
     let text = |text: &Option<crate::event::json::Text>| text.as_ref().map(|text| text.as_str().into());
     Item { id: object.id.as_str().into(), library: library.clone(), name: text(&object.name), kind: text(&object.kind) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::folder::Store;
+
+    #[test]
+    fn a_media_of_a_watched_folder_is_known_by_its_text() {
+        let library = LibraryId::parse("photos").expect("an id");
+        let item = known(r#"{"id":"m1","name":"a.jpg","type":"photo","size":3}"#, &library).expect("it has an id");
+        assert_eq!((&*item.id, item.name.as_deref(), item.kind.as_deref()), ("m1", Some("a.jpg"), Some("photo")));
+        assert_eq!(known(r#"{"name":"a.jpg"}"#, &library), None);
+    }
+
+    #[test]
+    fn a_library_that_holds_nothing_is_read_to_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("media.redb")).expect("opens");
+        let (items, library) = (Items::default(), LibraryId::parse("photos").expect("an id"));
+        remember_known(&items, &Catalogue::new(store.into()), &library, &AtomicBool::new(false));
+        assert!(items.find(&"0".repeat(32), |_| true).is_none());
+    }
 }

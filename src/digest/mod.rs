@@ -25,15 +25,15 @@ use std::{
 
 use crate::{
     event::{Audience, Changes, Envelope, Event, EventKind, IdForm, KindSet, Limits},
-    id::LibraryId,
+    id::{LibraryId, UserId},
     shard::Submission,
-    source::{PublishError, Publisher},
+    source::{PublishError, Publisher, folder::Catalogue},
     state::{Follower, Items, Missed, State, Waker},
 };
 use library::Libraries;
 use recent::Recent;
 use refresh::Refreshes;
-use user_data::UserDatas;
+use user_data::WhatUsersDid;
 
 /// The dialect whose clients are told.
 const DIALECT: &str = "mediabrowser";
@@ -60,6 +60,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Digests that wait for room; beyond that the oldest are lost, and that is logged.
 const UNPUBLISHED: usize = 1024;
+/// How long events are taken at a time, before it is looked what is due.
+const ROUND: Duration = Duration::from_millis(200);
 /// The thread takes at most a quarter of a processor: after so much work it rests three times as long.
 const WORK: Duration = Duration::from_millis(5);
 
@@ -72,7 +74,14 @@ pub struct DigestSettings {
     pub cap: Duration,
     /// What the clients are shown as ids of libraries, where the settings say it.
     pub library_ids: BTreeMap<LibraryId, String>,
+    /// What they are shown as ids of users, where the settings say it.
+    pub user_ids: BTreeMap<UserId, String>,
+    /// The medias of these libraries are known from before.
+    pub watched: Option<Watched>,
 }
+
+/// Where the medias of watched libraries are read, and which these are.
+pub type Watched = (Catalogue, Vec<LibraryId>);
 
 /// Sums up events until it is stopped.
 #[derive(Debug)]
@@ -87,12 +96,13 @@ impl Digester {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(state: &Arc<State>, publisher: Publisher, settings: DigestSettings) -> io::Result<Self> {
+    pub fn start(state: &Arc<State>, publisher: Publisher, mut settings: DigestSettings) -> io::Result<Self> {
         let (follower, waker) = state.follow(KINDS);
+        let watched = settings.watched.take();
         let stop = Arc::<AtomicBool>::default();
         let work = Work { follower, state: Arc::clone(state), digests: Digests::new(settings), publisher, unpublished: VecDeque::new() };
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("digests".to_owned()).spawn(move || work.run(&stopped))?;
+        let thread = thread::Builder::new().name("digests".to_owned()).spawn(move || work.run(watched, &stopped))?;
         Ok(Self { stop, waker, thread })
     }
 
@@ -100,6 +110,7 @@ impl Digester {
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.waker.wake();
+        self.thread.thread().unpark();
         if self.thread.join().is_err() {
             tracing::error!("the thread that sums up changes has panicked");
         }
@@ -115,30 +126,36 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self, stopped: &AtomicBool) {
-        let (mut look_at, mut worked) = (None::<Instant>, Duration::ZERO);
+    fn run(mut self, watched: Option<Watched>, stopped: &AtomicBool) {
+        for (catalogue, library) in watched.iter().flat_map(|(catalogue, libraries)| libraries.iter().map(move |own| (catalogue, own))) {
+            library::remember_known(self.state.items(), catalogue, library, stopped);
+        }
         while !stopped.load(Ordering::Acquire) {
-            let wait = look_at.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
-            let event = self.follower.next(wait);
-            let began = Instant::now();
-            if let Some(envelope) = event {
-                self.digests.take(&envelope, self.state.items(), began);
-                look_at = look_at.or(Some(began + TICK));
+            let is_idle = self.digests.is_empty() && self.unpublished.is_empty();
+            if let Some(envelope) = is_idle.then(|| self.follower.next(IDLE)).flatten() {
+                self.digests.take(&envelope, self.state.items(), Instant::now());
             }
-            if look_at.is_some_and(|at| at <= began) {
-                self.missed(began);
-                let due = self.digests.due(began);
-                self.publish(due);
-                let is_idle = self.digests.is_empty() && self.unpublished.is_empty();
-                look_at = (!is_idle).then(|| Instant::now() + TICK);
-            }
-            worked += began.elapsed();
-            if worked >= WORK {
-                thread::park_timeout(3 * WORK);
-                worked = Duration::ZERO;
-            }
+            // What comes meanwhile is taken together, so that no shard has to wake this thread for each.
+            thread::park_timeout(TICK);
+            self.take_what_came();
+            self.missed(Instant::now());
+            let due = self.digests.due(Instant::now());
+            self.publish(due);
         }
         self.end();
+    }
+
+    /// Takes what is there, for a while: what is due must not wait for ever.
+    fn take_what_came(&mut self) {
+        let (began, mut rested) = (Instant::now(), Instant::now());
+        while began.elapsed() < ROUND {
+            let Some(envelope) = self.follower.next(Duration::ZERO) else { return };
+            self.digests.take(&envelope, self.state.items(), Instant::now());
+            if rested.elapsed() >= WORK {
+                thread::park_timeout(3 * WORK);
+                rested = Instant::now();
+            }
+        }
     }
 
     /// What waits is told at once.
@@ -210,7 +227,7 @@ impl Digest {
 #[derive(Debug)]
 struct Digests {
     libraries: Libraries,
-    users: UserDatas,
+    users: WhatUsersDid,
     refreshes: Refreshes,
     /// What clients are shown as ids of libraries, where somebody said it.
     library_ids: BTreeMap<LibraryId, String>,
@@ -225,11 +242,11 @@ const LIBRARIES: usize = 10_000;
 
 impl Digests {
     fn new(settings: DigestSettings) -> Self {
-        let DigestSettings { quiet, cap, mut library_ids } = settings;
+        let DigestSettings { quiet, cap, mut library_ids, user_ids, .. } = settings;
         library_ids.retain(|_, id| IdForm::of(DIALECT).fits(id));
         Self {
             libraries: Libraries::new(quiet, cap),
-            users: UserDatas::default(),
+            users: WhatUsersDid::new(user_ids),
             refreshes: Refreshes::default(),
             library_ids,
             given: Recent::new(GIVEN),

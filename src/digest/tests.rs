@@ -36,7 +36,8 @@ fn readers(id: &str) -> Audience {
 impl World {
     fn new() -> Self {
         let library_ids = BTreeMap::from([(library("films"), "f".repeat(32)), (library("bad"), "7".to_owned())]);
-        let settings = DigestSettings { quiet: Duration::from_secs(5), cap: Duration::from_secs(30), library_ids };
+        let user_ids = BTreeMap::from([(crate::id::UserId::parse("eve").expect("an id"), "e".repeat(32))]);
+        let settings = DigestSettings { quiet: Duration::from_secs(5), cap: Duration::from_secs(30), library_ids, user_ids, watched: None };
         Self { digests: Digests::new(settings), items: Items::default(), now: Instant::now() }
     }
 
@@ -230,7 +231,9 @@ fn what_a_user_did_is_told_to_him_in_one_message_with_every_required_field() {
     world.publish(EventKind::MediaProgress, &progress("bob", "m2", json!({"finished": true, "isFavorite": true})));
     world.publish(EventKind::MediaProgress, &progress("eve", "m1", json!({})));
     let told = world.wait(500);
-    let [bob, eve] = ["bob", "eve"].map(|user| told.iter().find(|told| told.data["UserId"] == json!(hex(user))).expect("one each"));
+    // Eve's id is the one the settings give her here.
+    let [bob, eve] =
+        [hex("bob"), "e".repeat(32)].map(|user| told.iter().find(|told| told.data["UserId"] == json!(user)).expect("one each"));
     assert_eq!((told.len(), bob.name.as_str(), &bob.library), (2, "UserDataChanged", &None));
     assert_eq!(bob.audience, Rule::User(crate::id::UserId::parse("bob").expect("an id")).into());
     let of = |media: &str| {

@@ -5,7 +5,7 @@
 //! remembered only: clients are told of them with the next thing that counts.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -35,11 +35,13 @@ type Subject = (UserId, u128);
 
 /// What changed for whom, and what is known.
 #[derive(Debug)]
-pub(super) struct UserDatas {
+pub(super) struct WhatUsersDid {
     pending: HashMap<(UserId, Audience), Pending>,
     /// What was said last.
     known: Recent<Subject, UserData>,
     is_full: bool,
+    /// What clients are shown as ids of users, where the settings say it.
+    user_ids: BTreeMap<UserId, String>,
 }
 
 #[derive(Debug)]
@@ -62,13 +64,11 @@ struct UserData {
     last_played: Option<jiff::Timestamp>,
 }
 
-impl Default for UserDatas {
-    fn default() -> Self {
-        Self { pending: HashMap::new(), known: Recent::new(REMEMBERED), is_full: false }
+impl WhatUsersDid {
+    pub(super) fn new(user_ids: BTreeMap<UserId, String>) -> Self {
+        Self { pending: HashMap::new(), known: Recent::new(REMEMBERED), is_full: false, user_ids }
     }
-}
 
-impl UserDatas {
     /// `item` is the media as clients are shown it.
     pub(super) fn progress(&mut self, progress: &MediaProgress, item: u128, event: &Event, audience: &Audience, now: Instant) {
         let subject = (progress.user.clone(), item);
@@ -108,7 +108,8 @@ impl UserDatas {
 
     fn tell(&mut self, is_due: impl Fn(&Pending) -> bool) -> Vec<Digest> {
         let told = self.pending.extract_if(|_, pending| is_due(pending));
-        told.flat_map(|((user, audience), pending)| pending.digests(&user, &audience)).collect()
+        let shown = |user: &UserId| IdForm::of(DIALECT).show(self.user_ids.get(user).map(Into::into), user.as_str()).text.into_owned();
+        told.flat_map(|((user, audience), pending)| pending.digests(&shown(&user), &audience)).collect()
     }
 
     fn put(&mut self, subject: Subject, data: UserData, overlay: Option<&str>, audience: &Audience, now: Instant) {
@@ -181,8 +182,9 @@ impl UserData {
 }
 
 impl Pending {
-    fn digests(self, user: &UserId, audience: &Audience) -> Vec<Digest> {
-        let user = quote(&IdForm::of(DIALECT).show(None, user.as_str()).text);
+    /// `user` is his id as clients are shown it.
+    fn digests(self, user: &str, audience: &Audience) -> Vec<Digest> {
+        let user = quote(user);
         let mut items: Vec<_> = self.items.into_iter().collect();
         items.sort_unstable_by_key(|(item, _)| *item);
         let written: Vec<_> = items.iter().map(|(item, (data, overlay))| data.write(*item, overlay.as_deref())).collect();

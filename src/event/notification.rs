@@ -65,3 +65,47 @@ impl Notification {
         Rule::User(self.user.id.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventKind, ShardKey};
+
+    fn read(data: &str) -> Result<Notification, String> {
+        match Event::parse(EventKind::Notification, data) {
+            Ok(Event::Notification(event)) => Ok(event),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn what_was_read_says_so_and_only_its_user_sees_it() {
+        let event = read(r#"{"state":"read","user":{"id":"bob"},"notifications":[{"id":"n1"},{"id":"n2","level":1.50}]}"#).expect("valid");
+        assert!(event.read && event.items.len() == 2);
+        assert!(!read(r#"{"state":"read","user":"bob","notifications":[{"id":"n1"}],"read":false}"#).expect("valid").read);
+        let event = Event::Notification(event);
+        assert_eq!(event.rule(), Rule::User(crate::id::UserId::parse("bob").expect("an id")));
+        assert!(matches!(event.shard_key(), ShardKey::User(user) if user.as_str() == "bob"));
+        assert!(event.conflation().is_none() && event.message().contains("1.50"));
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (data, expected) in [
+            (r#"{"state":"gone","user":"bob","notifications":[{"id":"n"}]}"#, "`data.state` must be one of added, updated, read"),
+            (r#"{"state":"added","notifications":[{"id":"n"}]}"#, "`data.user` is required"),
+            (r#"{"state":"added","user":"bob"}"#, "`data.notifications` is required and must be an array"),
+            (r#"{"state":"added","user":"bob","notifications":[]}"#, "`data.notifications` must hold at least one notification"),
+            (r#"{"state":"added","user":"bob","notifications":[{"id":"n"},{}]}"#, "`data.notifications[1].id` is required"),
+            (
+                r#"{"state":"added","user":"bob","notifications":[{"id":"n"}],"read":true}"#,
+                "`data.read` is allowed with the state read only",
+            ),
+            (r#"{"state":"read","user":"bob","notifications":[{"id":"n"}],"read":1}"#, "`data.read` must be true or false"),
+        ] {
+            let error = read(data).expect_err(data);
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

@@ -254,3 +254,79 @@ fn arguments(source: Source<'_>, value: Option<Value<'_>>) -> Result<Vec<(Text, 
     }
     Ok(arguments)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, EventKind};
+
+    fn read(fields: &str) -> Result<RemoteControl, String> {
+        match Event::parse(EventKind::RemoteControl, &format!(r#"{{"to":"session:1-a-2f",{fields}}}"#)) {
+            Ok(Event::RemoteControl(event)) => Ok(event),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn it_is_for_one_connection_and_says_who_told_it() {
+        let event = read(r#""user":"bob","playstate":{"command":"Seek","position":1234.5678}"#).expect("valid");
+        let to = ConnectionId { worker: 1, slot: 10, generation: 47 };
+        assert_eq!((event.to, event.user.as_ref().map(UserId::as_str)), (to, Some("bob")));
+        assert!(matches!(event.command, Command::Playstate { command: PlaystateCommand::Seek, position_ms: Some(at) } if at == 1234.5678));
+        assert_eq!(Event::RemoteControl(event).audience().only, [Who::Session(to)]);
+    }
+
+    #[test]
+    fn each_command_has_its_fields() {
+        let Command::Play(play) =
+            read(r#""play":{"items":["a","b"],"command":"PlayLast","position":0,"subtitle":-1,"start":1}"#).expect("valid").command
+        else {
+            panic!("plays")
+        };
+        assert_eq!(
+            (play.items.len(), play.command.name(), play.position_ms, play.subtitle, play.start),
+            (2, "PlayLast", Some(0.0), Some(-1), Some(1))
+        );
+        let Command::Browse(browse) = read(r#""browse":{"id":"a","type":"Movie"}"#).expect("valid").command else { panic!("browses") };
+        assert_eq!((browse.id.as_str(), browse.kind.as_str(), browse.name), ("a", "Movie", None));
+        let Command::General { name, arguments } =
+            read(r#""general":{"name":"SetVolume","arguments":{"Volume":"5","a\u0062":""}}"#).expect("valid").command
+        else {
+            panic!("a general one")
+        };
+        let arguments: Vec<_> = arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!((name.as_str(), arguments), ("SetVolume", vec![("Volume", "5"), ("ab", "")]));
+        for command in PlaystateCommand::WORDS {
+            assert_eq!(PlaystateCommand::from_name(&command.0.to_lowercase()), Some(command.1));
+            assert_eq!(command.1.name(), command.0);
+        }
+        assert!(read(r#""playstate":{"command":"SeekRelative","position":-5000}"#).is_ok());
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (fields, expected) in [
+            (r#""user":"bob""#, "`data` must have exactly one of browse, play, playstate, general"),
+            (r#""play":{"items":["a"],"command":"PlayNow"},"browse":{"id":"a","type":"b"}"#, "`data` must have exactly one of"),
+            (r#""play":{"items":[],"command":"PlayNow"}"#, "`data.play.items` must hold at least one id"),
+            (r#""play":{"items":["a",1],"command":"PlayNow"}"#, "`data.play.items[1]` must be a string"),
+            (r#""play":{"items":["a"],"command":"PlayShuffle"}"#, "`data.play.command` must be one of PlayNow, PlayNext, PlayLast"),
+            (r#""play":{"items":["a"],"command":"PlayNow","audio":-2}"#, "`data.play.audio` must be a whole number from -1"),
+            (r#""playstate":{"command":"Seek"}"#, "`data.playstate.position` is required to seek"),
+            (r#""playstate":{"command":"Seek","position":-1}"#, "`data.playstate.position` must be a number of at least 0"),
+            (r#""general":{"arguments":{}}"#, "`data.general.name` is required"),
+            (r#""general":{"name":"a","arguments":{"b":1}}"#, "`data.general.arguments` must be an object of texts"),
+            (r#""general":{"name":"a","arguments":[]}"#, "`data.general.arguments` must be an object of texts"),
+            (r#""general":{"name":"a","arguments":{"b":"","b":""}}"#, "`data.general.arguments` must not hold a name twice"),
+        ] {
+            let error = read(fields).expect_err(fields);
+            assert!(error.starts_with(expected), "{error}");
+        }
+        for to in ["", "all", "user:bob", "session:1-2-3,all"] {
+            let error =
+                Event::parse(EventKind::RemoteControl, &format!(r#"{{"to":"{to}","browse":{{"id":"a","type":"b"}}}}"#)).expect_err(to);
+            assert_eq!(error.to_string(), "`data.to` is required and must be session:ID");
+        }
+    }
+}

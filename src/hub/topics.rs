@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::{core::HubCore, wheel::Wheel};
 use crate::{
-    connection::Connection,
+    connection::{Connection, OutboxLimits},
     topic::{Subscription, Topic},
 };
 
@@ -146,6 +146,7 @@ impl HubCore {
         let told = Told { subscription, serial, is_active: true, before, version: None, again, due };
         let own = &mut self.members[slot as usize].subscriptions.get_or_insert_default().0;
         own.retain(|other| other.is_active || other.subscription.topic.name() != told.subscription.topic.name());
+        own.reserve_exact(1); // most have one
         own.push(told);
         self.topics.queue.push_back((slot, generation, serial));
     }
@@ -255,7 +256,7 @@ impl Told {
     }
 
     /// `false`: it is larger than anything that may wait for a client.
-    fn tell(&mut self, connection: &Connection, frame: Bytes, limits: crate::connection::OutboxLimits) -> bool {
+    fn tell(&mut self, connection: &Connection, frame: Bytes, limits: OutboxLimits) -> bool {
         let is_told = connection.tell_state(frame.clone(), limits);
         if is_told {
             self.before = Some(frame);

@@ -73,6 +73,8 @@ pub(super) enum Decision {
     Admit(Box<Admitted>),
     /// No, in the dialect's words.
     Refuse(Refused),
+    /// The same, to an address that has shown too many bad tokens: nobody need hurry to tell it.
+    RefuseAgain(Refused),
     /// Somebody else may know this token: [`Doorkeeper::ask`], and come back with the answer.
     Ask(Question),
 }
@@ -230,7 +232,11 @@ impl Doorkeeper {
         match self.try_admit(dialect, request, asked) {
             Ok(admitted) => Decision::Admit(Box::new(admitted)),
             Err(Outside::Ask(question)) => Decision::Ask(question),
-            Err(Outside::Refused(rejection, refusal)) => Decision::Refuse(self.refuse(dialect, request, rejection, refusal)),
+            Err(Outside::Refused(rejection, refusal)) => {
+                let refused = self.refuse(dialect, request, rejection, refusal);
+                let is_again = matches!(refusal, Refusal::TooManyAttempts(_));
+                if is_again { Decision::RefuseAgain(refused) } else { Decision::Refuse(refused) }
+            }
             Err(Outside::Answered(answer)) => {
                 Decision::Refuse(self.say_no(dialect, request, Rejection::Malformed, Refused::Answer(answer)))
             }

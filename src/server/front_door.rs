@@ -29,6 +29,7 @@ use super::{
     doorkeeper::{Admitted, Decision, Doorkeeper, Identity, Question},
     engine_io::{AtTheDoor, Home, at_the_door, refused_websocket},
     head,
+    held_back::HeldBack,
     opening::{self, SessionSettings},
     tls::Tls,
     transport::Transport,
@@ -129,7 +130,7 @@ where
         let worker = Worker::of_this_thread(&self.crew);
         let (doorkeeper, settings, tls) = (Arc::clone(&self.doorkeeper), Rc::new(self.settings.clone()), self.tls.clone());
         let http = self.http.new_service(());
-        Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, tls, worker }) })
+        Box::pin(async move { Ok(Door { http: Rc::new(http.await?), doorkeeper, settings, tls, worker, held: Rc::default() }) })
     }
 }
 
@@ -140,6 +141,8 @@ pub(super) struct Door<S> {
     settings: Rc<DoorSettings>,
     tls: Option<Arc<Tls>>,
     worker: Worker,
+    /// Clients that wait for their refusal.
+    held: Rc<HeldBack>,
 }
 
 /// What the first bytes turned out to be.
@@ -147,6 +150,8 @@ enum Came {
     /// With the answer to its key, where it asked for a WebSocket.
     Client(Box<Admitted>, Option<String>),
     Refused(Refused, Option<String>),
+    /// A WebSocket's client that is refused again and again.
+    Storms(Refused, Option<String>),
     /// A client's, whose token somebody else may know.
     Unknown {
         head: Bytes,
@@ -172,7 +177,7 @@ where
     fn call(&self, socket: TcpStream) -> Self::Future {
         let (http, doorkeeper, settings, worker) =
             (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), Rc::clone(&self.settings), self.worker.clone());
-        let tls = self.tls.clone();
+        let (tls, held) = (self.tls.clone(), Rc::clone(&self.held));
         Box::pin(async move {
             let opened = timeout(settings.head, open(socket, tls, &doorkeeper)).await;
             let Ok(Ok((transport, peer, mut came))) = opened else {
@@ -191,6 +196,10 @@ where
                     return served.await.map(drop);
                 }
                 Came::TakesOver(home, accept) => take_over(transport, home, &accept, &settings).await,
+                Came::Storms(refused, accept) => {
+                    held.wait().await;
+                    refuse(transport, refused, accept, settings.head).await;
+                }
                 Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
                 Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), &settings),
             }
@@ -257,7 +266,8 @@ fn look(bytes: &[u8], doorkeeper: &Doorkeeper, peer: Option<SocketAddr>, asked: 
         }
         Some(match doorkeeper.admit(dialect, &request, asked) {
             Decision::Admit(admitted) => Came::Client(admitted, accept),
-            Decision::Refuse(refused) => Came::Refused(refused, accept),
+            Decision::RefuseAgain(refused) if accept.is_some() => Came::Storms(refused, accept),
+            Decision::Refuse(refused) | Decision::RefuseAgain(refused) => Came::Refused(refused, accept),
             Decision::Ask(question) => Came::Unknown { head: Bytes::copy_from_slice(bytes), question },
         })
     })

@@ -14,6 +14,7 @@ mod engine_io;
 mod front_door;
 mod guesses;
 pub mod head;
+mod held_back;
 mod joins;
 mod log_in;
 mod matcher;

@@ -115,7 +115,7 @@ pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &S
             let refused = doorkeeper.refuse(dialect, &request, Rejection::Unavailable, Refusal::Full);
             refuse(refused, accept.as_deref())
         }),
-        Decision::Refuse(refused) => refuse(refused, accept.as_deref()),
+        Decision::Refuse(refused) | Decision::RefuseAgain(refused) => refuse(refused, accept.as_deref()),
         Decision::Ask(_) => HttpResponse::ServiceUnavailable().finish(), // an answer was given: it is not asked twice
     }
 }

@@ -8,7 +8,11 @@ import { chromium } from 'playwright-core';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const pages = new URL('./page/', import.meta.url);
-const example = new URL('../../examples/browser/index.html', import.meta.url);
+// What is no page of this folder.
+const elsewhere = {
+  'example.html': new URL('../../examples/browser/index.html', import.meta.url),
+  'jellyfin-apiclient.js': new URL('./node_modules/jellyfin-apiclient/dist/jellyfin-apiclient.js', import.meta.url),
+};
 const args = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
@@ -19,7 +23,7 @@ export async function startBrowser() {
   const site = createServer(async (request, response) => {
     const name = basename(new URL(request.url, 'http://localhost').pathname);
     try {
-      const text = await readFile(name === 'example.html' ? example : new URL(name, pages));
+      const text = await readFile(elsewhere[name] ?? new URL(name, pages));
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(text);
     } catch {
       response.writeHead(404).end();
@@ -61,6 +65,7 @@ async function open(context, address, options) {
     received: () => page.evaluate(() => window.received),
     state: () => page.evaluate(() => ({ opens: window.opens, errors: window.errors, readyState: window.readyState() })),
     ending: () => page.evaluate(() => window.ending),
+    answers: () => page.evaluate(() => window.answers),
     logs: async () => logs,
     close: () => page.close(),
   };

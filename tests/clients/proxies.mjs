@@ -56,6 +56,19 @@ export const nginxBeside = (plex) => ({
   ],
 });
 
+// WebSockets to Fanfare, everything else to the Emby or Jellyfin server that is there.
+export const nginxBesideMediaServer = (media) => ({
+  ...nginx,
+  file: 'nginx-jellyfin.conf',
+  places: ({ folder, port, upstream }) => [
+    ...nginxPlaces(folder, port),
+    ['server 127.0.0.1:8400;', `server ${upstream};`],
+    ['server 127.0.0.1:8096;', `server ${media};`],
+    ['/etc/ssl/certs/jellyfin.pem', `${folder}/cert.pem`],
+    ['/etc/ssl/private/jellyfin.key', `${folder}/key.pem`],
+  ],
+});
+
 const caddy = {
   program: ['caddy', '/usr/bin/caddy'],
   file: 'Caddyfile',

@@ -77,7 +77,7 @@ export async function startServer(further) {
   };
   try {
     const url = await start();
-    return { url, ...tokens, stop, end, again: () => start('--listen', new URL(url).host), log: () => readFileSync(logFile, 'utf8') };
+    return { url, ...tokens, process: () => child.pid, stop, end, again: () => start('--listen', new URL(url).host), log: () => readFileSync(logFile, 'utf8') };
   } catch (error) {
     error.message += `\n--- the server's log ---\n${readFileSync(logFile, 'utf8')}`;
     await stop();

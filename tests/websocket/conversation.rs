@@ -271,3 +271,19 @@ fn nobody_is_told_of_a_topic_when_it_turns_out_who_he_is() {
     call(&server, "phone");
     assert_eq!(client.next(), Frame::text("number 1"));
 }
+
+#[test]
+fn who_storms_on_with_a_bad_token_is_told_later_and_nobody_else_is() {
+    let server = Server::speaking(Way::FrontDoor, "[limits]\nbad_tokens_per_minute = 3", Arc::new(Talks::default()));
+    let refused = || {
+        let began = Instant::now();
+        let head = Client::ask(&server, Way::FrontDoor, &client::handshake("/talks", "nobodys-token-at-all")).1;
+        assert!(head.starts_with("http/1.1 403 "), "{head}");
+        began.elapsed().as_secs_f32()
+    };
+    assert!((0..3).all(|_| refused() < 0.9), "as many as anybody may show");
+    assert!(refused() > 0.9);
+    let began = Instant::now();
+    bob(&server, Way::FrontDoor);
+    assert!(began.elapsed().as_secs_f32() < 0.9, "a good token is good, whoever else is behind the address");
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    encode::STARTED,
+    encode::CHECK_IN,
     report::{Moment, Report},
     server::Server,
     values,
@@ -130,9 +130,7 @@ fn playback(
         "duration": duration,
         "library": item.library,
     });
-    if moment == Moment::Start {
-        told[STARTED] = true.into();
-    }
+    told[CHECK_IN] = moment.name().into();
     Event::from_value(EventKind::Playback, &told).map_err(|_| NoCheckIn::Bad)
 }
 
@@ -150,18 +148,13 @@ fn progress(
     if said.is_none() && !finished {
         return None;
     }
-    let state = match moment {
-        Moment::Start => "started",
-        Moment::Progress => "playing",
-        Moment::Stopped => "stopped",
-    };
     let mut progress = json!({
         "userRef": user.as_str(),
         "mediaRef": item.id,
         "progress": if finished { duration.unwrap_or(position) } else { position },
         "modified": now.wall.0,
         "duration": duration,
-        "state": state,
+        "state": moment.name(),
     });
     if finished {
         progress["finished"] = true.into();

@@ -64,20 +64,18 @@ impl Talk {
 
     /// The client says which device it is on. It counts only for a socket that came without a token.
     fn identify(&self, data: &str) -> Vec<Effect> {
-        let (Generation::Identity, Some(socket), Some(device)) = (self.generation, &self.socket, credentials::identity(data)) else {
-            return Vec::new();
-        };
+        let is_nobody = self.generation == Generation::Identity && self.principal.user.is_none();
+        let (true, Some(socket), Some(device)) = (is_nobody, &self.socket, credentials::identity(data)) else { return Vec::new() };
         let identity = Identity { client: device.client, device: device.id, version: device.version };
         let joined = socket.identify(identity, Moment::now());
         let standing = match joined.as_ref().map(|joined| self.server.standing(&joined.caller)) {
             Some(Some(standing)) => standing,
             // It waits for the request that shows whose it is, and is sent nothing meanwhile.
-            _ if self.principal.user.is_none() => Standing {
+            _ => Standing {
                 filter: Generation::nothing(Arc::clone(&self.principal)),
                 formats: self.server.formats.pair(Generation::Identity),
                 credential: Credential::nobody(),
             },
-            _ => return Vec::new(),
         };
         vec![Effect::Become(Box::new(standing))]
     }

@@ -30,38 +30,51 @@ pub(super) struct Shown {
     pub(super) token: Option<String>,
     /// The device, as far as it says.
     pub(super) device: Device,
-    /// It names its device in the query, which goes over what is known of the token's (wire notes, section 3.2).
-    pub(super) has_query_device: bool,
 }
 
 impl Shown {
     /// Reads a request; without `legacy` only `Authorization: MediaBrowser` and `ApiKey` count.
     pub(super) fn read(request: &Request<'_>, legacy: bool) -> Self {
         let fields = Fields::of(request, legacy);
-        let query = Query(request.query);
-        let asked = |name: &str| query.get_any_case(name).map(std::borrow::Cow::into_owned).filter(|value| !value.is_empty());
-        let header = |name: &str| (request.header)(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
-        let old = |found: Option<String>| found.filter(|_| legacy);
-        let token = fields.get("Token");
-        let token = token.or_else(|| old(header("x-emby-token"))).or_else(|| old(header("x-mediabrowser-token")));
-        let token = token.or_else(|| asked("ApiKey")).or_else(|| old(asked("api_key"))).or_else(|| old(asked("X-Emby-Token")));
         let said = |field: &str, name: &str| {
-            let value = fields.get(field).or_else(|| old(header(&name.to_ascii_lowercase()))).or_else(|| old(asked(name)));
-            value.map(|value| shown(&value)).unwrap_or_default()
+            let value = fields.get(field).or_else(|| old_header(request, &name.to_ascii_lowercase(), legacy));
+            value.or_else(|| asked(request, name).filter(|_| legacy)).map(|value| shown(&value)).unwrap_or_default()
         };
-        let query_device = old(asked("deviceId")).map(|id| shown(&id));
         let mut device = Device {
             client: said("Client", "X-Emby-Client"),
             id: said("DeviceId", "X-Emby-Device-Id"),
             name: said("Device", "X-Emby-Device-Name"),
             version: said("Version", "X-Emby-Client-Version"),
         };
-        let has_query_device = query_device.is_some();
-        if let Some(id) = query_device {
-            device.id = id;
+        // A socket's URL names the device it comes from; that of a call may name another one, to ask for it.
+        if let Some(id) = asked(request, "deviceId").filter(|_| legacy && request.websocket) {
+            device.id = shown(&id);
         }
-        Self { token, device, has_query_device }
+        Self { token: token_of(&fields, request, legacy), device }
     }
+}
+
+/// The token alone: all that is read of somebody who has none that counts.
+pub(super) fn token(request: &Request<'_>, legacy: bool) -> Option<String> {
+    token_of(&Fields::of(request, legacy), request, legacy)
+}
+
+fn token_of(fields: &Fields, request: &Request<'_>, legacy: bool) -> Option<String> {
+    let header = |name| old_header(request, name, legacy);
+    let token = fields.get("Token").or_else(|| header("x-emby-token")).or_else(|| header("x-mediabrowser-token"));
+    let token = token.or_else(|| asked(request, "ApiKey"));
+    if !legacy {
+        return token;
+    }
+    token.or_else(|| asked(request, "api_key")).or_else(|| asked(request, "X-Emby-Token"))
+}
+
+fn asked(request: &Request<'_>, name: &str) -> Option<String> {
+    Query(request.query).get_any_case(name).filter(|value| !value.is_empty()).map(std::borrow::Cow::into_owned)
+}
+
+fn old_header(request: &Request<'_>, name: &str, legacy: bool) -> Option<String> {
+    (request.header)(name).filter(|_| legacy).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// The `key="value"` pairs of an authorization header.
@@ -154,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_authorization_header_is_read_in_every_spelling_that_was_seen() {
-        let whole = Shown { token: Some("t0k".into()), device: device("c", "d, e", "i", "1.0"), has_query_device: false };
+        let whole = Shown { token: Some("t0k".into()), device: device("c", "d, e", "i", "1.0") };
         for (name, text) in [
             ("authorization", r#"MediaBrowser Client="c", Device="d, e", DeviceId="i", Version="1.0", Token="t0k""#),
             ("authorization", r#"mediabrowser Client="c",Device="d, e",DeviceId="i",Version="1.0",Token="t0k""#),
@@ -235,7 +248,7 @@ mod tests {
     fn the_query_names_the_device_in_any_case_and_over_the_header() {
         for query in ["deviceId=D", "DeviceId=D", "DeviceID=D", "deviceid=D"] {
             let shown = read(query, &[("authorization", r#"MediaBrowser Client="c", DeviceId="i""#)], true);
-            assert_eq!((shown.device.id.as_str(), shown.device.client.as_str(), shown.has_query_device), ("D", "c", true), "{query}");
+            assert_eq!((shown.device.id.as_str(), shown.device.client.as_str()), ("D", "c"), "{query}");
         }
         let emby = read("X-Emby-Client=Emby%20Web&X-Emby-Device-Name=Firefox&X-Emby-Device-Id=D&X-Emby-Client-Version=4.8", &[], true);
         assert_eq!(emby.device, device("Emby Web", "Firefox", "D", "4.8"));

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::event::{Action, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Rule, ServerState, json::quote};
 pub(super) use control::known_command as is_general_command;
-pub(super) use playback::STARTED;
+pub(super) use playback::CHECK_IN;
 
 /// The dialect's name in `dialects.NAME` and in raw events.
 pub(super) const DIALECT: &str = "mediabrowser";

@@ -87,13 +87,17 @@ impl MediaBrowser {
         Shown::read(request, self.server.settings.legacy_credentials)
     }
 
+    fn shown_token(&self, request: &Request<'_>) -> Option<String> {
+        credentials::token(request, self.server.settings.legacy_credentials)
+    }
+
     /// Which generation asks for a socket there.
     fn generation(&self, request: &Request<'_>) -> Generation {
         let path = request.path.trim_end_matches('/');
         let last = path.rsplit('/').next().unwrap_or_default();
         if last.eq_ignore_ascii_case("socket") {
             Generation::Jellyfin
-        } else if last.eq_ignore_ascii_case("mediabrowser") && self.shown(request).token.is_none() {
+        } else if last.eq_ignore_ascii_case("mediabrowser") && self.shown_token(request).is_none() {
             Generation::Identity
         } else {
             Generation::Emby
@@ -123,7 +127,7 @@ impl Dialect for MediaBrowser {
         self.server.settings.identity
             && request.websocket
             && path.eq_ignore_ascii_case(WITHOUT_TOKEN)
-            && self.shown(request).token.is_none()
+            && self.shown_token(request).is_none()
     }
 
     fn guide(&self) -> &'static str {
@@ -131,7 +135,7 @@ impl Dialect for MediaBrowser {
     }
 
     fn token(&self, request: &Request<'_>) -> Option<String> {
-        self.shown(request).token
+        self.shown_token(request)
     }
 
     fn request_headers(&self) -> &'static [&'static str] {
@@ -164,7 +168,7 @@ impl Dialect for MediaBrowser {
         let principal = Arc::clone(&caller.principal);
         let filter = if is_nobody { Generation::nothing(principal) } else { generation.filter(principal) };
         let interval = self.server.settings.ping_interval;
-        let opened = (!is_nobody).then(|| (caller.clone(), self.server.device(&self.shown(request), caller)));
+        let opened = (!is_nobody).then(|| (caller.clone(), self.server.device(&self.shown(request), caller, request.address)));
         let conversation: Box<dyn Conversation> = Box::new(Talk::new((&self.server, &self.topics), generation, request.address, opened));
         Ok(Opening {
             transport: Transport::WebSocket,

@@ -18,6 +18,17 @@ pub(super) enum Moment {
     Stopped,
 }
 
+impl Moment {
+    /// The word for it in events.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::Progress => "playing",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// A check-in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Report {

@@ -108,7 +108,7 @@ impl<'a, 'c> Asked<'a, 'c> {
         let issued = caller.device.as_deref();
         let says = |own: &str, known: Option<&String>| !own.is_empty() || known.is_some_and(|known| !known.is_empty());
         let says_all = says(&self.shown.device.id, issued.map(|device| &device.id));
-        (says_all && is_somebody(&caller.principal)).then(|| self.server.device(&self.shown, caller))
+        (says_all && is_somebody(&caller.principal)).then(|| self.server.device(&self.shown, caller, self.call.request.address))
     }
 
     fn caller(&self) -> Option<&'a Caller> {

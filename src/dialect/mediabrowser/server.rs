@@ -1,6 +1,9 @@
 //! What every part of the dialect needs of the server: settings, names, formats and the present state.
 
-use std::sync::{Arc, Weak};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
 
 use super::{
     super::{About, Standing},
@@ -56,8 +59,10 @@ impl Server {
         self.state.devices()
     }
 
-    /// How a client that said `Identity` goes on as that caller's.
+    /// How a client that said `Identity` goes on as that caller's. A key is nobody whose it could be: what it may is more than an
+    /// address and a name can vouch for.
     pub(super) fn standing(&self, caller: &Caller) -> Option<Standing> {
+        caller.principal.user.as_ref()?;
         Some(Standing {
             filter: Generation::Identity.filter(Arc::clone(&caller.principal)),
             formats: self.formats.pair(Generation::Identity),
@@ -66,7 +71,7 @@ impl Server {
     }
 
     /// The device a request comes from: what it says, else what its token was issued to, else what is known of its user.
-    pub(super) fn device(&self, shown: &Shown, caller: &Caller) -> Device {
+    pub(super) fn device(&self, shown: &Shown, caller: &Caller, address: Option<IpAddr>) -> Device {
         let mut device = shown.device.clone();
         if let Some(issued) = &caller.device {
             let fill = |own: &mut String, known: &str| {
@@ -81,7 +86,7 @@ impl Server {
         }
         if device.client.is_empty() {
             // A socket whose URL has room for the device's id only belongs with the requests of that device.
-            if let Some(known) = self.known_device(&device.id, caller) {
+            if let Some(known) = self.known_device(&device.id, caller, address) {
                 return known;
             }
         }
@@ -96,16 +101,19 @@ impl Server {
         device
     }
 
-    fn known_device(&self, id: &str, caller: &Caller) -> Option<Device> {
+    /// The device of that id that its user was last heard from; without an id that from the same address.
+    fn known_device(&self, id: &str, caller: &Caller, address: Option<IpAddr>) -> Option<Device> {
         let user = caller.principal.user.as_ref()?;
         let sessions: Vec<Session> = self.devices().of(user, Moment::now());
-        let own = |session: &&Session| session.user.as_ref() == Some(user) && (id.is_empty() || session.device.id == id);
+        let is_it =
+            |session: &Session| if id.is_empty() { address.is_some() && session.address == address } else { session.device.id == id };
+        let own = |session: &&Session| session.user.as_ref() == Some(user) && is_it(session);
         sessions.iter().find(own).map(|session| session.device.as_ref().clone())
     }
 }
 
 /// An authenticated request, as the table of devices takes it.
-pub(super) fn seen<'a>(caller: &'a Caller, device: &'a Device, address: Option<std::net::IpAddr>) -> Seen<'a> {
+pub(super) fn seen<'a>(caller: &'a Caller, device: &'a Device, address: Option<IpAddr>) -> Seen<'a> {
     Seen { caller, device, address }
 }
 

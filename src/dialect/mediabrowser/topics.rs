@@ -29,3 +29,6 @@ impl Topics {
         self.0.iter().find(|topic| topic.name().eq_ignore_ascii_case(name)).map(Arc::clone)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,8 +86,10 @@ async fn open(http: &HttpRequest, shared: &web::Data<Shared>, (number, settings,
     }
     match decision {
         Decision::Admit(admitted) => begin(*admitted, shared, &worker, &settings).await,
-        Decision::Refuse(Refused::Answer(answer)) => plain(answer),
-        Decision::Refuse(Refused::Close(_)) | Decision::Ask(_) => HttpResponse::ServiceUnavailable().finish(),
+        Decision::Refuse(Refused::Answer(answer)) | Decision::RefuseAgain(Refused::Answer(answer)) => plain(answer),
+        Decision::Refuse(Refused::Close(_)) | Decision::RefuseAgain(Refused::Close(_)) | Decision::Ask(_) => {
+            HttpResponse::ServiceUnavailable().finish()
+        }
     }
 }
 

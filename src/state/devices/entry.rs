@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Capabilities, CheckIn, Identity, Moment, NowPlaying, Seen, Session, SessionId, Viewing};
+use super::{Abandoned, Capabilities, CheckIn, Identity, Moment, NowPlaying, Seen, Session, SessionId, Viewing};
 use crate::{
     access::{Caller, Device},
     clock::Timestamp,
@@ -115,7 +115,8 @@ impl Entry {
     /// Whether a WebSocket from there may join without a token (event map, section 7).
     pub(super) fn lets_in(&self, identity: &Identity, address: IpAddr, now: Moment) -> bool {
         let is_recent = |request: &Request| request.address == address && now.since(request.at) < JOINS_WITHIN;
-        self.requested.as_ref().is_some_and(is_recent) && identity.is_of(&self.device)
+        // What a key may is more than an address and a name can vouch for.
+        self.user.is_some() && self.requested.as_ref().is_some_and(is_recent) && identity.is_of(&self.device)
     }
 
     pub(super) fn check_in(&mut self, check_in: Arc<CheckIn>, now: Moment) {
@@ -136,6 +137,13 @@ impl Entry {
     pub(super) fn play(&mut self, envelope: &Arc<Envelope>) {
         self.checked_in = Some(envelope.accepted);
         self.playing = Some(Playing { told: Arc::clone(envelope), touched: envelope.stamped });
+    }
+
+    /// What it plays, for when it plays it no more.
+    pub(super) fn abandoned(&self, now: Moment) -> Option<Abandoned> {
+        let playing = self.playing.as_ref()?;
+        let shown = self.show_playing(playing, now)?;
+        Some(Abandoned { told: shown.told, position_ms: shown.position_ms.unwrap_or_default() })
     }
 
     pub(super) fn stop(&mut self) {

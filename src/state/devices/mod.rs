@@ -5,6 +5,7 @@
 //! whose session has that id. Everything is bounded in number and bytes. Knows no protocol, and decides nothing about
 //! who may see a session: that is for whoever shows it.
 
+mod abandoned;
 mod entry;
 mod identity;
 mod moment;
@@ -32,6 +33,7 @@ use crate::{
     id::{ConnectionId, UserId},
 };
 
+pub use abandoned::Abandoned;
 pub use identity::{Identity, Joined};
 pub use moment::Moment;
 pub use session::{Capabilities, CheckIn, NowPlaying, Session, SessionId, TooLarge, Viewing};
@@ -93,12 +95,12 @@ impl Devices {
 
     /// Somebody logged out: the session ends, if there is one.
     pub fn log_out(&self, session: SessionId) {
-        self.change(|table| table.end(session));
+        self.change(|table| table.end(session, Moment::now()));
     }
 
     /// The user is no more, or may not come in any more: his sessions end.
     pub fn forget_user(&self, user: &UserId) {
-        self.change(|table| table.forget_user(user));
+        self.change(|table| table.forget_user(user, Moment::now()));
     }
 
     /// The client says what it can. `false`: there is no such session.
@@ -167,6 +169,12 @@ impl Devices {
         by_activity(sessions)
     }
 
+    /// Who has a session, or uses one too.
+    #[must_use]
+    pub fn users(&self) -> Vec<UserId> {
+        self.table.lock().users()
+    }
+
     /// The WebSocket of the session on which something came in last: commands go there.
     #[must_use]
     pub fn latest_socket(&self, session: SessionId) -> Option<ConnectionId> {
@@ -208,6 +216,13 @@ impl Devices {
             Event::User(change) if change.action == crate::event::Action::Deleted => self.forget_user(&change.user),
             _ => {}
         }
+    }
+
+    /// What was played by sessions that have ended and not come back, and by clients that say nothing more: each once. Somebody
+    /// has to tell that it is over.
+    #[must_use]
+    pub fn take_abandoned(&self, now: Moment) -> Vec<Abandoned> {
+        self.change(|table| table.take_abandoned(now))
     }
 
     /// Lets go of what has been there for too long. To be called every few seconds.

@@ -50,6 +50,6 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.devices.change(|table| table.detach(self.connection));
+        self.devices.change(|table| table.detach(self.connection, Moment::now()));
     }
 }

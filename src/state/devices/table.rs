@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Capabilities, CheckIn, Identity, Joined, Moment, Seen, Session, SessionId, Touched, Viewing,
+    Abandoned, Capabilities, CheckIn, Identity, Joined, Moment, Seen, Session, SessionId, Touched, Viewing, abandoned,
     entry::{Entry, JOINS_WITHIN},
     versions::Versions,
 };
@@ -53,6 +53,8 @@ pub(super) struct Table {
     /// Sessions that play something.
     playing: HashSet<SessionId>,
     ended: VecDeque<SessionId>,
+    /// What ended sessions played.
+    abandoned: abandoned::Waiting,
     n_bytes: usize,
     versions: Versions,
 }
@@ -68,7 +70,8 @@ impl Table {
 
     pub(super) fn seen(&mut self, seen: &Seen<'_>, now: Moment) -> Touched {
         let session = self.touch(seen, now);
-        let joined = self.take_waiting(seen);
+        let is_user = seen.caller.principal.user.is_some();
+        let joined = if is_user { self.take_waiting(seen) } else { Vec::new() };
         for connection in &joined {
             self.give(*connection, session, now);
         }
@@ -114,17 +117,20 @@ impl Table {
     }
 
     /// The WebSocket is closed. With its last one a session ends.
-    pub(super) fn detach(&mut self, connection: ConnectionId) {
+    pub(super) fn detach(&mut self, connection: ConnectionId, now: Moment) {
         self.forget_waiting(connection);
         let Some(session) = self.sockets.remove(&connection) else { return };
         let Some(entry) = self.sessions.get_mut(&session) else { return };
         entry.sockets.retain(|(own, _)| *own != connection);
-        if entry.sockets.is_empty() { self.end(session) } else { self.say(session) }
+        if entry.sockets.is_empty() { self.end(session, now) } else { self.say(session) }
     }
 
-    pub(super) fn end(&mut self, session: SessionId) {
+    pub(super) fn end(&mut self, session: SessionId, now: Moment) {
         self.say(session);
         let Some(entry) = self.sessions.remove(&session) else { return };
+        if let Some(abandoned) = entry.abandoned(now) {
+            self.abandoned.put(session, abandoned, now);
+        }
         self.n_bytes -= entry.n_bytes();
         for (connection, _) in &entry.sockets {
             self.sockets.remove(connection);
@@ -141,10 +147,10 @@ impl Table {
         self.ended.push_back(session);
     }
 
-    pub(super) fn forget_user(&mut self, user: &UserId) {
+    pub(super) fn forget_user(&mut self, user: &UserId, now: Moment) {
         for session in self.of_user.get(user).cloned().unwrap_or_default() {
             if self.sessions.get(&session).is_some_and(|entry| entry.user.as_ref() == Some(user)) {
-                self.end(session);
+                self.end(session, now);
             } else {
                 self.remove_user(session, user);
             }
@@ -202,6 +208,10 @@ impl Table {
         self.of_user.get(user).into_iter().flatten().filter_map(|session| self.find(*session, now)).collect()
     }
 
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.of_user.keys().cloned().collect()
+    }
+
     pub(super) fn latest_socket(&self, session: SessionId) -> Option<ConnectionId> {
         let sockets = &self.sessions.get(&session)?.sockets;
         sockets.iter().max_by_key(|(connection, heard)| (*heard, connection.generation)).map(|(connection, _)| *connection)
@@ -220,6 +230,10 @@ impl Table {
         let session = playback.session.parse().ok();
         let own =
             session.filter(|session| self.sessions.get(session).is_some_and(|entry| entry.users().any(|user| *user == playback.user.id)));
+        // Whoever speaks of it now knows more.
+        if let Some(session) = session {
+            self.abandoned.take(session, &playback.user.id);
+        }
         let Some(session) = own else { return self.versions.rise_for([&playback.user.id]) };
         let is_over = playback.state == PlaybackState::Stopped;
         self.edit(session, |entry| if is_over { entry.stop() } else { entry.play(envelope) });
@@ -230,11 +244,19 @@ impl Table {
         };
     }
 
+    /// What nobody goes on with.
+    pub(super) fn take_abandoned(&mut self, now: Moment) -> Vec<Abandoned> {
+        self.abandoned.due(now)
+    }
+
     /// A second has passed.
     pub(super) fn tick(&mut self, now: Moment) {
         for session in self.playing.iter().copied().collect::<Vec<_>>() {
             let Some(entry) = self.sessions.get(&session) else { continue };
             if entry.silence(now).is_some_and(|silence| silence >= SILENCE) {
+                if let Some(abandoned) = entry.abandoned(now) {
+                    self.abandoned.put_until(session, abandoned, now);
+                }
                 self.playing.remove(&session);
                 self.edit(session, Entry::stop);
             } else if entry.moves() {
@@ -249,7 +271,7 @@ impl Table {
         let is_old = |session: &SessionId| self.sessions.get(session).is_some_and(|entry| now.since(entry.active.instant) >= IDLE);
         let old: Vec<_> = self.idle.iter().copied().filter(is_old).collect();
         for session in old {
-            self.end(session);
+            self.end(session, now);
         }
         for entry in self.sessions.values_mut() {
             entry.requested.take_if(|request| now.since(request.at) >= JOINS_WITHIN);
@@ -261,8 +283,12 @@ impl Table {
         let user = seen.caller.principal.user.as_ref();
         let session = SessionId::of(seen.device, user);
         if !self.sessions.contains_key(&session) {
-            self.make_room(user);
-            let entry = Entry::new(seen, now);
+            self.make_room(user, now);
+            let mut entry = Entry::new(seen, now);
+            if let Some(abandoned) = user.and_then(|user| self.abandoned.take(session, user)) {
+                entry.play(&abandoned.told);
+                self.playing.insert(session);
+            }
             self.n_bytes += entry.n_bytes();
             self.sessions.insert(session, entry);
             self.idle.insert(session);
@@ -299,7 +325,7 @@ impl Table {
             Some(before) => {
                 self.sockets.remove(&connection);
                 self.sockets.insert(connection, before);
-                self.detach(connection);
+                self.detach(connection, now);
                 self.sockets.insert(connection, session);
             }
             None => {}
@@ -340,16 +366,16 @@ impl Table {
 
     /// Lets go until one session more fits: of the user's and then of everybody's, those without a WebSocket that were silent
     /// for longest.
-    fn make_room(&mut self, user: Option<&UserId>) {
+    fn make_room(&mut self, user: Option<&UserId>, now: Moment) {
         let own = user.and_then(|user| self.of_user.get(user)).map_or(&[][..], Vec::as_slice);
         if own.len() >= SESSIONS_PER_USER
             && let Some(victim) = self.most_idle(own)
         {
-            self.end(victim);
+            self.end(victim, now);
         }
         while self.idle.len() >= SESSIONS || self.n_bytes >= BYTES {
             let Some(victim) = self.most_idle(&self.idle) else { return };
-            self.end(victim);
+            self.end(victim, now);
         }
     }
 

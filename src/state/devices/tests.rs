@@ -218,8 +218,9 @@ fn users_of_a_session_see_it_and_come_and_go() {
     world.devices.add_user(session, &user("0"));
     world.devices.forget_user(&user("0"));
     assert_eq!(world.session(session).additional_users.len(), 31);
+    assert!(world.devices.users().contains(&user("bob")));
     world.devices.forget_user(&user("bob"));
-    assert!(world.ids().is_empty());
+    assert!(world.ids().is_empty() && world.devices.users().is_empty());
 }
 
 #[test]
@@ -352,6 +353,51 @@ fn a_publisher_speaks_of_a_session_only_for_its_users() {
     assert!(world.devices.plays_as(&session.to_string()) && !world.devices.plays_as("29"));
     world.devices.log_out(session);
     assert!(world.devices.plays_as(&session.to_string()), "its last playback is not listed beside");
+}
+
+fn stopped(abandoned: &[Abandoned]) -> Vec<Value> {
+    let read = |abandoned: &Abandoned| serde_json::from_str(abandoned.stopped().expect("an event").message()).expect("JSON");
+    abandoned.iter().map(read).collect()
+}
+
+#[test]
+fn what_an_ended_session_played_is_over_unless_its_client_comes_back() {
+    let mut world = World::new();
+    let socket = world.open(1, "bob", &device("Web", "d1"));
+    let session = socket.session().expect("attached");
+    world.plays(&session.to_string(), "bob", json!({"size": 1, "checkIn": "started"}));
+    drop(socket);
+    assert!(world.devices.take_abandoned(world.now).is_empty(), "not at once");
+    let socket = world.open(2, "bob", &device("Web", "d1"));
+    assert!(world.session(session).playing.is_some(), "it goes on");
+    drop(socket);
+    world.wait(11);
+    let over = stopped(&world.devices.take_abandoned(world.now));
+    let position = over[0]["position"].as_u64().expect("a position");
+    let expected =
+        json!({"session": session.to_string(), "user": "bob", "item": {"id": "f1"}, "size": 1, "state": "stopped", "position": position});
+    assert!(over == [expected] && (1000..2000).contains(&position), "{over:?}");
+    assert!(world.devices.take_abandoned(world.now).is_empty(), "once");
+    let _socket = world.open(3, "bob", &device("Web", "d1"));
+    assert!(world.session(session).playing.is_none());
+}
+
+#[test]
+fn what_somebody_else_ends_or_nobody_speaks_of_is_told_to_be_over_once() {
+    let mut world = World::new();
+    let session = world.seen("bob", &device("Web", "d1"), HERE).session;
+    world.plays(&session.to_string(), "bob", json!({}));
+    world.devices.log_out(session);
+    world.plays(&session.to_string(), "eve", json!({"state": "stopped"}));
+    world.plays(&session.to_string(), "bob", json!({"state": "stopped"}));
+    world.wait(60);
+    assert!(world.devices.take_abandoned(world.now).is_empty(), "its client said so itself");
+    world.seen("bob", &device("Web", "d1"), HERE);
+    world.plays(&session.to_string(), "bob", json!({"duration": 9000}));
+    world.wait(300);
+    world.devices.tidy(world.now);
+    assert_eq!(stopped(&world.devices.take_abandoned(world.now))[0]["position"], json!(9000));
+    assert!(world.devices.take_abandoned(world.now).is_empty());
 }
 
 #[test]

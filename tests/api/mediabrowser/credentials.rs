@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -66,15 +66,22 @@ fn a_bad_token_is_refused_before_the_upgrade_in_the_servers_words() {
 fn a_storm_of_refused_clients_changes_nothing_for_the_others() {
     let server = start();
     let mut socket = Device::new(&server, "reader", "d1").socket("/socket");
-    let (began, mut n_refused) = (Instant::now(), 0);
-    while n_refused < 2000 && began.elapsed().as_secs() < 10 {
-        assert_eq!(WebSocket::ask(&server, Request::new("GET", "/socket?api_key=wrong")).head().status, 403);
-        n_refused += 1;
-    }
-    assert!(n_refused > 500, "{n_refused} in 10 s");
-    let asked = Instant::now();
-    socket.is_heard();
-    assert!(asked.elapsed().as_millis() < 1000);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    assert_eq!(WebSocket::ask(&server, Request::new("GET", "/socket?api_key=wrong")).head().status, 403);
+                }
+            });
+        }
+        for _ in 0..20 {
+            let asked = Instant::now();
+            socket.is_heard();
+            assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+            // A good token of the storm's own address is not told to wait.
+            assert_eq!(Device::new(&server, "reader", "d2").get("/Users/Me").status, 200);
+        }
+    });
     assert_eq!(server.metric("fanfare_connections"), 1.0);
 }
 

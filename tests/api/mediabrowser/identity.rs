@@ -79,6 +79,49 @@ fn a_thief_who_sends_somebodys_identity_gets_nothing_of_his() {
 }
 
 #[test]
+fn what_was_subscribed_to_by_nobody_is_told_once_it_is_known_whose_it_is() {
+    let server = start();
+    let mut socket = Socket::of_nobody(&server);
+    socket.say("SessionsStart", "0,500");
+    socket.say("Identity", "Test|d1|1.0");
+    socket.is_heard();
+    assert_eq!(socket.within(2 * SILENCE), None);
+    Device::new(&server, "reader", "d1").get("/Sessions");
+    assert_eq!(socket.expect("Sessions")["Data"][0]["DeviceId"], "d1");
+}
+
+#[test]
+fn two_users_of_one_device_have_a_session_each() {
+    let server = start();
+    let [reader, owner] = ["reader", "owner"].map(|who| Device::new(&server, who, "shared"));
+    let (mut of_reader, mut of_owner) = (reader.socket("/socket"), owner.socket("/socket"));
+    let [id, other] = [&reader, &owner].map(Device::session_id);
+    assert_ne!(id, other);
+    reader.does(&format!("/Sessions/{id}/Playing/Pause"), &Value::Null);
+    assert_eq!(owner.post(&format!("/Sessions/{id}/Playing/Pause"), &Value::Null).status, 404);
+    of_reader.expect("Playstate");
+    assert_eq!((of_reader.within(SILENCE), of_owner.within(SILENCE)), (None, None));
+}
+
+#[test]
+fn nobody_becomes_a_key() {
+    let server = start();
+    for first in [true, false] {
+        let key = Device::new(&server, "admin-key", if first { "k1" } else { "k2" });
+        let mut socket = Socket::of_nobody(&server);
+        if first {
+            key.get("/Sessions");
+        }
+        socket.say("Identity", &format!("Test|{}|1.0", key.id));
+        socket.is_heard();
+        key.get("/Sessions");
+        socket.say("SessionsStart", "0,500");
+        publish(&server, &[sentinel()]);
+        assert_eq!(socket.within(2 * SILENCE), None, "neither what is for everybody nor what an administrator sees");
+    }
+}
+
+#[test]
 fn another_version_another_client_and_another_device_are_not_the_same() {
     let server = start();
     Device::new(&server, "reader", "d1").get("/Sessions");

@@ -176,13 +176,14 @@ fn users_are_added_to_a_session_by_its_owner_and_by_administrators() {
     Device::new(&server, "root", "a1").does(&format!("/Sessions/{id}/User/{owner}"), &Value::Null);
 }
 
-/// How many there are, for a server of which nothing else is asked.
 #[test]
 fn sessions_are_found_by_device() {
     let server: Server = start();
     let (one, _other) = (Device::new(&server, "reader", "d1"), Device::new(&server, "reader", "d2").session_id());
     one.session_id();
     assert_eq!(device_ids(&one.get("/sessions?DeviceId=d2").json()), ["d2"]);
+    assert_eq!(device_ids(&one.get("/Sessions?deviceId=d3").json()), Vec::<String>::new());
+    assert_eq!(device_ids(&one.get("/Sessions").json()), ["d1", "d2"], "to ask for a device makes none");
     assert_eq!(device_ids(&one.get("/Sessions?supportsRemoteControl=true").json()), Vec::<String>::new());
     assert_eq!(device_ids(&one.get("/Sessions?activeWithinSeconds=60").json()), ["d1", "d2"]);
 }

@@ -1,6 +1,8 @@
 //! `PlaybackStart`, `PlaybackStopped` and `SessionEnded`, which clients that say `Identity` listened for (wire notes on
 //! MediaBrowser, section 5.8). All others see what is played in `Sessions`.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::{
@@ -12,25 +14,32 @@ use crate::event::{
     json::{ObjectWriter, Value, quote},
 };
 
-/// The field that says that a playback begins here, beside those every publisher knows.
-pub(in super::super) const STARTED: &str = "started";
+/// The field in which a check-in of this dialect's clients says at which point it is, beside those every publisher knows.
+pub(in super::super) const CHECK_IN: &str = "checkIn";
 
 /// Whether it is a beginning or an end; of what lies between nobody is told.
 ///
 /// Publishers tell of a playback again and again: the beginning is what says so, or stands at the beginning.
 pub(super) fn is_told(playback: &Playback, event: &Event) -> bool {
-    let says_so = || Value::of_compact(event.message()).field(STARTED).is_some_and(|started| started.text() == "true");
     match playback.state {
         PlaybackState::Stopped => true,
-        PlaybackState::Playing => playback.position_ms == 0 || says_so(),
+        PlaybackState::Playing => check_in(event).map_or(playback.position_ms == 0, |moment| moment == "started"),
         PlaybackState::Paused | PlaybackState::Buffering => false,
     }
+}
+
+fn check_in(event: &Event) -> Option<Cow<'_, str>> {
+    Value::of_compact(event.message()).field(CHECK_IN)?.string()
 }
 
 pub(super) fn put_playback(playback: &Playback, envelope: &Envelope, place: &Place, out: &mut BytesMut) {
     let over = playback.state == PlaybackState::Stopped;
     let session = overlay::overlaid(session(playback, envelope, place), &envelope.event);
     put(out, if over { "PlaybackStopped" } else { "PlaybackStart" }, Some(&session));
+    // A device's session lasts; that of a publisher is over with what it played.
+    if over && check_in(&envelope.event).is_none() {
+        put(out, "SessionEnded", Some(&session));
+    }
 }
 
 /// A `SessionInfo` with what the event tells, flat and deep alike (section 5.4).

@@ -97,9 +97,10 @@ fn told() -> Vec<Event> {
             EventKind::Playback,
             r#"{"session":"s","user":"bob","item":{"id":"f1","name":"F","type":"movie"},"state":"playing","position":0,"duration":5}"#,
         ),
-        (EventKind::Playback, r#"{"session":"s","user":"bob","item":{"id":"f1"},"state":"playing","position":7,"started":true}"#),
-        (EventKind::Playback, r#"{"session":"s","user":"bob","item":{"id":"f1"},"state":"playing","position":8}"#),
+        (EventKind::Playback, r#"{"session":"s","user":"bob","item":{"id":"f1"},"state":"playing","position":7,"checkIn":"started"}"#),
+        (EventKind::Playback, r#"{"session":"s","user":"bob","item":{"id":"f1"},"state":"playing","position":0,"checkIn":"playing"}"#),
         (EventKind::Playback, r#"{"session":"s","user":"bob","item":{"id":"f1"},"state":"stopped","position":61000}"#),
+        (EventKind::Playback, r#"{"session":"s","user":"bob","item":{"id":"f1"},"state":"stopped","position":0,"checkIn":"stopped"}"#),
         (
             EventKind::Raw,
             r#"{"dialect":"mediabrowser","name":"LibraryChanged","payload":{"FoldersAddedTo":[],"FoldersRemovedFrom":[],"ItemsAdded":["a"],"ItemsRemoved":[],"ItemsUpdated":[],"CollectionFolders":[],"IsEmpty":false}}"#,

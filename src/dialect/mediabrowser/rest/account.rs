@@ -22,7 +22,7 @@ pub(super) fn log_in(asked: &Asked<'_, '_>) -> Reaction {
     let text = |name: &str| field(&body, name).and_then(serde_json::Value::as_str).map(str::to_owned);
     let Some(name) = text("Username").or_else(|| text("Name")).filter(|name| !name.is_empty()) else { return status(400) };
     let password = Secret::new(text("Pw").unwrap_or_default());
-    let device = asked.server.device(&asked.shown, &Caller::default());
+    let device = asked.server.device(&asked.shown, &Caller::default(), asked.call.request.address);
     let (address, Some(server)) = (asked.call.request.address, asked.server.share()) else { return status(503) };
     let start = SessionStart { server, device: device.clone() };
     let says = move |outcome: Result<LoggedIn, NotLoggedIn>| match outcome {

@@ -18,9 +18,10 @@ pub(super) struct Frames<K> {
 
 /// The present state for one set of rights.
 struct State {
-    /// The version it was looked at for.
-    version: u64,
-    data: String,
+    /// The version it was looked at for; `None`: never.
+    version: Option<u64>,
+    /// Bytes of the data, which stand at the end of each frame before a brace: it is kept nowhere else.
+    n_data: usize,
     /// What tells it for the first time.
     changed: Bytes,
     /// What tells it again: the same data under an id of its own, because clients drop what they have had.
@@ -36,37 +37,45 @@ impl<K: Hash + Eq> Frames<K> {
     pub(super) fn frame(&self, key: K, version: u64, (before, again): (Option<&Bytes>, bool), data: impl FnOnce() -> String) -> Bytes {
         let mut frames = self.of.lock();
         if frames.len() >= MOST && !frames.contains_key(&key) {
-            frames.retain(|_, state| state.version == version);
+            frames.retain(|_, state| state.version == Some(version));
             if frames.len() >= MOST {
                 frames.clear();
             }
         }
-        let state = frames.entry(key).or_insert_with(|| State {
-            version: version.wrapping_sub(1),
-            data: String::new(),
-            changed: Bytes::new(),
-            again: None,
-        });
-        if state.version != version {
+        let state = frames.entry(key).or_insert_with(|| State { version: None, n_data: 0, changed: Bytes::new(), again: None });
+        if state.version != Some(version) {
             let data = data();
-            if state.changed.is_empty() || data != state.data {
-                *state = State { version, changed: message(self.kind, Some(&data)), data, again: None };
+            if state.version.is_none() || !state.says(&data) {
+                *state = State::new(self.kind, &data);
             }
-            state.version = version;
+            state.version = Some(version);
         }
         if again { state.told_again(self.kind, before) } else { state.changed.clone() }
     }
 
     /// The frame of a topic of which every version is something new, though it says the same.
     pub(super) fn frame_of_version(&self, key: K, version: u64, told: (Option<&Bytes>, bool), data: &str) -> Bytes {
-        if let Some(state) = self.of.lock().get_mut(&key).filter(|state| state.version != version) {
-            *state = State { version, data: data.to_owned(), changed: message(self.kind, Some(data)), again: None };
+        if let Some(state) = self.of.lock().get_mut(&key).filter(|state| state.version != Some(version)) {
+            *state = State { version: Some(version), ..State::new(self.kind, data) };
         }
         self.frame(key, version, told, || data.to_owned())
     }
 }
 
 impl State {
+    fn new(kind: &str, data: &str) -> Self {
+        Self { version: None, n_data: data.len(), changed: message(kind, Some(data)), again: None }
+    }
+
+    fn data(&self) -> &[u8] {
+        let end = self.changed.len().saturating_sub(1);
+        &self.changed[end.saturating_sub(self.n_data)..end]
+    }
+
+    fn says(&self, data: &str) -> bool {
+        self.n_data == data.len() && self.data() == data.as_bytes()
+    }
+
     fn told_again(&mut self, kind: &str, before: Option<&Bytes>) -> Bytes {
         let is = |frame: &Bytes| before.is_some_and(|before| before.as_ptr() == frame.as_ptr());
         // Whoever has had neither gets the latest of the two that exists.
@@ -74,7 +83,7 @@ impl State {
             Some(again) if !is(again) => again.clone(),
             None if !is(&self.changed) => self.changed.clone(),
             _ => {
-                let frame = message(kind, Some(&self.data));
+                let frame = message(kind, std::str::from_utf8(self.data()).ok());
                 self.again = Some(frame.clone());
                 frame
             }
