@@ -85,6 +85,25 @@ describe('socket.io-client', () => {
     boss.stop();
   });
 
+  // What advplyr/abs-socket-client-demo does: connect first, then log in over HTTP, and say `auth` with `user.token`, whenever it
+  // is connected again, too.
+  test('in the conversation of the demo that Audiobookshelf’s author has published: log in, be welcome, write to all', async () => {
+    const client = await started(socketIo(server));
+    let apiToken = null;
+    client.socket.on('connect', () => { if (apiToken) client.socket.emit('auth', apiToken); });
+    client.socket.on('init', () => client.socket.emit('message_all_users', { message: 'Hello World' }));
+    await client.happens('connect');
+    apiToken = (await logIn(server, 'Boss', {})).token;
+    client.socket.emit('auth', apiToken);
+    assert.equal((await client.hears('init')).username, 'Boss');
+    assert.equal(await client.hears('admin_message'), 'Hello World');
+    client.forget();
+    client.socket.io.engine.close();
+    await client.hears('admin_message');
+    assert.deepEqual(client.without().map(({ name }) => name), ['init', 'admin_message'], 'it has come back and said it again');
+    client.stop();
+  });
+
   test('shows each user the books of his libraries, with his tags, and nothing explicit to who may not see it', async () => {
     const people = ['ann', 'kid', 'bob', 'chief', 'boss'];
     const all = await Promise.all(people.map((name) => started(listener(server, name, { transports: ['websocket'] }))));

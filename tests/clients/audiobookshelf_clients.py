@@ -87,7 +87,8 @@ async def aioaudiobookshelf(url, name, password):
             say(event="refresh_token_expired")
 
         socket.set_refresh_token_expired_callback(on_refresh_token_expired=expired)
-        # What it has received is for its log to tell, for it calls nobody at `init`.
+        # What it has received is for its log to tell, for it calls nobody at `init`; the log goes to us alone.
+        socket.client.logger.handlers.clear()
         socket.client.logger.setLevel(logging.INFO)
         await socket.init_client()
         while order := (await asyncio.to_thread(sys.stdin.readline)).strip():

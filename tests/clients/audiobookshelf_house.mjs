@@ -1,4 +1,4 @@
-// A server with a library of audiobooks and five people, and Socket.IO's own client: what every test of Audiobookshelf needs.
+// A server with books, podcasts and five people, and Socket.IO's own client: what every test of Audiobookshelf needs.
 import assert from 'node:assert/strict';
 
 import { io } from 'socket.io-client';
@@ -17,7 +17,7 @@ const NAMED = ['log', 'message', 'notification', 'raw', 'user'];
 
 const user = (id, more) => `[[users]]\nid = "${id}"\nname = "${id[0].toUpperCase()}${id.slice(1)}"\ntoken = "${TOKENS[id]}"\npassword_hash = "${HASH}"\n${more}\n`;
 
-// Ann reads the books, Kid those of them that are for children, Chief looks after them, Bob may read nothing, Boss everything.
+// Ann reads books and podcasts, Kid the books for children, Chief looks after the books, Bob may read nothing, Boss everything.
 const tables = ({ dialect = '', further = '' } = {}) => `
 [dialects.audiobookshelf]
 ${dialect}
@@ -27,7 +27,12 @@ id = "books"
 name = "Books"
 kind = "books"
 
-${user('ann', 'libraries = { books = "read" }')}
+[[libraries]]
+id = "podcasts"
+name = "Podcasts"
+kind = "podcasts"
+
+${user('ann', 'libraries = { books = "read", podcasts = "read" }')}
 ${user('bob', '')}
 ${user('kid', 'libraries = { books = "read" }\ntags = ["kids"]\nexplicit = false')}
 ${user('chief', 'libraries = { books = "admin" }')}
