@@ -146,7 +146,7 @@ impl App {
         if self.dialects.len() > MAX_DIALECTS { Err(StartError::TooManyDialects) } else { Ok(()) }
     }
 
-    /// Tells these log lines of the process as `log` events, to whoever listens to the log.
+    /// Tells the engine's own log lines as `log` events, to whoever listens to the log.
     pub fn tell_log(&mut self, lines: OwnLog) {
         self.own_log = Some(lines);
     }

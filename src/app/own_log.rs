@@ -1,4 +1,4 @@
-//! The process's own log lines as `log` events, for whoever listens to the log.
+//! The engine's own log lines as `log` events, for whoever listens to the log.
 //!
 //! Lines are left in a bounded queue and published by a thread of their own. What that thread itself says is not taken, and in a
 //! second only so many are: were a line to bring about others, it would not bring about an avalanche.
@@ -28,6 +28,8 @@ use crate::{
     source::Publisher,
 };
 
+/// What its lines' targets begin with: those of libraries are for whoever looks for a fault.
+const OWN: &str = "fanfare";
 /// Lines that wait; beyond that the oldest are left out. Those from before the start wait here, too.
 const WAITING: usize = 1024;
 /// Lines published in a second.
@@ -42,7 +44,7 @@ thread_local! {
     static PUBLISHES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Takes the process's log lines: a layer beside the one that writes them, with the same filter.
+/// Takes the engine's log lines: a layer beside the one that writes them, with the same filter.
 #[derive(Debug, Clone, Default)]
 pub struct OwnLog(Arc<Lines>);
 
@@ -70,10 +72,10 @@ struct Line {
 
 impl<S: Subscriber> Layer<S> for OwnLog {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if PUBLISHES.get() {
+        let metadata = event.metadata();
+        if PUBLISHES.get() || !metadata.target().starts_with(OWN) {
             return;
         }
-        let metadata = event.metadata();
         let level = match *metadata.level() {
             Level::ERROR => "error",
             Level::WARN => "warn",
@@ -237,6 +239,7 @@ mod tests {
             PUBLISHES.set(true);
             tracing::warn!("brought about by a line");
             PUBLISHES.set(false);
+            tracing::warn!(target: "actix_http", "a library's");
             tracing::error!("{}", "é".repeat(LINE_BYTES));
         });
         let lines = waiting(&log);

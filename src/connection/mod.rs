@@ -23,7 +23,9 @@ use bytes::{Buf, Bytes};
 
 pub use close::CloseReason;
 pub use outbox::OutboxLimits;
-pub use outlet::{BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, SocketOptions, TlsOutlet};
+pub use outlet::{
+    BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, PostAnswer, RelayEnds, SocketOptions, TlsOutlet,
+};
 pub use tally::{Counts, SkipReason, Tally, add};
 
 use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
@@ -376,16 +378,12 @@ impl Connection {
 
     /// An event's last byte was taken by the outlet.
     pub fn delivered(&self, n_events: u64) -> u64 {
-        match self.outlet.kind() {
-            OutletKind::Plain | OutletKind::Tls => {
-                add(&self.tally.delivered, n_events);
-                n_events
-            }
-            OutletKind::Body | OutletKind::Poll => {
-                add(&self.in_chunk, n_events);
-                if self.outlet.has_handed_over() { self.chunk_taken() } else { 0 }
-            }
+        if matches!(self.outlet.kind(), OutletKind::Plain | OutletKind::Tls) {
+            add(&self.tally.delivered, n_events);
+            return n_events;
         }
+        add(&self.in_chunk, n_events);
+        if self.outlet.has_handed_over() { self.chunk_taken() } else { 0 }
     }
 
     /// The HTTP server has pulled the chunk: what was in it is delivered. Returns how many events that were.

@@ -6,6 +6,7 @@
 
 mod moving;
 mod poll;
+mod relay;
 mod tls;
 
 use std::{
@@ -26,7 +27,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
 
 pub use moving::Moving;
-pub use poll::{PollAnswer, PollOutlet, Polled};
+pub use poll::{PollAnswer, PollOutlet, Polled, PostAnswer};
+pub use relay::RelayEnds;
+use relay::RelayOutlet;
 pub use tls::TlsOutlet;
 
 /// What a body outlet takes at once, in bytes: one chunk of the response.
@@ -63,6 +66,9 @@ pub enum OtherOutlet {
     Tls(Box<TlsOutlet>),
     /// GETs that are held, and the WebSocket that has taken over from them.
     Poll(Box<PollOutlet>),
+    /// A socket that another worker's HTTP server keeps, to which a session of ours was handed.
+    #[expect(private_interfaces, reason = "made by `Moving::land` only")]
+    Relay(Box<RelayOutlet>),
 }
 
 const _: () = assert!(size_of::<Outlet>() == size_of::<TcpStream>());
@@ -119,7 +125,7 @@ impl Outlet {
         match self {
             Self::Other(OtherOutlet::Poll(poll)) => poll.kind(),
             Self::Plain(_) => OutletKind::Plain,
-            Self::Other(OtherOutlet::Body(_)) => OutletKind::Body,
+            Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => OutletKind::Body,
             Self::Other(OtherOutlet::Tls(_)) => OutletKind::Tls,
         }
     }
@@ -137,6 +143,7 @@ impl Outlet {
             Self::Other(OtherOutlet::Body(body)) => body.try_write(slices),
             Self::Other(OtherOutlet::Tls(tls)) => tls.try_write(slices),
             Self::Other(OtherOutlet::Poll(poll)) => poll.try_write(slices),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.try_write(slices),
         }
     }
 
@@ -145,7 +152,7 @@ impl Outlet {
     #[must_use]
     pub fn holds_back(&self) -> bool {
         match self {
-            Self::Plain(_) | Self::Other(OtherOutlet::Body(_)) => false,
+            Self::Plain(_) | Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => false,
             Self::Other(OtherOutlet::Tls(tls)) => tls.holds_back(),
             Self::Other(OtherOutlet::Poll(poll)) => poll.holds_back(),
         }
@@ -155,7 +162,7 @@ impl Outlet {
     #[must_use]
     pub fn n_sent(&self) -> u64 {
         match self {
-            Self::Plain(_) | Self::Other(OtherOutlet::Body(_)) => 0,
+            Self::Plain(_) | Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => 0,
             Self::Other(OtherOutlet::Tls(tls)) => tls.n_sent(),
             Self::Other(OtherOutlet::Poll(poll)) => poll.n_sent(),
         }
@@ -168,6 +175,7 @@ impl Outlet {
             Self::Other(OtherOutlet::Body(body)) => body.poll_writable(cx),
             Self::Other(OtherOutlet::Tls(tls)) => tls.poll_writable(cx),
             Self::Other(OtherOutlet::Poll(poll)) => poll.poll_writable(cx),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.poll_writable(cx),
         }
     }
 
@@ -180,6 +188,7 @@ impl Outlet {
             Self::Other(OtherOutlet::Body(body)) => body.poll_gone(cx),
             Self::Other(OtherOutlet::Tls(tls)) => tls.poll_gone(cx),
             Self::Other(OtherOutlet::Poll(poll)) => poll.poll_gone(cx),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.poll_gone(cx),
         }
     }
 
@@ -190,6 +199,7 @@ impl Outlet {
             Self::Other(OtherOutlet::Body(body)) => body.poll_read(cx).map(|bytes| bytes.map(|mut bytes| take(&mut bytes))),
             Self::Other(OtherOutlet::Tls(tls)) => tls.poll_read(cx, scratch).map(|n| n.map(|n| take(&mut scratch[..n]))),
             Self::Other(OtherOutlet::Poll(poll)) => poll.poll_read(cx, scratch, take),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.poll_read(cx).map(|bytes| bytes.map(|mut bytes| take(&mut bytes))),
         }
     }
 
@@ -213,6 +223,7 @@ impl Outlet {
             Self::Other(OtherOutlet::Body(body)) => body.close(),
             Self::Other(OtherOutlet::Tls(tls)) => tls.close(),
             Self::Other(OtherOutlet::Poll(poll)) => poll.close(),
+            Self::Other(OtherOutlet::Relay(relay)) => relay.close(),
         }
     }
 }

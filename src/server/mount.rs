@@ -88,11 +88,7 @@ pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &S
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
     let doorkeeper = &shared.doorkeeper;
     let header = |name: &str| header(http, name);
-    let wanted = if http.version() == Version::HTTP_11 {
-        handshake::wanted(&header, &|name, word| lists(http, name, word))
-    } else {
-        Wanted::Nothing
-    };
+    let wanted = wanted(http);
     if let Some(answer) = opening::not_a_handshake(&wanted) {
         return plain(answer);
     }
@@ -124,6 +120,15 @@ pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &S
     }
 }
 
+/// Whether a WebSocket is asked for, and how well.
+pub(super) fn wanted(http: &HttpRequest) -> Wanted {
+    if http.version() == Version::HTTP_11 {
+        handshake::wanted(&|name| header(http, name), &|name, word| lists(http, name, word))
+    } else {
+        Wanted::Nothing
+    }
+}
+
 /// `None`: the hub was lost over it.
 fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared: &Shared, worker: &Worker) -> Option<HttpResponse> {
     let accept = accept.filter(|_| admitted.opening.transport == dialect::Transport::WebSocket);
@@ -141,7 +146,7 @@ fn begin(admitted: Admitted, accept: Option<&str>, payload: web::Payload, shared
 }
 
 /// What a client says, until it is gone.
-fn said(payload: web::Payload) -> impl Stream<Item = Bytes> {
+pub(super) fn said(payload: web::Payload) -> impl Stream<Item = Bytes> {
     payload.take_while(|bytes| ready(bytes.is_ok())).filter_map(|bytes| ready(bytes.ok()))
 }
 
@@ -157,7 +162,7 @@ fn refuse(refused: Refused, accept: Option<&str>) -> HttpResponse {
     }
 }
 
-fn switching(accept: &str) -> HttpResponseBuilder {
+pub(super) fn switching(accept: &str) -> HttpResponseBuilder {
     let mut response = HttpResponse::SwitchingProtocols();
     response.upgrade("websocket");
     response.insert_header(("sec-websocket-accept", accept));

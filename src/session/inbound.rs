@@ -35,6 +35,9 @@ const SCRATCH: usize = 16 * 1024;
 /// Reads in one turn of a client that keeps talking.
 const READS_PER_TURN: usize = 8;
 
+/// How often a dialect's side is woken in one turn.
+const WAKES_PER_TURN: usize = 4;
+
 /// For how long messages are counted together.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -180,9 +183,8 @@ impl Inbound {
 
     /// Wakes the dialect's side when its time has come.
     fn wake(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) {
-        while let Some(at) = self.talk.as_ref().and_then(|talk| talk.wake_at())
-            && connection.closing().is_none()
-        {
+        for _ in 0..WAKES_PER_TURN {
+            let Some(at) = self.talk.as_ref().and_then(|talk| talk.wake_at()).filter(|_| connection.closing().is_none()) else { return };
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
             if alarm.deadline() != at.into() {
                 alarm.as_mut().reset(at.into());
@@ -192,6 +194,7 @@ impl Inbound {
             }
             self.check_time(connection, hub);
         }
+        task.waker().wake_by_ref(); // whoever wants to be woken that often lets others have their turn
     }
 
     /// Has what is due done: a timer may be a little late.
@@ -232,6 +235,12 @@ impl Inbound {
     fn carry_out(&mut self, steps: Vec<Step>, connection: &Rc<Connection>, hub: &HubHandle) {
         let mut steps = VecDeque::from(steps);
         while let Some(step) = steps.pop_front() {
+            if let (Step::Effect(Effect::Publish(_) | Effect::Authenticate { .. }), Some(talk)) = (&step, &mut self.talk)
+                && talk.is_waiting()
+            {
+                steps.push_front(step);
+                return talk.wait_too(steps.into());
+            }
             match step {
                 // All replies in a row are one, so that a client that says much at once does not fill its outbox by their
                 // number.

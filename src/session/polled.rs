@@ -19,7 +19,7 @@ use tokio::{
 
 use super::Session;
 use crate::{
-    connection::{CloseReason, Moving, Outlet, PollAnswer, PollOutlet, Polled},
+    connection::{CloseReason, Moving, Outlet, PollAnswer, PollOutlet, Polled, PostAnswer},
     engineio::{Probe, Probed},
     websocket::{CloseCode, frame},
 };
@@ -38,7 +38,7 @@ pub enum Carry {
     /// A GET.
     Poll(oneshot::Sender<PollAnswer>),
     /// A POST, as the frames of a client; and who waits for it to be read.
-    Post(Vec<u8>, oneshot::Sender<()>),
+    Post(Vec<u8>, oneshot::Sender<PostAnswer>),
     /// A WebSocket that wants to take over.
     TakeOver(Box<Moving>),
     /// The client has broken the protocol of polling: the session ends.
@@ -82,9 +82,10 @@ impl Handler<Carry> for Session {
                 Polled::Held => {}
                 Polled::Twice => self.break_off("two GETs at a time"),
             },
-            Carry::Post(frames, taken) => polls.post(frames, taken),
+            Carry::Post(frames, answer) => polls.post(frames, answer),
             Carry::TakeOver(moving) => self.probe(*moving),
-            Carry::Break(reason) => self.break_off(reason),
+            Carry::Break(reason) if polls.is_polling() => self.break_off(reason),
+            Carry::Break(_) => {} // what was polled before a WebSocket took over is of no interest any more
         }
     }
 }
@@ -130,7 +131,7 @@ impl Probing {
         let mut scratch = [0; SCRATCH];
         loop {
             let Self { socket, probe, .. } = self;
-            let read = socket.poll_read(task, &mut scratch, |bytes| Self::receive(probe, socket, polls, bytes));
+            let read = socket.poll_read(task, &mut scratch, |bytes| Self::receive(probe, socket, bytes));
             match read {
                 Poll::Ready(Some(Turn::Waits)) => {}
                 Poll::Ready(Some(turn)) => return turn,
@@ -145,7 +146,7 @@ impl Probing {
         Turn::Waits
     }
 
-    fn receive(probe: &mut Probe, socket: &Outlet, polls: &PollOutlet, mut bytes: &mut [u8]) -> Turn {
+    fn receive(probe: &mut Probe, socket: &Outlet, mut bytes: &mut [u8]) -> Turn {
         loop {
             match probe.receive(bytes) {
                 Probed::Nothing => return Turn::Waits,
@@ -157,14 +158,13 @@ impl Probing {
                     if !socket.try_write(&[IoSlice::new(&answer)]).is_ok_and(|n| n == answer.len()) {
                         return Turn::Fails;
                     }
-                    polls.noop();
                     bytes = &mut bytes[read..];
                 }
             }
         }
     }
 
-    /// A GET that comes while it takes over is held for a moment only.
+    /// A GET that is there while it takes over is held for a moment only: until it has, or the client would wait for the GET.
     fn let_go(&mut self, polls: &PollOutlet, task: &mut TaskContext<'_>) {
         if !self.probe.has_probed() || !polls.holds_get() {
             self.hold = None;

@@ -111,6 +111,13 @@ impl Talk {
         self.under_way.is_some()
     }
 
+    /// These wait for what is under way, too.
+    pub(super) fn wait_too(&mut self, steps: Vec<Step>) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.then.extend(steps);
+        }
+    }
+
     /// Asks whose a token is; `then` waits for it.
     pub(super) fn authenticate(&mut self, (token, asks): (Secret, Asked), address: Option<IpAddr>, then: Vec<Step>) {
         let asking = (self.authenticate)(token, asks, address);

@@ -272,9 +272,10 @@ fn the_logs_tail_is_the_latest_lines_of_the_day_within_its_bounds() {
     state.fold(&line(9000, "short", DAY));
     assert_eq!(sources(DAY), ["9000"]);
     assert!(sources(2 * DAY).is_empty());
-    let long = "x".repeat(log_tail::BYTES / 4);
+    let long = "x".repeat(log_tail::BYTES / 8);
     (9001..9010).for_each(|n| state.fold(&line(n, &long, DAY)));
-    assert_eq!(sources(DAY), ["9007", "9008", "9009"], "within the bytes");
+    let lines = sources(DAY);
+    assert_eq!((lines.len(), lines[0].as_str()), (7, "9003"), "within the bytes");
     assert_eq!(ids(&state, start, 3000), Vec::<String>::new(), "log lines are no state: nobody is sent them after a gap");
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod address;
+mod audiobookshelf;
 mod callback;
 mod canary;
 mod discovery;

@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use crate::harness::{PEOPLE, Request, SILENCE, Server, Sse, medias, progress_of, token_of};
 
 /// The people of the table, and what each may do in `lib1`.
-const EVERYBODY: [&str; 7] = ["guest", "stranger", "reader", "owner", "writer", "libadmin", "root"];
+pub(crate) const EVERYBODY: [&str; 7] = ["guest", "stranger", "reader", "owner", "writer", "libadmin", "root"];
 
 /// Everybody who may read `lib1`.
 const READERS: &[&str] = &["reader", "owner", "writer", "libadmin", "root"];
 
 /// One row of the truth table.
-struct Row {
+pub(crate) struct Row {
     /// A name for messages; also the stream's event name up to the first blank.
-    name: &'static str,
-    data: Value,
+    pub(crate) name: &'static str,
+    pub(crate) data: Value,
     /// Who gets it.
-    seen_by: &'static [&'static str],
+    pub(crate) seen_by: &'static [&'static str],
     /// Whether it belongs to `lib1`, and so passes `libraries=lib1`.
     has_library: bool,
 }
 
 /// Event map, section 3, and the permission column of document 002.
-fn table() -> Vec<Row> {
+pub(crate) fn table() -> Vec<Row> {
     let row = |name, seen_by, data| Row { name, data, seen_by, has_library: true };
     let item = |list: &str, one: &str, id: &str| json!({"library": "lib1", list: [{"action": "Updated", one: {"id": id, "name": id}}]});
     let episode = json!({"serie": "s1", "season": 1, "number": 2, "id": "e1", "name": "Two"});
@@ -86,7 +86,7 @@ fn named_table() -> Vec<Row> {
     ]
 }
 
-fn name_of(row: &str) -> &str {
+pub(crate) fn name_of(row: &str) -> &str {
     row.split(' ').next().unwrap_or(row)
 }
 

@@ -18,14 +18,21 @@ use source::routes_in_the_source;
 const METHODS: [&str; 11] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "MAKEMINE"];
 
 /// What health says; nothing else may be answered 200 to somebody without a token, but the two below.
-const HEALTH: [&str; 2] = ["ok\n", "ready\n"];
+const HEALTH: [&str; 3] = ["ok\n", "ready\n", "OK"];
 
 /// What an open endpoint says: what this server is called, and nothing of anybody's.
 const IDENTITY: &str = "<MediaContainer size=\"0\" claimed=\"1\" machineIdentifier=\"";
 
 /// What the open endpoints of media servers say: what and where this server is, the time, and that nobody is told of users.
-const OPEN: [&str; 4] =
-    ["\"WebSocketPortNumber\":", "\"ProductName\":\"Jellyfin Server\"", "\"RequestReceptionTime\":", "\"Jellyfin Server\""];
+const OPEN: [&str; 7] = [
+    "\"WebSocketPortNumber\":",
+    "\"ProductName\":\"Jellyfin Server\"",
+    "\"RequestReceptionTime\":",
+    "\"Jellyfin Server\"",
+    "{\"success\":true,",
+    "{\"app\":\"audiobookshelf\",",
+    "{\"redirect_url\":null}",
+];
 
 /// The route's paths with something in the places of its names.
 fn concrete() -> Vec<String> {
@@ -307,6 +314,9 @@ fn only_health_and_the_servers_identity_answer_200_to_a_plain_request_without_a_
                 | "/System/Ping"
                 | "/GetUTCTime"
                 | "/Users/Public"
+                | "/ping"
+                | "/healthcheck"
+                | "/status"
         );
         assert_eq!(status == 200, is_open, "{path}: {status}");
     }

@@ -32,6 +32,16 @@ fn a_body_of_lines_gives_the_same_events_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_packet_of_socket_io_is_refused_or_written_as_it_was_read() {
+    drive("packets");
+}
+
+#[test]
+fn polling_hears_and_says_what_a_websocket_would() {
+    drive("polling");
+}
+
+#[test]
 fn an_event_is_the_same_event_in_every_format_it_is_published_in() {
     drive("publish");
 }

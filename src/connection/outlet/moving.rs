@@ -1,17 +1,27 @@
-//! A socket on its way to the worker whose session it takes over.
+//! A WebSocket on its way to the worker whose session it takes over.
 
 use std::{io, net};
 
+use bytes::Bytes;
 use rustls::ServerConnection;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{Receiver, Sender},
+};
 
-use super::{Outlet, SocketOptions};
+use super::{
+    OtherOutlet, Outlet, SocketOptions,
+    relay::{self, RelayEnds, RelayOutlet},
+};
 
-/// A socket that no worker's runtime knows, and what TLS knows of it.
-pub struct Moving {
-    socket: net::TcpStream,
-    tls: Option<Box<ServerConnection>>,
-    options: SocketOptions,
+/// A WebSocket that no session has.
+pub struct Moving(Way);
+
+enum Way {
+    /// A socket that no worker's runtime knows, and what TLS knows of it.
+    Socket { socket: net::TcpStream, tls: Option<Box<ServerConnection>>, options: SocketOptions },
+    /// One that stays where it is.
+    Relay((Sender<Bytes>, Receiver<Bytes>)),
 }
 
 impl Moving {
@@ -20,7 +30,14 @@ impl Moving {
     /// # Errors
     /// The runtime does not let go of it.
     pub fn take_off(socket: TcpStream, tls: Option<ServerConnection>, options: SocketOptions) -> io::Result<Self> {
-        Ok(Self { socket: socket.into_std()?, tls: tls.map(Box::new), options })
+        Ok(Self(Way::Socket { socket: socket.into_std()?, tls: tls.map(Box::new), options }))
+    }
+
+    /// One that this worker's HTTP server keeps: what is left here passes on what is written and what is said.
+    #[must_use]
+    pub fn relay() -> (Self, RelayEnds) {
+        let (session, server) = relay::ends();
+        (Self(Way::Relay(session)), server)
     }
 
     /// Gives it to the worker of this thread.
@@ -28,10 +45,15 @@ impl Moving {
     /// # Errors
     /// The runtime does not take it, or the kernel refuses an option; the socket is closed then.
     pub fn land(self) -> io::Result<Outlet> {
-        let socket = TcpStream::from_std(self.socket)?;
-        match self.tls {
-            Some(tls) => Outlet::tls(socket, *tls, self.options),
-            None => Outlet::plain(socket, self.options),
+        match self.0 {
+            Way::Relay(ends) => Ok(Outlet::Other(OtherOutlet::Relay(Box::new(RelayOutlet::new(ends))))),
+            Way::Socket { socket, tls, options } => {
+                let socket = TcpStream::from_std(socket)?;
+                match tls {
+                    Some(tls) => Outlet::tls(socket, *tls, options),
+                    None => Outlet::plain(socket, options),
+                }
+            }
         }
     }
 }

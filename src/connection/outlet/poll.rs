@@ -22,6 +22,9 @@ use crate::engineio::{
 /// What may wait for a GET, in bytes; a frame that was begun is taken whole.
 const BOUND: usize = 32 * 1024;
 
+/// POSTs that may wait to be read.
+const MAX_POSTS: usize = 2;
+
 /// The packets of one character.
 const CLOSE: &[u8] = b"1";
 const NOOP: &[u8] = b"6";
@@ -29,10 +32,13 @@ const NOOP: &[u8] = b"6";
 /// What a GET is answered with.
 pub type PollAnswer = Result<Bytes, Fault>;
 
+/// What a POST is answered with: whether it was read.
+pub type PostAnswer = Result<(), Fault>;
+
 /// Frames out of a POST, and who waits for them to be read.
 struct Post {
     frames: Vec<u8>,
-    taken: oneshot::Sender<()>,
+    answer: oneshot::Sender<PostAnswer>,
 }
 
 /// What became of a GET.
@@ -127,10 +133,18 @@ impl PollOutlet {
         if has_packets { Polled::Answered } else { Polled::Held }
     }
 
-    /// A POST has come, as the frames of a client; whoever waits is told when they are read.
-    pub fn post(&self, frames: Vec<u8>, taken: oneshot::Sender<()>) {
-        self.posts.borrow_mut().push_back(Post { frames, taken });
-        wake(&self.reader);
+    /// A POST has come, as the frames of a client; whoever waits is told when they are read, or that they are not: a client that
+    /// does not wait for that could have us keep any number.
+    pub fn post(&self, frames: Vec<u8>, answer: oneshot::Sender<PostAnswer>) {
+        let fault = match &*self.carrier.borrow() {
+            Carrier::Closed(_) => Fault::UnknownSid,
+            Carrier::Polling(_) if self.posts.borrow().len() < MAX_POSTS => {
+                self.posts.borrow_mut().push_back(Post { frames, answer });
+                return wake(&self.reader);
+            }
+            Carrier::Polling(_) | Carrier::Socket(_) => Fault::BadRequest,
+        };
+        let _ = answer.send(Err(fault)); // who has gone does not wait
     }
 
     /// Whether a GET is held.
@@ -251,7 +265,7 @@ impl PollOutlet {
         let post = self.posts.borrow_mut().pop_front();
         if let Some(mut post) = post {
             let said = take(&mut post.frames);
-            let _ = post.taken.send(()); // who has gone does not wait
+            let _ = post.answer.send(Ok(())); // who has gone does not wait
             return Poll::Ready(Some(said));
         }
         match &mut *self.carrier.borrow_mut() {

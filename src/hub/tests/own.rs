@@ -4,8 +4,7 @@ use bytes::Bytes;
 
 use super::world::{ABRIDGED, World, media, roomy};
 use crate::{
-    access::PrincipalChange,
-    config::LibraryRights,
+    access::{LibraryRights, PrincipalChange},
     event::{Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Level, Own, Reader},
     frame::sse_event,
     id::UserId,

@@ -120,3 +120,17 @@ fn an_owner_is_served_by_the_rights_of_that_moment_and_follows_their_changes() {
     world.hub.rights_changed(&user);
     assert!(!world.hub.principal(&client.connection).expect("there").admin);
 }
+
+#[test]
+fn what_becomes_nobodys_again_counts_for_its_user_no_more() {
+    let mut world = World::new(roomy());
+    let mut clients = [world.join_as_nobody(None)];
+    let (bob, user) = (owner(&world, "bob"), UserId::parse("bob").expect("id"));
+    world.hub.give(&clients[0].connection, bob.clone());
+    assert_eq!(world.directory.connections_of(&user), 1);
+    let nobody = nobody(&world);
+    world.hub.give(&clients[0].connection, nobody);
+    assert_eq!((world.directory.connections_of(&user), events(&mut world, &mut clients)), (0, 0));
+    world.hub.give(&clients[0].connection, bob);
+    assert_eq!(world.directory.connections_of(&user), 1);
+}

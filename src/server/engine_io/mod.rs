@@ -5,7 +5,7 @@
 
 mod homes;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -13,6 +13,7 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
+use futures_util::StreamExt;
 use tokio::sync::oneshot;
 
 pub(super) use homes::{Home, Homes};
@@ -26,11 +27,12 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    connection::PollAnswer,
+    connection::{Moving, PollAnswer, PostAnswer, RelayEnds},
     dialect::{Answer, Refused, Request, Transport},
     engineio::{Asked, Carrier, Fault, Settings, Sid, asked, payload},
     metrics::Rejection,
     session::Carry,
+    websocket::handshake::Wanted,
 };
 
 /// How Engine.IO is spoken at a path, and the number of its dialect.
@@ -55,8 +57,10 @@ pub(super) async fn serve(http: HttpRequest, payload: web::Payload, shared: web:
             Some(home) if http.method() == Method::POST => post(&http, payload, &shared, (home, settings)).await,
             Some(_) => refused(Fault::BadRequest),
         },
-        // A socket that the HTTP server has had requests on cannot be moved: the client goes on polling.
-        Ok(Asked::Session(_, Carrier::WebSocket)) => refused(Fault::BadRequest),
+        Ok(Asked::Session(sid, Carrier::WebSocket)) => match shared.doorkeeper.homes().find(sid) {
+            None => refused(Fault::UnknownSid),
+            Some(home) => return take_over(&http, payload, &home).await,
+        },
     };
     with_cors(answer, &http, &shared)
 }
@@ -139,12 +143,42 @@ async fn post(http: &HttpRequest, body: web::Payload, shared: &Shared, (home, se
     if payload::frames_of(&body, &mut frames).is_err() {
         return break_off(&home, "no packets in a POST").await;
     }
-    let (taken, is_taken) = oneshot::channel();
-    if home.send(Carry::Post(frames, taken)).await && is_taken.await.is_ok() {
-        said("text/html", Bytes::from_static(b"ok"))
-    } else {
-        refused(Fault::UnknownSid)
+    let (answer, answered) = oneshot::channel::<PostAnswer>();
+    if !home.send(Carry::Post(frames, answer)).await {
+        return refused(Fault::UnknownSid);
     }
+    match answered.await {
+        Ok(Ok(())) => said("text/html", Bytes::from_static(b"ok")),
+        Ok(Err(fault)) => refused(fault),
+        Err(_) => refused(Fault::UnknownSid), // the session has gone meanwhile
+    }
+}
+
+/// A WebSocket on a connection that has had requests before, as one of aiohttp's has. Its socket stays with the HTTP server;
+/// what is said either way is passed on.
+async fn take_over(http: &HttpRequest, payload: web::Payload, home: &Home) -> HttpResponse {
+    let wanted = mount::wanted(http);
+    if let Some(answer) = opening::not_a_handshake(&wanted) {
+        return plain(answer);
+    }
+    let Wanted::WebSocket { accept } = wanted else { return refused(Fault::BadRequest) };
+    let (moving, RelayEnds { to_client, from_client }) = Moving::relay();
+    if !home.send(Carry::TakeOver(Box::new(moving))).await {
+        return refused(Fault::UnknownSid);
+    }
+    actix_rt::spawn(async move {
+        let mut said = std::pin::pin!(mount::said(payload));
+        while let Some(bytes) = said.next().await {
+            if from_client.send(bytes).await.is_err() {
+                return; // the session has gone
+            }
+        }
+    });
+    let told = futures_util::stream::unfold(to_client, |mut to_client| async move {
+        let bytes = to_client.recv().await?;
+        Some((Ok::<_, Infallible>(bytes), to_client))
+    });
+    mount::switching(&accept).insert_header(("access-control-allow-origin", "*")).streaming(told)
 }
 
 async fn break_off(home: &Home, reason: &'static str) -> HttpResponse {

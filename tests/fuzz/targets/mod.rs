@@ -6,6 +6,8 @@ mod event_stream;
 mod frames;
 mod head;
 mod lines;
+mod packets;
+mod polling;
 mod publish;
 mod query;
 mod settings;
@@ -18,6 +20,8 @@ pub(crate) const ALL: &[Target] = &[
     ("frames", frames::target),
     ("head", head::target),
     ("lines", lines::target),
+    ("packets", packets::target),
+    ("polling", polling::target),
     ("publish", publish::target),
     ("query", query::target),
     ("settings", settings::target),
