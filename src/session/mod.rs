@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep};
 
 pub use inbound::{Inbound, InboundLimits, Listening};
 pub use polled::Carry;
+use polled::Polled;
 pub use talk::Authenticate;
 
 use crate::{
@@ -38,18 +39,15 @@ pub struct Session {
     /// What it says; `None`: it has nothing to say.
     inbound: Option<Box<Inbound>>,
     finishing: bool,
-    /// A WebSocket that wants to take over from polling.
-    probing: Option<Box<polled::Probing>>,
-    upgrade_timeout: Duration,
-    /// Is dropped with it.
-    _keeps: Option<Box<dyn Any>>,
+    /// What it needs as long as it polls; `None`: it never has.
+    polled: Option<Box<Polled>>,
 }
 
 impl Session {
     /// A session of a connection that has joined its hub, whose client has nothing to say.
     #[must_use]
     pub fn new(connection: Rc<Connection>, hub: HubHandle, mailbox: usize) -> Self {
-        Self { connection, hub, mailbox, inbound: None, finishing: false, probing: None, upgrade_timeout: Duration::ZERO, _keeps: None }
+        Self { connection, hub, mailbox, inbound: None, finishing: false, polled: None }
     }
 
     /// A session whose client speaks WebSocket.
@@ -61,7 +59,7 @@ impl Session {
     /// The same for a client that polls: a WebSocket may take over within that time, and `keeps` is dropped with the session.
     #[must_use]
     pub fn polled(self, upgrade_timeout: Duration, keeps: Box<dyn Any>) -> Self {
-        Self { upgrade_timeout, _keeps: Some(keeps), ..self }
+        Self { polled: Some(Box::new(Polled::new(upgrade_timeout, keeps))), ..self }
     }
 }
 

@@ -4,6 +4,7 @@
 //! where the session's feed is, so nothing can be lost, doubled or put into another order by it.
 
 use std::{
+    any::Any,
     future::Future,
     io::IoSlice,
     pin::Pin,
@@ -19,7 +20,7 @@ use tokio::{
 
 use super::Session;
 use crate::{
-    connection::{CloseReason, Moving, Outlet, PollAnswer, PollOutlet, Polled, PostAnswer},
+    connection::{self, CloseReason, Moving, Outlet, PollAnswer, PollOutlet, PostAnswer},
     engineio::{Probe, Probed},
     websocket::{CloseCode, frame},
 };
@@ -45,8 +46,23 @@ pub enum Carry {
     Break(&'static str),
 }
 
+/// What a session needs that began with polling.
+pub(super) struct Polled {
+    /// A WebSocket that wants to take over.
+    probing: Option<Probing>,
+    /// How long one may take.
+    upgrade_timeout: Duration,
+    _keeps: Box<dyn Any>,
+}
+
+impl Polled {
+    pub(super) fn new(upgrade_timeout: Duration, keeps: Box<dyn Any>) -> Self {
+        Self { probing: None, upgrade_timeout, _keeps: keeps }
+    }
+}
+
 /// A WebSocket that wants to take over, and has not yet.
-pub(super) struct Probing {
+struct Probing {
     socket: Outlet,
     probe: Probe,
     /// When it must have.
@@ -78,9 +94,9 @@ impl Handler<Carry> for Session {
                 polls.poll(answer);
             }
             Carry::Poll(answer) => match polls.poll(answer) {
-                Polled::Answered => self.hub.chunk_taken(&self.connection),
-                Polled::Held => {}
-                Polled::Twice => self.break_off("two GETs at a time"),
+                connection::Polled::Answered => self.hub.chunk_taken(&self.connection),
+                connection::Polled::Held => {}
+                connection::Polled::Twice => self.break_off("two GETs at a time"),
             },
             Carry::Post(frames, answer) => polls.post(frames, answer),
             Carry::TakeOver(moving) => self.probe(*moving),
@@ -100,22 +116,24 @@ impl Session {
         let Ok(socket) = moving.land() else { return };
         let is_open = self.connection.closing().is_none() && !self.connection.ended.get();
         let is_polling = self.connection.outlet().as_polling().is_some_and(PollOutlet::is_polling);
-        if self.probing.is_some() || !is_polling || !is_open {
-            return close(&socket);
+        match &mut self.polled {
+            Some(polled) if polled.probing.is_none() && is_polling && is_open => {
+                let deadline = Box::pin(sleep(polled.upgrade_timeout));
+                polled.probing = Some(Probing { socket, probe: Probe::default(), deadline, hold: None });
+            }
+            _ => close(&socket),
         }
-        let deadline = Box::pin(sleep(self.upgrade_timeout));
-        self.probing = Some(Box::new(Probing { socket, probe: Probe::default(), deadline, hold: None }));
     }
 
     /// Goes on with a WebSocket that wants to take over.
     pub(super) fn poll_probing(&mut self, task: &mut TaskContext<'_>) {
-        let Some(polls) = self.connection.outlet().as_polling() else { return };
-        let Some(probing) = &mut self.probing else { return };
+        let Some(polled) = &mut self.polled else { return };
+        let Some((polls, probing)) = self.connection.outlet().as_polling().zip(polled.probing.as_mut()) else { return };
         let turn = probing.turn(polls, task);
         if matches!(turn, Turn::Waits) {
             return;
         }
-        let Some(probing) = self.probing.take() else { return };
+        let Some(probing) = polled.probing.take() else { return };
         match turn {
             Turn::TakesOver(said) => {
                 polls.take_over(probing.socket, said);

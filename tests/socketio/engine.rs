@@ -141,7 +141,7 @@ fn a_second_get_ends_the_session_and_the_first() {
     let server = Server::of_suites();
     let session = Polling::open(&server, ENGINE);
     let first = session.hold();
-    thread::sleep(Duration::from_millis(100)); // it is held by then, or this would be the first
+    thread::park_timeout(Duration::from_millis(100)); // it is held by then, or this would be the first
     assert_eq!(session.get().status, 400);
     let first = first.join().expect("answered");
     assert_eq!((first.status, &*first.body), (200, "1"));
@@ -189,7 +189,7 @@ fn a_session_that_polls_ends_when_pings_are_not_answered() {
     let server = Server::of_suites();
     for path in BOTH {
         let session = Polling::open(&server, path);
-        thread::sleep(SUITE.ping_interval + SUITE.ping_timeout);
+        thread::park_timeout(SUITE.ping_interval + SUITE.ping_timeout);
         assert_eq!(session.get().status, 400);
     }
 }
@@ -228,7 +228,7 @@ fn a_client_ends_its_session_by_polling() {
         for rest in [0, 50] {
             let session = Polling::open(&server, path);
             let held = session.hold();
-            thread::sleep(Duration::from_millis(rest));
+            thread::park_timeout(Duration::from_millis(rest));
             session.say("1");
             let held = held.join().expect("answered");
             assert_eq!((held.status, &*held.body), (200, "6"), "{rest}");

@@ -89,7 +89,7 @@ fn two_posts_at_a_time_end_the_session() {
     let session = Polling::open(&server, PATH);
     let mut slow = server.connect();
     write!(slow, "POST {} HTTP/1.1\r\nhost: fanfare\r\ncontent-length: 5\r\n\r\n4", session.target).expect("taken");
-    thread::sleep(Duration::from_millis(100)); // it is being read by then, or the next would be the first
+    thread::park_timeout(Duration::from_millis(100)); // it is being read by then, or the next would be the first
     assert_eq!(session.post("40").status, 400);
     assert_eq!(session.get().status, 400);
     eventually("the session goes", || n_sessions(&server) == 0);
@@ -110,7 +110,7 @@ fn a_client_that_goes_away_from_its_get_is_gone() {
     let session = authenticated(&server);
     let mut wire = server.connect();
     write!(wire, "GET {} HTTP/1.1\r\nhost: fanfare\r\n\r\n", session.target).expect("taken");
-    thread::sleep(Duration::from_millis(100)); // it is held by then
+    thread::park_timeout(Duration::from_millis(100)); // it is held by then
     drop(wire);
     eventually("the session goes", || n_sessions(&server) == 0);
     assert_eq!(session.get().body, r#"{"code":1,"message":"Session ID unknown"}"#);
@@ -159,7 +159,7 @@ fn a_server_that_stops_tells_who_polls() {
     let mut wire = server.connect();
     wire.set_read_timeout(PATIENCE);
     write!(wire, "GET {} HTTP/1.1\r\nhost: fanfare\r\nconnection: close\r\n\r\n", session.target).expect("taken");
-    thread::sleep(Duration::from_millis(100)); // it is held by then
+    thread::park_timeout(Duration::from_millis(100)); // it is held by then
     server.stop();
     let mut answer = String::new();
     let _ = wire.read_to_string(&mut answer);

@@ -198,7 +198,7 @@ fn an_invalid_packet_by_polling_ends_the_session_too() {
     assert!(session.told().starts_with("40{"));
     assert!(session.told().starts_with("42["));
     let held = session.hold();
-    thread::sleep(Duration::from_millis(100)); // it is held by then
+    thread::park_timeout(Duration::from_millis(100)); // it is held by then
     session.post("42{}");
     assert_eq!(held.join().expect("answered").body, "1");
     assert_eq!(session.get().status, 400);

@@ -29,7 +29,7 @@ fn publish(server: &Server, per_second: u64, stop: &Arc<AtomicBool>) -> thread::
             server.publish(&n_published.to_string());
             n_published += 1;
             let due = Duration::from_micros(n_published * 1_000_000 / per_second);
-            thread::sleep(due.saturating_sub(began.elapsed()));
+            thread::park_timeout(due.saturating_sub(began.elapsed()));
         }
         n_published
     })
@@ -69,7 +69,7 @@ fn upgrade_under_load(way: Way) {
         seen.extend(numbers(&session.told()));
     }
     let n_polled = seen.len();
-    thread::sleep(Duration::from_millis(30)); // something waits for the next GET, which never comes
+    thread::park_timeout(Duration::from_millis(30)); // something waits for the next GET, which never comes
     socket.say("5");
     while seen.len() < n_polled + 1_000 {
         seen.extend(numbers(&socket.text_but_pings()));

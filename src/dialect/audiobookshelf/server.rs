@@ -1,7 +1,7 @@
 //! What all conversations of one server share, and what they are told of the present.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -20,8 +20,9 @@ use crate::{
     state::State,
 };
 
-/// Bytes of a day's log that are sent at once, its latest lines: half of what may wait for a client by default.
-const DAILY_LOGS_BYTES: usize = 512 * 1024;
+/// Bytes of a day's log, its latest lines, and of all who are online, that are sent at once: half of what may wait for a client by
+/// default. What is beyond is left out.
+const AT_ONCE_BYTES: usize = 512 * 1024;
 
 /// The server, as its conversations know it.
 pub(super) struct Server {
@@ -84,22 +85,36 @@ impl Server {
                 *left = left.saturating_sub(1);
             }
         }
+        let (mut playbacks, mut n_bytes) = (self.latest_playbacks(|_| true), 0);
         let online = connections.iter().filter(|(_, number)| **number > 0);
-        online.map(|(user, number)| self.public_user(user, Some(*number))).collect()
+        let shown = online.map(|(user, number)| self.shown(user, playbacks.remove(user).as_deref(), Some(*number)));
+        shown
+            .take_while(|user| {
+                n_bytes += user.len() + 1;
+                n_bytes <= AT_ONCE_BYTES
+            })
+            .collect()
     }
 
     /// A user as administrators see him now.
-    pub(super) fn public_user(&self, of: &UserId, connections: Option<usize>) -> String {
-        let (place, now) = (self.place(), Timestamp::now());
+    pub(super) fn public_user(&self, of: &UserId) -> String {
+        self.shown(of, self.latest_playbacks(|user| user == of).remove(of).as_deref(), None)
+    }
+
+    /// What each of these users plays, or has just played.
+    fn latest_playbacks(&self, wanted: impl Fn(&UserId) -> bool) -> HashMap<UserId, Arc<Envelope>> {
         // What an audience keeps from administrators is kept from them here, too.
-        let is_his = |envelope: &Envelope| {
-            matches!(&envelope.event, Event::Playback(playback) if playback.user.id == *of) && envelope.audience.only.is_empty()
-        };
-        let latest = self.state.present(KindSet::of(&[EventKind::Playback]), is_his).pop();
-        let accepted = latest.as_ref().map_or(now, |envelope| envelope.accepted);
+        let may_be_shown = |envelope: &Envelope| envelope.audience.only.is_empty() && owner(envelope).is_some_and(&wanted);
+        let playbacks = self.state.present(KindSet::of(&[EventKind::Playback]), may_be_shown);
+        playbacks.into_iter().filter_map(|envelope| Some((owner(&envelope)?.clone(), envelope))).collect()
+    }
+
+    fn shown(&self, of: &UserId, playback: Option<&Envelope>, connections: Option<usize>) -> String {
+        let (place, now) = (self.place(), Timestamp::now());
+        let accepted = playback.map_or(now, |envelope| envelope.accepted);
         user::with(&place.user_id(of), None, of, place, |user| {
             let user = user::User { last_seen: Some(now.0), ..*user };
-            public(&user, latest.as_ref().map(|envelope| &envelope.event), place, accepted, connections)
+            public(&user, playback.map(|envelope| &envelope.event), place, accepted, connections)
         })
     }
 
@@ -110,12 +125,20 @@ impl Server {
         for line in of_day.iter().rev().filter(|line| principal.is_in(&line.audience, None, None)) {
             let line = log::line(&line.log, line.accepted);
             n_bytes += line.len() + 1;
-            if n_bytes > DAILY_LOGS_BYTES {
+            if n_bytes > AT_ONCE_BYTES {
                 break;
             }
             lines.push(line);
         }
         lines.reverse();
         format!("[{}]", lines.join(","))
+    }
+}
+
+/// Whose playback it is.
+fn owner(envelope: &Envelope) -> Option<&UserId> {
+    match &envelope.event {
+        Event::Playback(playback) => Some(&playback.user.id),
+        _ => None,
     }
 }

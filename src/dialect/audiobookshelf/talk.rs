@@ -67,7 +67,7 @@ impl Talk {
         let init = self.server.init(&self.principal, user, before.user.as_ref());
         if self.principal.admin {
             // Administrators see themselves come before they are told so (wire notes, section 2).
-            reactions.emit(NAMESPACE, "user_online", &[&self.server.public_user(user, None)]);
+            reactions.emit(NAMESPACE, "user_online", &[&self.server.public_user(user)]);
         }
         reactions.emit(NAMESPACE, "init", &[&init]);
     }

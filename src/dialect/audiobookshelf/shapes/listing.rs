@@ -42,11 +42,12 @@ fn library_id(change: &LibraryChange, place: &Place) -> String {
 
 /// What a library that is told of holds: as the settings say, else as its publisher does.
 pub(in super::super) fn media_type(change: &LibraryChange, place: &Place) -> Option<MediaType> {
-    place.media_type(&change.library).or_else(|| match change.object.kind.as_deref() {
+    let told = match change.object.kind.as_deref() {
         Some("books" | "book") => Some(MediaType::Book),
         Some("podcasts" | "podcast") => Some(MediaType::Podcast),
         _ => None,
-    })
+    };
+    place.media_type(&change.library).or(told)
 }
 
 /// An author; how many books of his there are is told only of one that changed.
