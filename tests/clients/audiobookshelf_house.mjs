@@ -18,7 +18,7 @@ const NAMED = ['log', 'message', 'notification', 'raw', 'user'];
 const user = (id, more) => `[[users]]\nid = "${id}"\nname = "${id[0].toUpperCase()}${id.slice(1)}"\ntoken = "${TOKENS[id]}"\npassword_hash = "${HASH}"\n${more}\n`;
 
 // Ann reads books and podcasts, Kid the books for children, Chief looks after the books, Bob may read nothing, Boss everything.
-const tables = ({ dialect = '', further = '' } = {}) => `
+const tables = ({ dialect = '', books = '', further = '' }) => `
 [dialects.audiobookshelf]
 ${dialect}
 
@@ -26,6 +26,7 @@ ${dialect}
 id = "books"
 name = "Books"
 kind = "books"
+${books}
 
 [[libraries]]
 id = "podcasts"
@@ -107,7 +108,12 @@ export function socketIo({ url, certificate }, options = {}) {
 export async function listener(way, name, options) {
   const client = socketIo(way, options);
   client.socket.on('connect', () => client.socket.emit('auth', TOKENS[name] ?? name));
-  client.init = await client.hears('init');
+  try {
+    client.init = await client.hears('init');
+  } catch (error) {
+    client.stop();
+    throw error;
+  }
   return client;
 }
 
