@@ -72,7 +72,7 @@ describe('socket.io-client', () => {
     boss.socket.emit('set_log_listener', 3);
     boss.socket.emit('fetch_daily_logs');
     assert.ok(Array.isArray(await boss.hears('daily_logs')));
-    await tell(server, { type: 'log', data: { level: 'info', message: 'all is well' } }, { type: 'log', data: { level: 'warning', message: 'the disk is nearly full' } });
+    await tell(server, { type: 'log', data: { level: 'info', message: 'all is well' } }, { type: 'log', data: { level: 'warn', message: 'the disk is nearly full' } });
     const { timestamp, ...line } = await boss.hears('log');
     assert.match(timestamp, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?$/);
     assert.deepEqual([line.message, line.level, line.levelName], ['the disk is nearly full', 3, 'WARN']);

@@ -16,7 +16,7 @@ use super::{
     Topics,
 };
 use crate::{
-    access::{Caller, Device, Principal},
+    access::{Caller, Device, Directory, Principal},
     clock::Timestamp,
     config,
     event::{Audience, Envelope, Event, EventKind},
@@ -37,7 +37,8 @@ struct World {
 
 fn world() -> World {
     let state = Arc::new(State::default());
-    let about = About { name: "Here", id: "0123456789abcdef", libraries: &[], users: &[], port: 80, state: &state };
+    let directory = Arc::new(Directory::of_people(""));
+    let about = About { name: "Here", id: "0123456789abcdef", libraries: &[], users: &[], port: 80, state: &state, directory: &directory };
     let server = Server::new(&config::MediaBrowser::default(), &about);
     World { topics: Topics::new(&server), server, now: Moment { wall: TIME, ..Moment::now() } }
 }
