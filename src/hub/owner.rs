@@ -3,7 +3,11 @@
 //! Who it is was found out by its dialect; here it is counted, regrouped, and its rights are asked for again as when it
 //! joined.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::core::HubCore;
 use crate::{
@@ -12,6 +16,9 @@ use crate::{
     event::FormatPair,
     id::ConnectionId,
 };
+
+/// How long a connection may stay whose client has taken back who it is.
+const NOBODY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Whose a connection turned out to be.
 #[derive(Clone)]
@@ -39,8 +46,9 @@ impl HubCore {
             self.close(connection, CloseReason::Full);
             return;
         }
+        // Nobody again: it counts for no user, so it may not stay.
+        member.identify_by = (credential.is_nobody() && !is_nobody_still).then(|| Instant::now() + NOBODY_AGAIN);
         member.credential = credential;
-        member.identify_by = None;
         member.warned.set(false);
         let private = self.groups[member.group as usize].key.filter.connection;
         let filter = Filter { connection: filter.connection.or(private), ..filter };

@@ -80,6 +80,21 @@ fn nobody_is_closed_when_its_time_is_over_unless_it_has_an_owner_or_may_wait() {
 }
 
 #[test]
+fn who_takes_back_who_he_is_counts_for_nobody_and_may_not_stay() {
+    let mut world = World::new(roomy());
+    let client = world.join_as_nobody(Some(10 * SECOND));
+    let (bob, nobody) = (owner(&world, "bob"), nobody(&world));
+    world.hub.give(&client.connection, bob);
+    world.hub.give(&client.connection, nobody);
+    assert_eq!(world.directory.connections_of(&UserId::parse("bob").expect("id")), 0);
+    let start = Instant::now();
+    (1..=80).for_each(|second| world.hub.tick(start + second * SECOND));
+    while world.hub.flush_chunk() {}
+    assert!(client.connection.ended.get());
+    assert_eq!(world.counters.dialects[0].closed[CloseReason::Unidentified as usize].get(), 1);
+}
+
+#[test]
 fn what_turns_out_elsewhere_concerns_connections_of_nobody_only() {
     let mut world = World::new(roomy());
     let (of_bob, of_nobody) = (world.join("bob"), world.join_as_nobody(None));
