@@ -72,12 +72,16 @@ struct Client {
     twice: usize,
     /// The paths of the first message.
     recorded: Vec<String>,
+    /// Medias of the last message.
+    n_last: usize,
 }
 
 impl Client {
     fn hear(&mut self, message: &str) {
         let message: Value = serde_json::from_str(message).unwrap();
-        for item in message["medias"].as_array().unwrap() {
+        let items = message["medias"].as_array().unwrap();
+        self.n_last = items.len();
+        for item in items {
             let media = &item["media"];
             let id = media["id"].as_str().unwrap().to_owned();
             if item["action"] == "Deleted" {
@@ -132,7 +136,9 @@ fn after_a_kill_the_next_scan_reports_exactly_the_difference() {
     }
     let mut client = Client::default();
     scan_and_be_killed(temporary.path(), &mut client);
-    assert_eq!(client.medias.len(), MESSAGES_BEFORE_THE_KILL * BATCH);
+    // On a busy machine a message goes before it is full.
+    let n_certain = client.medias.len() - client.n_last;
+    assert!((3..=(MESSAGES_BEFORE_THE_KILL - 1) * BATCH).contains(&n_certain), "{n_certain}");
 
     // While it is off, of what is recorded for certain one goes, one grows and one moves; something new comes, something untold goes.
     let told = client.knows();
@@ -162,6 +168,6 @@ fn after_a_kill_the_next_scan_reports_exactly_the_difference() {
     assert_eq!(client.knows(), on_disk.collect());
     assert!(client.twice <= BATCH, "{} were announced twice", client.twice);
     let finished: Value = serde_json::from_str(&finished).unwrap();
-    assert_eq!(finished["results"]["unchanged"], (MESSAGES_BEFORE_THE_KILL - 1) * BATCH - 3);
+    assert_eq!(finished["results"]["unchanged"], n_certain - 3);
     assert_eq!((&finished["results"]["updated"], &finished["results"]["deleted"]), (&2.into(), &1.into()));
 }

@@ -62,8 +62,7 @@ fn everybody_is_told_what_is_theirs_and_keys_only_what_is_for_all() {
         for (sockets, name) in of_path.iter_mut().zip(names) {
             for ((socket, who), told) in sockets.iter_mut().zip(EVERYBODY).zip(told) {
                 if told && !name.is_empty() {
-                    let message = socket.next();
-                    assert_eq!(message["MessageType"], name, "{who}: {event}");
+                    assert_eq!(next_but_digests(socket, who)["MessageType"], name, "{who}: {event}");
                 }
             }
         }
@@ -72,8 +71,25 @@ fn everybody_is_told_what_is_theirs_and_keys_only_what_is_for_all() {
     publish(&server, &[restart_required()]);
     for sockets in &mut of_path {
         for (socket, who) in sockets.iter_mut().zip(EVERYBODY) {
-            assert_eq!(socket.next()["MessageType"], "RestartRequired", "{who}");
+            assert_eq!(next_but_digests(socket, who)["MessageType"], "RestartRequired", "{who}");
         }
+    }
+}
+
+/// The next message. What the engine sums up of the table's events comes when it comes: it is passed over, where it may be told.
+fn next_but_digests(socket: &mut Socket, who: &str) -> Value {
+    loop {
+        let message = socket.next();
+        let told = match message["MessageType"].as_str() {
+            Some("LibraryChanged") => READERS,
+            Some("RefreshProgress") => [true, true, false, false, false, false, false],
+            _ => return message,
+        };
+        if message["Data"] == json!({}) {
+            return message; // one of the table's own
+        }
+        let may = EVERYBODY.iter().zip(told).any(|(one, told)| *one == who && told);
+        assert!(may, "{who}: {message}");
     }
 }
 
