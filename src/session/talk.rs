@@ -194,15 +194,18 @@ mod tests {
         vec![(event, audience)]
     }
 
+    fn listening(shard: &Arc<TestShard>, authenticate: Authenticate) -> Listening {
+        let message = codec::Limits { message_bytes: 1, fragments: 1 };
+        let publisher = shard.publisher();
+        let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
+        Listening { limits: InboundLimits { message, per_minute: 0 }, publisher, requests, authenticate }
+    }
+
     fn a_full_shard() -> (Talk, Arc<TestShard>) {
         let shard = Arc::new(TestShard::default());
         shard.is_full.store(true, Ordering::Relaxed);
         let nobody: Authenticate = Arc::new(|_, _, _| Box::pin(async { Err(NotAuthenticated::Refused) }));
-        let (publisher, limits) = (shard.publisher(), codec::Limits { message_bytes: 1, fragments: 1 });
-        let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
-        let limits = InboundLimits { message: limits, per_minute: 0 };
-        let listening = Listening { limits, publisher, requests, authenticate: nobody };
-        (Talk::new(Box::new(Silent), &listening), shard)
+        (Talk::new(Box::new(Silent), &listening(&shard, nobody)), shard)
     }
 
     #[actix::test]
@@ -249,5 +252,34 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(5), taken).await.expect("it is taken");
+    }
+
+    struct Asks;
+
+    impl Conversation for Asks {
+        fn receive(&mut self, _: Message<'_>) -> Vec<Effect> {
+            Vec::new()
+        }
+
+        fn authenticated(&mut self, answer: Result<Caller, NotAuthenticated>) -> Vec<Effect> {
+            assert_eq!(answer.expect_err("nobody's"), NotAuthenticated::Refused);
+            vec![Effect::Reply(Bytes::from_static(b"no"))]
+        }
+    }
+
+    #[actix::test]
+    async fn the_answer_about_a_token_comes_before_what_waited_for_it() {
+        let (_, shard) = a_full_shard();
+        let asked: Authenticate = Arc::new(|token, _, _| {
+            assert_eq!(token.expose(), "a token");
+            Box::pin(async { Err(NotAuthenticated::Refused) })
+        });
+        let mut talk = Talk::new(Box::new(Asks), &listening(&shard, asked));
+        let token = (Secret::new("a token".to_owned()), Asked::Callback);
+        talk.authenticate(token, None, vec![Step::Reply(vec![Bytes::from_static(b"done")])]);
+        talk.wait_too(vec![Step::Reply(vec![Bytes::from_static(b"and this")])]);
+        let (effects, waited) = poll_fn(|task| talk.poll_over(task)).await;
+        assert!(matches!(&effects[..], [Effect::Reply(reply)] if *reply == "no"));
+        assert!(waited.len() == 2 && !talk.is_waiting());
     }
 }

@@ -33,6 +33,7 @@ mod origin;
 mod plex;
 mod presence;
 mod publish;
+mod real_books;
 mod real_server;
 mod revoke;
 mod rights;

@@ -12,7 +12,7 @@ import { startServer } from './server.mjs';
 
 export const PASSWORD = 'correct horse';
 // Of that password, with the least that argon2id may cost: a test that logs in a dozen clients need not prove it dear.
-const HASH = '$argon2id$v=19$m=1024,t=1,p=1$ZmFuZmFyZS10ZXN0cy1zYWx0$nzEe8zsen7758JxTklqm6CkznAaGDJRCwGQhfsraK8k';
+export const HASH = '$argon2id$v=19$m=1024,t=1,p=1$ZmFuZmFyZS10ZXN0cy1zYWx0$nzEe8zsen7758JxTklqm6CkznAaGDJRCwGQhfsraK8k';
 
 export const TOKENS = {
   ann: 'token-of-ann-0123456789abcdef0123456789abcdef',

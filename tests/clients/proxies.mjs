@@ -69,6 +69,19 @@ export const nginxBesideMediaServer = (media) => ({
   ],
 });
 
+// Audiobookshelf's socket to Fanfare, everything else to the Audiobookshelf that is there.
+export const nginxBesideAudiobookshelf = (audiobookshelf) => ({
+  ...nginx,
+  file: 'nginx-audiobookshelf.conf',
+  places: ({ folder, port, upstream }) => [
+    ...nginxPlaces(folder, port),
+    ['server 127.0.0.1:8400;', `server ${upstream};`],
+    ['server 127.0.0.1:13378;', `server ${audiobookshelf};`],
+    ['/etc/ssl/certs/books.pem', `${folder}/cert.pem`],
+    ['/etc/ssl/private/books.key', `${folder}/key.pem`],
+  ],
+});
+
 const caddy = {
   program: ['caddy', '/usr/bin/caddy'],
   file: 'Caddyfile',

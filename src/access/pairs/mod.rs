@@ -144,6 +144,11 @@ impl Directory {
         if has_ended(exp, now) {
             return Err(NotRenewed::Expired);
         }
+        // Whoever is shut out for a while keeps what he has.
+        let user = self.pairs.families.get(sid, now).ok_or(NotRenewed::Unknown)?.user;
+        if self.rights(&user).is_none_or(|rights| rights.disabled) {
+            return Err(NotRenewed::Unknown);
+        }
         match self.pairs.families.turn(sid, turn, now, after(now, self.pairs.refresh_lasts)) {
             Ok(record) => self.paired(&record, now).map_err(|error| match error {
                 NotLoggedIn::Refused => NotRenewed::Unknown,

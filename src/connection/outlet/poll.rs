@@ -330,3 +330,6 @@ impl Taken {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
