@@ -30,6 +30,8 @@ enabled = false
 enabled = false
 [dialects.mediabrowser]
 enabled = false
+[dialects.audiobookshelf]
+enabled = false
 "#;
 
 fn main() -> Result<(), Box<dyn Error>> {

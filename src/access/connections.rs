@@ -174,7 +174,8 @@ impl ConnectionCounts {
         if limit_in_all > 0 && n_in_all >= limit_in_all {
             return Err(TooManyConnections::InAll { limit: limit_in_all });
         }
-        let counted = unidentified.by_address.count(&address, per_address);
+        let limit = if address.is_some_and(is_internal) { 0 } else { per_address };
+        let counted = unidentified.by_address.count(&address, limit);
         guard.user = UNIDENTIFIED | counted.ok_or(TooManyConnections::OfAddress { limit: per_address })?.0;
         unidentified.n_in_all += 1;
         Ok(guard)
@@ -243,6 +244,15 @@ impl ConnectionCounts {
             self.comings.note(user);
         }
         gone.is_some()
+    }
+}
+
+/// Whether nobody comes from there over the Internet, unless through a proxy that is not trusted to say who: then everybody does,
+/// and a few who say nothing must not keep all others from saying who they are.
+fn is_internal(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 
@@ -387,6 +397,23 @@ mod tests {
         drop((unidentified, key, third, _elsewhere, _second));
         assert_eq!((counts.in_all(), counts.unidentified.lock().n_in_all), (0, 0));
         assert!(counts.unidentified.lock().by_address.slots.is_empty());
+    }
+
+    #[test]
+    fn everybody_behind_a_proxy_that_is_not_trusted_may_wait_at_once() {
+        let limits = Limits { unidentified: 20, unidentified_per_address: 1, ..Limits::default() };
+        let internal =
+            ["127.0.0.1", "10.0.0.1", "172.18.0.2", "192.168.1.1", "169.254.0.1", "::1", "fd00::1", "fe80::1", "::ffff:10.0.0.1"];
+        for address in internal.map(|text| text.parse().ok()) {
+            let counts = with(limits.clone());
+            let _all: Vec<_> = (0..20).map(|_| counts.admit_nobody(address).expect("room")).collect();
+            assert_eq!(counts.admit_nobody(address).expect_err("full"), TooManyConnections::InAll { limit: 20 });
+        }
+        for address in ["172.32.0.1", "8.8.8.8", "2001:db8::1", "::ffff:8.8.8.8"].map(|text| text.parse().ok()) {
+            let counts = with(limits.clone());
+            let _one = counts.admit_nobody(address).expect("room");
+            assert_eq!(counts.admit_nobody(address).expect_err("full"), TooManyConnections::OfAddress { limit: 1 });
+        }
     }
 
     #[test]

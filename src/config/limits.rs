@@ -22,11 +22,12 @@ pub struct Limits {
     /// Connections of one address. Default 0: no limit, because behind a proxy everybody has one (see
     /// `server.trusted_proxies`). Further ones are refused.
     pub connections_per_address: usize,
-    /// WebSockets whose clients have yet to say whose they are, where a protocol has them say so later (MediaBrowser's
-    /// `Identity`). Default 1000; 0 is no limit. Further ones are refused the way their dialect says *full*.
+    /// Sessions whose clients have yet to say whose they are, where a protocol has them say so later (MediaBrowser's
+    /// `Identity`, Socket.IO's `auth`). Default 1000; 0 is no limit. Further ones are refused the way their dialect says *full*.
     pub unidentified: usize,
-    /// Such WebSockets of one address. Default 32; 0 is no limit. Further ones are refused the same way. The addresses of one
-    /// IPv6 /64 network count as one.
+    /// Such sessions of one address. Default 32; 0 is no limit. Further ones are refused the same way. The addresses of one
+    /// IPv6 /64 network count as one. Loopback and private addresses have no such limit: everybody may come from there, through
+    /// a proxy that `server.trusted_proxies` does not name.
     pub unidentified_per_address: usize,
     /// Bad tokens one address may show in a minute. Default 10; 0 is no limit. Further ones are told to wait, in the
     /// dialect's way (HTTP: 429); good tokens never are. For an address that must wait the callback is asked about two bad

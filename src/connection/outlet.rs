@@ -1,8 +1,9 @@
 //! A connection's way out: the one place that touches a client's socket.
 //!
-//! Four of them: a socket that left the HTTP server for good, plain or with TLS on it, a response body that the HTTP server
-//! pulls from, and the GETs of an Engine.IO session, until a WebSocket takes over. All take bytes without waiting and say when they could take more; and what a client says is read
-//! through them, whether or not it has anything to say.
+//! Five of them: a socket that left the HTTP server for good, plain or with TLS on it, a response body that the HTTP server
+//! pulls from, the GETs of an Engine.IO session until a WebSocket takes over, and a WebSocket that another worker keeps. All take
+//! bytes without waiting and say when they could take more; and what a client says is read through them, whether or not it has
+//! anything to say.
 
 mod moving;
 mod poll;

@@ -235,7 +235,8 @@ impl Inbound {
     fn carry_out(&mut self, steps: Vec<Step>, connection: &Rc<Connection>, hub: &HubHandle) {
         let mut steps = VecDeque::from(steps);
         while let Some(step) = steps.pop_front() {
-            if let (Step::Effect(Effect::Publish(_) | Effect::Authenticate { .. }), Some(talk)) = (&step, &mut self.talk)
+            if let (Step::Effect(Effect::Publish(_) | Effect::Authenticate { .. } | Effect::Cancel(_)), Some(talk)) =
+                (&step, &mut self.talk)
                 && talk.is_waiting()
             {
                 steps.push_front(step);

@@ -192,6 +192,11 @@ impl Socket {
         }
     }
 
+    /// Waits until the server has closed the connection itself; whether it has.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        matches!(self.0.read(&mut [0]), Ok(0))
+    }
+
     pub(crate) fn say(&mut self, text: &str) {
         self.send(0x81, text.as_bytes());
     }

@@ -58,7 +58,8 @@ impl Server {
         let certificate = tls.then(|| Certificate::make(folder.path(), "told"));
         let tls = certificate.as_ref().map(|made| format!("[tls]\ncert = {:?}\nkey = {:?}\n", made.cert, made.key)).unwrap_or_default();
         let server = format!("[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n");
-        let off: String = ["redseat", "plex", "mediabrowser"].map(|name| format!("[dialects.{name}]\nenabled = false\n")).concat();
+        let off: String =
+            ["redseat", "plex", "mediabrowser", "audiobookshelf"].map(|name| format!("[dialects.{name}]\nenabled = false\n")).concat();
         let user = format!("[[users]]\nid = \"bob\"\ntoken = \"{TOKEN}\"\nlibraries = \"read\"\n");
         let settings = Settings::parse(&format!("{server}{tls}{off}{settings}\n{user}")).expect("valid settings");
         let handle = app::spawn_speaking(settings, dialects).expect("it starts");

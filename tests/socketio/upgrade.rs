@@ -202,6 +202,21 @@ fn a_websocket_has_so_long_to_take_over() {
 }
 
 #[test]
+fn the_connection_ends_with_the_session_though_the_client_does_not_close_it() {
+    let server = Server::speaking("", false, told::told(Settings::default()));
+    for open in [Socket::open, Socket::open_kept_alive] {
+        let session = authenticated(&server);
+        let mut socket = open(&server, &session.taking_over());
+        socket.say("2probe");
+        assert_eq!(socket.text(), "3probe");
+        socket.say("5");
+        socket.say("9"); // no packet of a client
+        socket.expect_end();
+        assert!(socket.is_closed());
+    }
+}
+
+#[test]
 fn an_unknown_session_is_taken_over_by_nobody() {
     let server = Server::speaking("", false, told::told(Settings::default()));
     let (_, head) = Socket::ask(&server, &format!("{}?EIO=4&transport=websocket&sid=aaaaaaaaaaaaaaaaaaaa", told::PATH));
