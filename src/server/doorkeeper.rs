@@ -380,6 +380,12 @@ impl Doorkeeper {
         self.directory.ask(question.token.expose(), question.asked).await
     }
 
+    /// Whether a dialect is told the cookies of a request with these headers: not those that another site's page had a browser send.
+    pub(super) fn cookies_count<'h>(&self, header: impl Fn(&str) -> Option<&'h str>, secure: bool) -> bool {
+        let page = Page { origin: header("origin"), site: header("sec-fetch-site") };
+        self.origins.cookies_count(page, Target { secure, host: header("host") })
+    }
+
     /// What lets pages of other origins read an answer.
     pub(super) fn cors(&self, origin: Option<&str>) -> Headers {
         self.origins.cors(origin)

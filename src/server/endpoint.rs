@@ -58,7 +58,9 @@ async fn call(http: HttpRequest, payload: web::Payload, shared: web::Data<Shared
 async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Shared>, found: &Found) -> HttpResponse {
     let Found { dialect: number, endpoint, parts } = found;
     let dialect = shared.doorkeeper.dialect(*number);
-    let header = |name: &str| header(http, name);
+    let secure = shared.doorkeeper.is_secure(http.peer_addr(), header(http, "x-forwarded-proto"));
+    let cookies_count = shared.doorkeeper.cookies_count(|name| header(http, name), secure);
+    let header = |name: &str| header(http, name).filter(|_| cookies_count || name != "cookie");
     let request = Request {
         path: endpoint.path,
         websocket: false,
@@ -66,7 +68,7 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
         header: &header,
         peer: http.peer_addr(),
         address: caller::address(http, shared),
-        secure: shared.doorkeeper.is_secure(http.peer_addr(), header("x-forwarded-proto")),
+        secure,
     };
     let caller = match identified(shared, *number, &request, endpoint.callers).await {
         Ok(caller) => caller,

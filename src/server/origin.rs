@@ -49,11 +49,7 @@ impl Origins {
     /// The token in the cookie, if a cookie counts for a request of this page's: of no told origin (browsers tell none on a
     /// GET to the page's own, but then they do not call it another site's), of the server's own, or of an allowed one.
     pub(super) fn cookie_token<'h>(&self, page: Page<'_>, target: Target<'_>, cookies: Option<&'h str>) -> Option<&'h str> {
-        let counts = match page.origin {
-            Some(origin) => self.is_allowed(origin) || target.is(origin),
-            None => page.site.is_none_or(|site| matches!(site, "same-origin" | "none")),
-        };
-        if !counts {
+        if !self.cookies_count(page, target) {
             return None;
         }
         let mut named = cookies?.split(';').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| name.trim() == self.cookie);
@@ -64,6 +60,15 @@ impl Origins {
         }
         let token = token.trim();
         Some(token.strip_prefix('"').and_then(|token| token.strip_suffix('"')).unwrap_or(token)).filter(|token| !token.is_empty())
+    }
+
+    /// Whether any cookie counts for a request of this page's. What no page can set, `Sec-Fetch-Site`, holds where a proxy does not
+    /// say what its clients asked for.
+    pub(super) fn cookies_count(&self, page: Page<'_>, target: Target<'_>) -> bool {
+        match page.origin {
+            Some(origin) => self.is_allowed(origin) || target.is(origin) || page.site == Some("same-origin"),
+            None => page.site.is_none_or(|site| matches!(site, "same-origin" | "none")),
+        }
     }
 
     /// The headers that let a page read an answer: credentials only for listed origins, anything else without.
@@ -136,6 +141,14 @@ mod tests {
         for (site, counts) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false), ("", false)] {
             let page = Page { origin: None, site: Some(site) };
             assert_eq!(origins().cookie_token(page, HERE, Some("fanfare_token=secret")).is_some(), counts, "{site}");
+        }
+    }
+
+    #[test]
+    fn behind_a_proxy_that_says_little_the_browser_says_whose_page_it_is() {
+        for (site, counts) in [("same-origin", true), ("none", false), ("same-site", false), ("cross-site", false)] {
+            let page = Page { origin: Some("https://behind.example"), site: Some(site) };
+            assert_eq!(origins().cookies_count(page, HERE), counts, "{site}");
         }
     }
 

@@ -134,6 +134,16 @@ impl Inbound {
     /// take them: whoever does not take them is not asked for more. Ready when the client has gone.
     pub(super) fn turn(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> Poll<()> {
         self.wake(connection, hub, task);
+        let done = self.read(connection, hub, task);
+        // What was said may have brought the dialect's next time nearer than the alarm is set to.
+        let wanted = self.talk.as_ref().and_then(|talk| talk.wake_at());
+        if wanted.is_some_and(|at| self.alarm.as_ref().is_none_or(|alarm| tokio::time::Instant::from(at) < alarm.deadline())) {
+            self.wake(connection, hub, task);
+        }
+        done
+    }
+
+    fn read(&mut self, connection: &Rc<Connection>, hub: &HubHandle, task: &mut TaskContext<'_>) -> Poll<()> {
         for _ in 0..READS_PER_TURN {
             if !self.is_through(connection, hub, task) || connection.closing().is_some() {
                 return Poll::Pending; // for its end: nothing more is read

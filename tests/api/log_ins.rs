@@ -191,6 +191,11 @@ fn browsers_keep_the_refresh_token_in_a_cookie_and_older_clients_a_token_that_la
     assert_eq!(rest, " Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax");
     eventually("the access token ends", PATIENCE, || (authorize(&server, text(&user, "accessToken")).status == 401).then_some(()));
     assert_eq!(authorize(&server, text(&user, "token")).status, 200, "whoever knows no other keeps this one");
+    // A page of another origin cannot have a browser use it: neither for a new one nor to end the log-in.
+    let strange = [("cookie", pair), ("origin", "http://127.0.0.1:1")];
+    let refused = post(&server, "/auth/refresh", &strange);
+    assert_eq!((refused.status, refused.json()), (401, json!({"error": "No refresh token provided"})));
+    assert_eq!(post(&server, "/logout", &strange).status, 200);
     let next = post(&server, "/auth/refresh", &[("cookie", &format!("a=b; {pair}"))]);
     assert_eq!((next.status, &next.json()["user"]["refreshToken"]), (200, &Value::Null), "{}", next.body);
     assert_eq!(authorize(&server, text(&next.json()["user"], "accessToken")).status, 200);

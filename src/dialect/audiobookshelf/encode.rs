@@ -125,8 +125,7 @@ impl FrameFormat for Format {
             Event::MediaProgress(told) => (!self.place.is_foreign(&told.library)).then_some(SHARED),
             Event::Scan(scan) => match scan.state {
                 ScanState::Started => Some(SHARED),
-                ScanState::Finished | ScanState::Failed => Some(self.slot()),
-                ScanState::Cancelled => Some(SHARED),
+                ScanState::Finished | ScanState::Cancelled | ScanState::Failed => Some(self.slot()),
                 ScanState::Progress => None,
             },
             Event::Activity(activity) if activity.state != ActivityState::Updated => Some(SHARED),

@@ -1,8 +1,9 @@
 //! What a client says, and what comes of it (wire notes on Audiobookshelf, sections 2 and 3).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
+    IDENTIFY_WITHIN,
     encode::NO_LOGS,
     server::Server,
     twin::{self, Shown},
@@ -10,11 +11,11 @@ use super::{
 use crate::{
     access::{Caller, Credential, Principal, Secret},
     dialect::{
-        Effect, NotAuthenticated, Standing,
+        Effect, End, NotAuthenticated, Standing,
         socketio::{Application, Connect, Reactions, Rejected, Said, nobody},
     },
     event::{Event, EventKind},
-    websocket::CloseCode,
+    websocket::{CloseCode, frame},
 };
 
 /// The only namespace there is.
@@ -34,11 +35,13 @@ pub(super) struct Talk {
     is_twin: bool,
     /// The level from which on it is sent log lines.
     logs: u8,
+    /// It has been somebody's and is nobody's again: when it ends unless it shows whose it is.
+    show_by: Option<Instant>,
 }
 
 impl Talk {
     pub(super) fn new(server: &Arc<Server>) -> Self {
-        Self { server: Arc::clone(server), principal: Arc::default(), credential: None, is_twin: false, logs: NO_LOGS }
+        Self { server: Arc::clone(server), principal: Arc::default(), credential: None, is_twin: false, logs: NO_LOGS, show_by: None }
     }
 
     fn ask(&self, token: String, reactions: &mut Reactions) {
@@ -62,7 +65,7 @@ impl Talk {
         if !self.principal.admin {
             self.logs = NO_LOGS;
         }
-        self.credential = Some(credential);
+        (self.credential, self.show_by) = (Some(credential), None);
         self.stand(reactions);
         let init = self.server.init(&self.principal, user, before.user.as_ref());
         if self.principal.admin {
@@ -114,7 +117,7 @@ impl Talk {
             Ok(Caller { principal, credential: Some(credential), .. }) if principal.may_open_streams() => {
                 let connected = twin.connected(&principal);
                 let (filter, formats) = twin.stream(Arc::clone(&principal));
-                (self.principal, self.credential) = (principal, Some(credential.clone()));
+                (self.principal, self.credential, self.show_by) = (principal, Some(credential.clone()), None);
                 reactions.effect(Effect::Become(Box::new(Standing { filter, formats, credential })));
                 reactions.emit(NAMESPACE, "auth", &[&connected]);
             }
@@ -173,13 +176,26 @@ impl Application for Talk {
         }
     }
 
-    /// A client that connects the namespace anew says anew who it is.
+    /// A client that connects the namespace anew says anew who it is, and has as long for it as at first: what is nobody's counts
+    /// for no user's connections, and is not to stay.
     fn left(&mut self, _: &str, reactions: &mut Reactions) {
         (self.is_twin, self.logs, self.principal) = (false, NO_LOGS, Arc::default());
         if self.credential.take().is_some() {
             let filter = nobody(super::DIALECT, &Caller::default());
             let standing = Standing { filter, formats: self.server.formats.pair(NO_LOGS), credential: Credential::nobody() };
             reactions.effect(Effect::Become(Box::new(standing)));
+            self.show_by = Some(Instant::now() + IDENTIFY_WITHIN);
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.show_by
+    }
+
+    fn wake(&mut self, now: Instant, reactions: &mut Reactions) {
+        if self.show_by.is_some_and(|end| end <= now) {
+            let last_word = frame::close(CloseCode::POLICY_VIOLATION, "nobody has said whose connection this is");
+            reactions.effect(Effect::Finish(End::Unidentified, last_word));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
         json::{ObjectWriter, quote},
     },
     id::{LibraryId, UserId},
-    socketio::{Place, frame},
+    socketio::{Place, RESERVED, frame},
 };
 
 /// What it tells its clients of the server and of themselves.
@@ -91,6 +91,12 @@ impl FrameFormat for Bare {
             Visibility::Abridged => encode::DEFAULT_KINDS.intersection(encode::ALL_BUT_SCAN),
             Visibility::Full => encode::DEFAULT_KINDS,
         }
+    }
+
+    /// A name that is free on the other stream may be none that a server of Socket.IO emits.
+    fn cell(&self, event: &Event) -> Option<FormatSlot> {
+        let is_reserved = matches!(event, Event::Raw(raw) if RESERVED.contains(&&*raw.name));
+        (!is_reserved && self.carries().contains(event.kind())).then(|| self.slot())
     }
 
     fn encode(&self, envelope: &Envelope) -> Option<Bytes> {
@@ -179,6 +185,15 @@ mod tests {
         }
         let media = r#"{"library":"l","medias":[{"action":"Added","media":{"id":"m","size":1.50}}]}"#;
         assert_eq!(text(EventKind::Medias, Some(media), &ABRIDGED).expect("carried"), format!("42[\"medias\",{media}]"));
+    }
+
+    #[test]
+    fn a_raw_event_whose_name_would_make_its_clients_close_is_not_sent() {
+        let raw = |name: &str| text(EventKind::Raw, Some(&format!(r#"{{"dialect":"redseat","name":"{name}","payload":1}}"#)), &ABRIDGED);
+        assert_eq!(raw("own-name").as_deref(), Some(r#"42["own-name",1]"#));
+        for name in RESERVED {
+            assert_eq!(raw(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -109,6 +109,8 @@ fn a_client_that_leaves_the_namespace_is_nobody_until_it_says_again_who_it_is() 
     client.auth("reader");
     publish(&server, &sentinel());
     client.names_before_sentinel();
+    client.0.send(1, b"41");
+    assert_eq!(client.closes(), Some(1008), "what is nobody's does not stay");
 }
 
 #[test]

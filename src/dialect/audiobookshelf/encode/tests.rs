@@ -280,3 +280,16 @@ fn what_is_a_users_own_reaches_no_administrator() {
         assert_eq!(is_told(&bob, true), own || admins, "an administrator's own: {data}");
     }
 }
+
+#[test]
+fn what_a_scan_has_found_is_told_those_alone_who_may_see_all_of_it() {
+    let pair = formats().pair(NO_LOGS);
+    for (state, admins_see) in [("started", false), ("finished", true), ("cancelled", true), ("failed", true)] {
+        let data = format!(r#"{{"library":"books","id":"s","state":"{state}","results":{{"added":987654}}}}"#);
+        let envelope = envelope(event(EventKind::Scan, &data));
+        // The full form first: what is written for one is not what the other is sent.
+        let (full, abridged) = (sent(&envelope, pair.full), sent(&envelope, pair.abridged));
+        assert_eq!(full.contains("987654"), admins_see, "{full}");
+        assert!(!abridged.is_empty() && !abridged.contains("987654"), "{abridged}");
+    }
+}

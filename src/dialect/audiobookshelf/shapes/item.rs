@@ -62,7 +62,7 @@ pub(in super::super) fn media_type(object: &Object) -> MediaType {
 }
 
 fn metadata(object: &Object, media_type: MediaType) -> String {
-    let explicit = object.field("explicit").is_some_and(|explicit| explicit.text() == "true");
+    let explicit = object.field("explicit").is_some_and(is_set);
     let (description, language) = (text(object, "description"), text(object, "language"));
     let genres = list(&texts(object.field("genres")));
     let common = format!(r#""explicit":{explicit},"description":{description},"language":{language},"genres":{genres}"#);
@@ -76,12 +76,19 @@ fn metadata(object: &Object, media_type: MediaType) -> String {
 /// Whether a reader is shown an item, by its explicit flag and its tags (wire notes, section 4).
 pub(in super::super) fn is_shown(item: &str, reader: Reader<'_>) -> bool {
     let media = Value::of_compact(item).field("media");
-    let is_explicit = media.and_then(|media| media.field("metadata")?.field("explicit")).is_some_and(|flag| flag.text() == "true");
+    let is_explicit = media.and_then(|media| media.field("metadata")?.field("explicit")).is_some_and(is_set);
     if is_explicit && reader.explicit == Some(false) {
         return false;
     }
     let Some(allowed) = reader.tags else { return true };
     texts(media.and_then(|media| media.field("tags"))).iter().any(|tag| allowed.contains(tag))
+}
+
+/// Whether a flag is set. Feeds of podcasts write `yes`, `no` and `clean`: what is none of the words for no is taken for yes, so
+/// that nobody is shown what he is not to see.
+fn is_set(flag: Value<'_>) -> bool {
+    let is_no = |word: &str| ["", "false", "no", "clean", "0"].iter().any(|no| word.trim().eq_ignore_ascii_case(no));
+    flag.string().map_or_else(|| !matches!(flag.text(), "false" | "null" | "0"), |word| !is_no(&word))
 }
 
 #[cfg(test)]
@@ -103,6 +110,18 @@ mod tests {
         assert!(shown("[]", true, anybody) && shown("[]", false, clean) && !shown("[]", true, clean));
         assert!(shown("[]", true, Reader { explicit: Some(true), ..anybody }));
         assert!(is_shown(r#"{"id":"x"}"#, clean) && !is_shown(r#"{"id":"x"}"#, of_kids));
+    }
+
+    #[test]
+    fn an_explicit_flag_that_is_no_boolean_hides_an_item_unless_it_says_no() {
+        let clean = Reader { explicit: Some(false), ..Reader::default() };
+        for (flag, is_shown) in [("\"yes\"", false), ("\"True\"", false), ("1", false), ("{}", false)]
+            .into_iter()
+            .chain(["null", "0", "\"no\"", "\"Clean\"", "\"false\"", "\"\""].map(|no| (no, true)))
+        {
+            let item = format!(r#"{{"media":{{"metadata":{{"explicit":{flag}}}}}}}"#);
+            assert_eq!(super::is_shown(&item, clean), is_shown, "{flag}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Task<'_> {
 /// A scan; what it found and why it failed are in the full form only.
 pub(in super::super) fn scan(scan: &Scan, event: &Event, place: &Place, accepted: Timestamp, full: bool) -> String {
     let name = name(scan, place);
-    let results = Results::of(scan).filter(|_| full);
+    let results = Results::of(scan).filter(|_| full && scan.state != ScanState::Started);
     let (error, error_key) = match scan.state {
         ScanState::Cancelled => (Some("Task canceled by user"), Some("MessageTaskCanceledByUser")),
         ScanState::Failed => (Some(scan.error.as_deref().filter(|_| full).unwrap_or("Scan failed")), None),
