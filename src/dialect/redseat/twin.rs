@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_librarys_secrets_and_scans_are_told_as_on_the_other_stream() {
+    fn what_a_library_hides_and_its_scans_are_told_as_on_the_other_stream() {
         let library = Some(r#"{"action":"Added","library":{"id":"l","root":"/srv"}}"#);
         assert_eq!(
             text(EventKind::Library, library, &ABRIDGED).as_deref(),
