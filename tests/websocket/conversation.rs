@@ -136,8 +136,8 @@ fn who_shows_a_bad_token_or_asks_elsewhere_is_not_let_in_as_nobody() {
 }
 
 #[test]
-fn an_address_may_have_so_many_connections_of_nobody_and_any_number_of_others() {
-    let server = server(Way::FrontDoor);
+fn there_may_be_so_many_connections_of_nobody_and_any_number_of_others() {
+    let server = Server::speaking(Way::FrontDoor, "[limits]\nunidentified = 32", Arc::new(Talks::default()));
     call(&server, "phone");
     let mut all: Vec<Client> = (0..32).map(|_| nobody(&server, Way::FrontDoor)).collect();
     for client in &mut all {
