@@ -19,7 +19,7 @@ use crate::{
         Playback, PlaybackState, Presence, Reader, Rule, ScanState, Transcode, TranscodeState,
         json::{Value, quote},
     },
-    socketio::{self, frame},
+    socketio::{self, RESERVED, frame},
 };
 
 /// What all are sent alike; the slots before are the other dialects'.
@@ -28,9 +28,6 @@ const SHARED: FormatSlot = FormatSlot(14);
 const FULL: FormatSlot = FormatSlot(15);
 
 static ADMINS: Rule = Rule::Admins;
-
-/// Names that no server may emit: clients take them for a broken packet, and close (wire notes on Socket.IO, section 9).
-pub(super) const RESERVED: [&str; 6] = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// What its clients are sent without asking; log lines are asked for.
 pub(super) const CARRIED: KindSet = KindSet::of(&[

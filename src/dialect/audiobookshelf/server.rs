@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     DIALECT,
-    encode::{CARRIED, Formats, NO_LOGS, RESERVED, public},
+    encode::{CARRIED, Formats, NO_LOGS, public},
     place::Place,
     shapes::{log, user},
 };
@@ -17,6 +17,7 @@ use crate::{
     config,
     event::{Envelope, Event, EventKind, KindSet, json::quote},
     id::UserId,
+    socketio::RESERVED,
     state::State,
 };
 
