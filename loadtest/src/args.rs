@@ -1,5 +1,6 @@
 //! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
 
+use crate::dialect::{Dialect, Mix};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
@@ -48,6 +49,12 @@ pub(crate) struct RunArgs {
     /// Clients that read as fast as they can.
     #[arg(long, default_value_t = 1000)]
     pub(crate) clients: usize,
+    /// Protocol of the clients that read as fast as they can.
+    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
+    pub(crate) dialect: Dialect,
+    /// How many of them speak which protocol, in place of --clients and --dialect: `sse=800,plex-ws=200`.
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) mix: Option<Mix>,
     /// Events published a second.
     #[arg(long, default_value_t = 20)]
     pub(crate) rate: u64,
@@ -114,6 +121,13 @@ pub(crate) struct RunArgs {
     /// Print a Markdown table row instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,
+}
+
+impl RunArgs {
+    /// The steady clients and what they speak.
+    pub(crate) fn mix(&self) -> Mix {
+        self.mix.clone().unwrap_or_else(|| Mix::only(self.dialect, self.clients))
+    }
 }
 
 /// Interleaved repetitions.

@@ -10,6 +10,7 @@ mod chunked;
 mod client;
 mod clock;
 mod connections;
+mod dialect;
 mod drain;
 mod failure;
 mod floor;
