@@ -155,9 +155,9 @@ pub struct Opening {
     /// What is sent before anything else.
     pub greeting: Bytes,
     /// How it is kept alive.
-    pub keepalive: Option<Keepalive>,
+    pub keepalive: Option<Arc<Keepalive>>,
     /// What it can be told.
-    pub notices: Notices,
+    pub notices: &'static Notices,
     /// The dialect's side of a WebSocket; `None`: what the client says is ignored.
     pub conversation: Option<Box<dyn Conversation>>,
     /// It is closed with 1008 unless the client has shown within that time who it is ([`Effect::Become`]); `None`: it has.

@@ -135,7 +135,7 @@ impl Shared {
     fn session_settings(&self) -> SessionSettings {
         let authenticate = doorkeeper::authenticate(&self.doorkeeper);
         let requests = Arc::clone(&self.requests);
-        let listening = Listening { limits: self.inbound, publisher: self.publisher.clone(), requests, authenticate };
+        let listening = std::rc::Rc::new(Listening { limits: self.inbound, publisher: self.publisher.clone(), requests, authenticate });
         SessionSettings { mailbox: self.session_mailbox, listening }
     }
 

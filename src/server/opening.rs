@@ -20,7 +20,7 @@ pub(super) struct SessionSettings {
     /// Messages a session's mailbox holds.
     pub(super) mailbox: usize,
     /// What those have in common whose clients say something.
-    pub(super) listening: Listening,
+    pub(super) listening: Rc<Listening>,
 }
 
 /// What a session that polls needs beside that.

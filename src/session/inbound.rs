@@ -112,13 +112,13 @@ pub(super) struct Outcome {
 impl Inbound {
     /// The receiving side of a WebSocket of that dialect.
     #[must_use]
-    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, listening: &Listening) -> Self {
+    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, listening: &Rc<Listening>) -> Self {
         let limits = &listening.limits;
         // What Engine.IO announces must be taken.
         let announced = dialect.engine_io().map(|settings| settings.max_payload);
         let message_bytes = announced.unwrap_or_else(|| limits.message.message_bytes.min(dialect.inbound_bytes()));
         let receiver = Receiver::new(Limits { message_bytes, ..limits.message });
-        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, listening)));
+        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, Rc::clone(listening))));
         Self { receiver, talk, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0, alarm: None }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Carried {
     /// A packet some of whose attachments have not come.
     incomplete: Option<Box<Incomplete>>,
     /// What all attachments of a packet may hold together, in bytes.
-    attachment_bytes: usize,
+    attachment_bytes: u32,
 }
 
 struct Incomplete {
@@ -46,7 +46,7 @@ impl Carried {
             connect_by: Some(now + settings.connect_timeout),
             namespaces: Vec::new(),
             incomplete: None,
-            attachment_bytes: settings.max_payload,
+            attachment_bytes: u32::try_from(settings.max_payload).unwrap_or(u32::MAX),
         }
     }
 
@@ -66,7 +66,7 @@ impl Carried {
     fn attachment(&mut self, bytes: &[u8]) -> Result<Vec<Effect>, Broken> {
         let incomplete = self.incomplete.as_mut().ok_or(Broken("no attachment is expected"))?;
         incomplete.bytes += bytes.len();
-        if incomplete.bytes > self.attachment_bytes {
+        if incomplete.bytes > self.attachment_bytes as usize {
             return Err(Broken("the attachments are too long"));
         }
         incomplete.attachments.push(Bytes::copy_from_slice(bytes));
@@ -109,6 +109,7 @@ impl Carried {
         let answer = match connected {
             Ok(()) => {
                 let sid = Sid::generate().ok_or(Broken("no name can be given"))?;
+                self.namespaces.reserve_exact(1); // most clients have one
                 self.namespaces.push(namespace.into());
                 self.connect_by = None;
                 packets::connected(namespace, sid.as_str())
