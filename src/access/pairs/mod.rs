@@ -198,7 +198,7 @@ impl Directory {
             return Ok(held);
         }
         let origin = Origin::Pair { family: record.id, issued: record.issued };
-        let grant = Grant { user: Some(record.user), own: Principal::default(), alone: false };
+        let grant = Grant { user: Some(record.user), name: None, own: Principal::default(), alone: false };
         let stands = people.resolve(&hash, origin, &grant);
         let held = Arc::new(Held::new(hash, origin, Some(Timestamp(claims.exp * 1000)), grant, stands));
         people.issue(&held);

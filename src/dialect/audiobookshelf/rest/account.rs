@@ -86,7 +86,7 @@ pub(super) fn authorize(call: &Call<'_>, server: &Arc<Server>) -> Reaction {
     } else {
         Tokens { token: Some(&shown), access: None, refresh: None }
     };
-    Reaction::Answer(json(200, login_body((user, server.place().user_name(user)), principal, tokens, server.place())))
+    Reaction::Answer(json(200, login_body((user, &server.user_name(user)), principal, tokens, server.place())))
 }
 
 /// `POST /logout`: of whichever tokens are shown.
