@@ -72,7 +72,7 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
     };
     let caller = match identified(shared, *number, &request, endpoint.callers).await {
         Ok(caller) => caller,
-        Err(Unidentified::Unknown) => return refused(dialect.refuse(&request, Refusal::Unauthorised)),
+        Err(Unidentified::Unknown | Unidentified::Disabled) => return refused(dialect.refuse(&request, Refusal::Unauthorised)),
         Err(Unidentified::TooMany(wait)) => return refused(dialect.refuse(&request, Refusal::TooManyAttempts(wait))),
         Err(Unidentified::Unavailable | Unidentified::Ask(_)) => return HttpResponse::ServiceUnavailable().finish(),
     };
