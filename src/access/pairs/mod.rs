@@ -133,7 +133,7 @@ impl Directory {
         Ok(Paired { ended_another: !ended.is_empty(), ..self.paired(&record, now)? })
     }
 
-    /// The next pair of a log-in, for its refresh token, which counts no more. Blocks.
+    /// The next pair of a log-in, for its refresh token, which after ten seconds counts no more. Blocks.
     ///
     /// # Errors
     /// [`NotRenewed`].
