@@ -80,6 +80,10 @@ impl Dialect for Audiobookshelf {
         Some(self.prefixes)
     }
 
+    fn paths_setting(&self) -> Option<&'static str> {
+        Some("dialects.audiobookshelf.base")
+    }
+
     fn engine_io(&self) -> Option<engineio::Settings> {
         Some(self.carrier)
     }
