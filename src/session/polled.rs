@@ -88,8 +88,9 @@ impl Handler<Carry> for Session {
         }
         let Some(polls) = self.connection.outlet().as_polling() else { return };
         match carry {
-            // Its end is decided. A client that has ended it itself is answered as the reference does, when that is carried out.
-            Carry::Poll(answer) if self.connection.closing().is_some_and(|reason| reason != CloseReason::Gone) => {
+            // Its end is decided. A client that has ended it itself is answered as the reference does, when that is carried out, and
+            // one that is still told something is told it then.
+            Carry::Poll(answer) if self.connection.closing().is_some_and(is_told_nothing) => {
                 self.hub.gone(&self.connection);
                 polls.poll(answer);
             }
@@ -193,10 +194,14 @@ impl Probing {
     }
 }
 
+fn is_told_nothing(reason: CloseReason) -> bool {
+    reason != CloseReason::Gone && !reason.is_told_later()
+}
+
 /// Ends a WebSocket that takes nothing over.
 fn close(socket: &Outlet) {
     // One that takes no last word finds out by the end of the connection.
     let _ = socket.try_write(&[IoSlice::new(&frame::close_without_code())]);
-    socket.close();
+    socket.close(CloseReason::Misbehaved);
     socket.finish();
 }
