@@ -8,6 +8,10 @@ use std::{
     future::Future,
     io::IoSlice,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -52,12 +56,19 @@ pub(super) struct Polled {
     probing: Option<Probing>,
     /// How long one may take.
     upgrade_timeout: Duration,
+    /// Whether somebody has shown whose the session is, for those who read its POSTs.
+    is_somebodys: Arc<AtomicBool>,
     _keeps: Box<dyn Any>,
 }
 
 impl Polled {
-    pub(super) fn new(upgrade_timeout: Duration, keeps: Box<dyn Any>) -> Self {
-        Self { probing: None, upgrade_timeout, _keeps: keeps }
+    pub(super) fn new(upgrade_timeout: Duration, is_somebodys: Arc<AtomicBool>, keeps: Box<dyn Any>) -> Self {
+        Self { probing: None, upgrade_timeout, is_somebodys, _keeps: keeps }
+    }
+
+    /// Tells those who read its POSTs.
+    pub(super) fn tell(&self, is_somebodys: bool) {
+        self.is_somebodys.store(is_somebodys, Ordering::Relaxed);
     }
 }
 

@@ -87,6 +87,22 @@ fn a_post_may_hold_as_much_as_was_announced_and_no_more() {
 }
 
 #[test]
+fn nobody_may_say_as_much_as_somebody() {
+    let server = Server::speaking("", false, told::told(Settings { strangers_payload: 1_000, ..Settings::default() }));
+    let text = |length: usize| format!(r#"42["{}"]"#, "x".repeat(length - 6));
+    let nobody = Polling::open(&server, PATH);
+    nobody.say("40");
+    assert!(nobody.told().starts_with("40{"));
+    nobody.say(&text(1_000));
+    assert_eq!(nobody.told(), r#"42["heard"]"#);
+    assert_eq!(nobody.post(text(1_001)).status, 413);
+    nobody.say(&format!(r#"42["auth","{TOKEN}"]"#));
+    assert_eq!(nobody.told(), r#"42["init"]"#, "it lives on");
+    nobody.say(&text(100_000));
+    assert_eq!(nobody.told(), r#"42["heard"]"#);
+}
+
+#[test]
 fn two_posts_at_a_time_end_the_session() {
     let server = Server::speaking("", false, told::told(Settings::default()));
     let session = Polling::open(&server, PATH);

@@ -50,7 +50,9 @@ impl Server {
     pub(super) fn user_name<'a>(&'a self, user: &'a UserId) -> Cow<'a, str> {
         match self.place().named(user) {
             Some(named) => Cow::Borrowed(&named.name),
-            None => self.directory.name_told(user).map_or_else(|| Cow::Borrowed(user.as_str()), |told| Cow::Owned(told.as_ref().to_owned())),
+            None => {
+                self.directory.name_told(user).map_or_else(|| Cow::Borrowed(user.as_str()), |told| Cow::Owned(told.as_ref().to_owned()))
+            }
         }
     }
 

@@ -62,7 +62,9 @@ impl Talk {
 
     /// It has shown whose it is.
     fn welcome(&mut self, caller: Caller, reactions: &mut Reactions) {
-        let (Some(credential), Some(user)) = (caller.credential, &caller.principal.user) else { return Self::fail(reactions, INVALID_TOKEN) };
+        let (Some(credential), Some(user)) = (caller.credential, &caller.principal.user) else {
+            return Self::fail(reactions, INVALID_TOKEN);
+        };
         if caller.principal.only_publishes || !caller.principal.may_open_streams() {
             return Self::fail(reactions, INVALID_TOKEN);
         }
@@ -146,7 +148,9 @@ impl Talk {
                 reactions.effect(Effect::Become(Box::new(Standing { filter, formats, credential })));
                 reactions.emit(NAMESPACE, "auth", &[&connected]);
             }
-            Ok(_) | Err(NotAuthenticated::Refused | NotAuthenticated::Disabled | NotAuthenticated::TooManyAttempts(_)) => reactions.kick(NAMESPACE),
+            Ok(_) | Err(NotAuthenticated::Refused | NotAuthenticated::Disabled | NotAuthenticated::TooManyAttempts(_)) => {
+                reactions.kick(NAMESPACE)
+            }
             Err(NotAuthenticated::Unavailable) => reactions.close(CloseCode::TRY_AGAIN_LATER, "come back"),
         }
     }

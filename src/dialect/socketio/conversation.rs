@@ -28,6 +28,8 @@ pub(super) struct Carried {
     incomplete: Option<Box<Incomplete>>,
     /// What all attachments of a packet may hold together, in bytes.
     attachment_bytes: usize,
+    /// The same, of nobody and of somebody.
+    payloads: [usize; 2],
 }
 
 struct Incomplete {
@@ -46,7 +48,8 @@ impl Carried {
             connect_by: Some(now + settings.connect_timeout),
             namespaces: Vec::new(),
             incomplete: None,
-            attachment_bytes: settings.max_payload,
+            attachment_bytes: settings.payload(false),
+            payloads: [false, true].map(|is_somebodys| settings.payload(is_somebodys)),
         }
     }
 
@@ -140,6 +143,7 @@ impl Carried {
 
 impl Conversation for Carried {
     fn know(&mut self, principal: &Arc<Principal>) {
+        self.attachment_bytes = self.payloads[usize::from(principal.is_somebody())];
         self.application.know(principal);
     }
 

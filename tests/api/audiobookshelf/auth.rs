@@ -99,6 +99,27 @@ fn too_many_bad_tokens_are_refused_and_closed() {
 }
 
 #[test]
+fn who_has_not_said_who_he_is_may_say_no_more_than_that() {
+    let server = start();
+    let long = |length: usize| json!("x".repeat(length - r#"42["ping",""]"#.len()));
+    let mut client = Client::connect(&server, "/socket.io/");
+    client.emit("ping", &long(16 * 1024));
+    assert_eq!(client.text(), r#"42["pong"]"#);
+    client.auth("reader");
+    client.emit("ping", &long(60_000));
+    assert_eq!(client.text(), r#"42["pong"]"#);
+    let mut nobody = Client::connect(&server, "/socket.io/");
+    nobody.emit("ping", &long(16 * 1024 + 1));
+    assert_eq!(nobody.closes(), Some(1009), "as what is too long for anybody");
+    let mut left = Client::of(&server, "reader");
+    left.0.send(1, b"41");
+    left.0.send(1, b"40");
+    assert!(left.text().starts_with("40{"));
+    left.emit("ping", &long(16 * 1024 + 1));
+    assert_eq!(left.closes(), Some(1009), "and he is nobody again");
+}
+
+#[test]
 fn a_client_that_leaves_the_namespace_is_nobody_until_it_says_again_who_it_is() {
     let server = start();
     let mut client = Client::of(&server, "reader");
