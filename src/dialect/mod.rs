@@ -179,6 +179,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// The setting that says where its paths are, by its whole name; `None`: they are where they are.
+    fn paths_setting(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How its streams are carried by Engine.IO; `None`: they are not. Its `open` is then asked for new sessions only, by a
     /// request that is right; [`socketio::open`] does what there is to do.
     fn engine_io(&self) -> Option<engineio::Settings> {

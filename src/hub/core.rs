@@ -310,7 +310,7 @@ impl HubCore {
         counters.abandoned.add(counts.waiting);
         counters.closed[reason as usize].add(1);
         counters.connections[connection.outlet().kind() as usize].sub(1);
-        connection.outlet().close();
+        connection.outlet().close(reason);
         if let Some(subscriptions) = self.members.remove(slot as usize).subscriptions {
             self.forget_subscriptions(*subscriptions);
         }

@@ -80,6 +80,11 @@ impl Talk {
         }
     }
 
+    /// Whether somebody has shown whose the connection is.
+    pub(super) fn is_somebodys(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_somebody())
+    }
+
     pub(super) fn receive(&mut self, message: Message<'_>) -> Vec<Effect> {
         let effects = self.conversation.receive(message);
         self.look_for_owner(effects)
