@@ -7,6 +7,8 @@
 //! ```
 
 mod accounts;
+#[cfg(test)]
+mod dialect_tests;
 mod swarms;
 #[cfg(test)]
 mod tests;
