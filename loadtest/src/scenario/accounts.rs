@@ -51,9 +51,7 @@ fn add(sum: &mut Accounting, record: &ClientRecord, published: &Published, repor
     }
     let outcome = ledger.close(published.sent, published.refused_for(record.dialect), record.role != Role::Steady);
     let explained = match reported {
-        Some(reported) if outcome.unannounced > 0 => {
-            reported.explain(record.address.map(|address| address.to_string()), outcome.unannounced)
-        }
+        Some(reported) if outcome.unannounced > 0 => reported.explain(record.address, outcome.unannounced),
         _ => 0,
     };
     let lost = outcome.unannounced - explained;
