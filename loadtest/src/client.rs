@@ -105,7 +105,7 @@ pub(crate) struct Swarm {
     opened: usize,
     opening: usize,
     first_open_ns: u64,
-    churners: VecDeque<(usize, u64)>,
+    churners: VecDeque<connect::Churner>,
     churned: u64,
     churn_from_ns: u64,
     free: Vec<usize>,
@@ -121,7 +121,7 @@ impl Swarm {
             waiting: share.into(),
             recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to),
             shapes: [Shape::default(); DIALECTS.len()],
-            buffer: vec![0; READ_BUFFER],
+            buffer: vec![0; READ_BUFFER.max(2 * plan.message_limit)],
             dechunked: Vec::new(),
             ticks: 0,
             opened: 0,
@@ -235,7 +235,7 @@ impl Swarm {
     }
 
     fn finish(mut self) -> ThreadResult {
-        let held_bytes = self.clients.iter().map(Client::held_bytes).sum();
+        let held_bytes = self.clients.iter().map(Client::held_bytes).sum::<usize>() / self.clients.len().max(1);
         for client in std::mem::take(&mut self.clients) {
             let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
             if let Some(stream) = &client.stream {
