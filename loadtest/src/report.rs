@@ -6,6 +6,7 @@ use crate::resident::Trend;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the JSON form.
 pub(crate) const SCHEMA: &str = "fanfare-loadtest/1";
@@ -58,6 +59,12 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
+    /// The load tester's own RSS over its clients while they connected, KiB each; small numbers hide in the allocator's pages.
+    #[serde(default)]
+    pub(crate) own_per_client: Option<Line>,
+    /// Bytes of the load tester a client held at the end, on average of the thread with the most: its account, what is unfinished, its session.
+    #[serde(default)]
+    pub(crate) held_bytes_per_client: usize,
     /// The server's own accounts, when they were watched.
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
@@ -83,8 +90,14 @@ pub(crate) struct Load {
     pub(crate) seconds: u64,
     /// Bytes of a frame asked for.
     pub(crate) payload_bytes: usize,
-    /// Bytes of a frame seen on the wire.
+    /// Bytes of a frame seen on the wire, the largest of all dialects.
     pub(crate) frame_bytes: usize,
+    /// Steady clients of each dialect.
+    #[serde(default)]
+    pub(crate) clients_by_dialect: BTreeMap<String, usize>,
+    /// Bytes of a delivery's frame on the wire in each dialect.
+    #[serde(default)]
+    pub(crate) frame_bytes_by_dialect: BTreeMap<String, usize>,
     /// Libraries.
     pub(crate) libraries: u32,
     /// Libraries per client, 0 for all.
