@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Siege(Box<SiegeArgs>),
     /// Stop a server under load, and check what every client is told, when, and how long it takes.
     Drain(DrainArgs),
+    /// Within a minute, from nothing: start a server, put short loads on it, and say in words what came of it.
+    Quick(QuickArgs),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
 }
@@ -200,6 +202,51 @@ impl SiegeArgs {
     pub(crate) fn seconds(&self) -> u64 {
         (self.minutes * 60.0).round().clamp(5.0, 86_400.0) as u64
     }
+}
+
+/// The server that a command starts, or the one that runs already.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TargetArgs {
+    /// The server's binary, to be started for this; by default the `fanfare` beside this program, or on the PATH.
+    #[arg(long, conflicts_with = "target")]
+    pub(crate) server: Option<PathBuf>,
+    /// Words put before the server's command, such as `taskset -c 0`; they must end in the server's own process.
+    #[arg(long, default_value = "", conflicts_with = "target")]
+    pub(crate) wrap: String,
+    /// A server that runs already, as `http://127.0.0.1:8400`. Loopback addresses only.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// With --target: token that publishes, and that clients use when they have none of their own.
+    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// With --target: token for `GET /api/connections`; without it the publishing token is tried.
+    #[arg(long, env = "FANFARE_LOADTEST_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+    /// With --target: file with one client token per line, given out in turn.
+    #[arg(long, requires = "target")]
+    pub(crate) client_tokens_file: Option<PathBuf>,
+    /// With --target: process id of the server, to watch it in /proc.
+    #[arg(long, requires = "target")]
+    pub(crate) server_pid: Option<u32>,
+}
+
+/// A number of clients that can be divided by four and fits a machine.
+fn clients_of_quick(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|clients| (100..=100_000).contains(clients)).ok_or_else(|| "must be from 100 to 100000".to_owned())
+}
+
+/// A look at everything, for newcomers.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct QuickArgs {
+    /// The server's binary; by default the `fanfare` beside this program, or on the PATH.
+    #[arg(long)]
+    pub(crate) server: Option<PathBuf>,
+    /// Clients of the calm load; the other one has a quarter of them.
+    #[arg(long, default_value_t = 2000, value_parser = clients_of_quick)]
+    pub(crate) clients: usize,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// The floor's own arguments.

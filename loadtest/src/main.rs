@@ -19,7 +19,9 @@ mod http;
 mod identity;
 mod ledger;
 mod machine;
+mod own_server;
 mod publisher;
+mod quick;
 mod report;
 mod resident;
 mod scenario;
@@ -29,6 +31,7 @@ mod source;
 mod sse;
 mod stats;
 mod table;
+mod under_test;
 mod verdict;
 mod watch;
 
@@ -76,6 +79,12 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             write_json(args.json.as_deref(), &report)?;
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
+        }
+        Command::Quick(args) => {
+            let quick = quick::run(args)?;
+            write_json(args.json.as_deref(), &quick)?;
+            print!("{}", quick.text());
+            Ok(verdict::exit_code(quick.result))
         }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;
