@@ -16,8 +16,8 @@ use crate::scenario;
 use crate::under_test::{self, UnderTest};
 use serde::Serialize;
 
-/// The ways in, one of each protocol.
-const WAYS: [Dialect; 1] = [Dialect::Sse];
+/// The ways in, each by its usual transport.
+const WAYS: [Dialect; 5] = [Dialect::Sse, Dialect::PlexSse, Dialect::PlexWs, Dialect::MediaBrowser, Dialect::SocketIo];
 /// Name of the floor among the ways.
 const FLOOR: &str = "floor";
 
