@@ -15,7 +15,7 @@ pub(crate) use shared::{NOT_OVER, Plan, Shared};
 use crate::clock::{SECOND, now_ns};
 use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Subscription};
 use crate::shape::Shape;
 use crate::websocket::Unfinished;
 use mio::net::TcpStream;
@@ -56,6 +56,30 @@ struct Client {
 }
 
 impl Client {
+    fn new(index: usize, role: Role, dialect: Dialect, subscription: Subscription) -> Self {
+        Self {
+            index,
+            role,
+            dialect,
+            state: State::Connecting,
+            probing: false,
+            stream: None,
+            partial: Vec::new(),
+            ledger: Ledger::new(subscription),
+            dechunker: None,
+            session: None,
+            unfinished: Unfinished::default(),
+            closed_by_server: false,
+        }
+    }
+
+    /// Bytes it holds in this process, itself and what it points to.
+    fn held_bytes(&self) -> usize {
+        let session = self.session.as_deref().map_or(0, str::len);
+        let dechunker = self.dechunker.as_deref().map_or(0, size_of_val);
+        size_of::<Self>() + self.partial.capacity() + session + dechunker + self.ledger.heap_bytes() + self.unfinished.heap_bytes()
+    }
+
     /// Whether it speaks over requests of its own now.
     fn polls(&self) -> bool {
         match self.dialect {
@@ -211,6 +235,7 @@ impl Swarm {
     }
 
     fn finish(mut self) -> ThreadResult {
+        let held_bytes = self.clients.iter().map(Client::held_bytes).sum();
         for client in std::mem::take(&mut self.clients) {
             let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
             if let Some(stream) = &client.stream {
@@ -228,6 +253,7 @@ impl Swarm {
             malformed: self.recorder.malformed,
             malformed_sample: self.recorder.malformed_sample,
             frame_bytes: DIALECTS.map(|(dialect, _)| self.shapes[dialect as usize].length()),
+            held_bytes,
             churned: self.churned,
         }
     }

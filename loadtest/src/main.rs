@@ -31,6 +31,7 @@ mod schedule;
 mod shape;
 mod siege;
 mod source;
+mod spread;
 mod sse;
 mod stats;
 mod table;
