@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Drain(DrainArgs),
     /// Within a minute, from nothing: start a server, put short loads on it, and say in words what came of it.
     Quick(QuickArgs),
+    /// Run a scenario: one or several loads with what must hold, from a file or from those that come along.
+    Scenario(ScenarioArgs),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
 }
@@ -278,6 +280,26 @@ pub(crate) struct TargetArgs {
 /// A number of clients that can be divided by four and fits a machine.
 fn clients_of_quick(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|clients| (100..=100_000).contains(clients)).ok_or_else(|| "must be from 100 to 100000".to_owned())
+}
+
+/// A scenario.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ScenarioArgs {
+    /// Its name, or a file.
+    #[arg(required_unless_present = "list")]
+    pub(crate) scenario: Option<String>,
+    /// Show the scenarios that come along.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Its short form: less load and wider limits, for a first try and for CI.
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// What to put under load.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// A look at everything, for newcomers.

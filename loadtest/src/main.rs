@@ -27,6 +27,7 @@ mod quick;
 mod report;
 mod resident;
 mod scenario;
+mod scenario_file;
 mod schedule;
 mod shape;
 mod siege;
@@ -90,6 +91,16 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             write_json(args.json.as_deref(), &quick)?;
             print!("{}", quick.text());
             Ok(verdict::exit_code(quick.result))
+        }
+        Command::Scenario(args) if args.list => {
+            print!("{}", scenario_file::list()?);
+            Ok(0)
+        }
+        Command::Scenario(args) => {
+            let report = scenario_file::run(args)?;
+            write_json(args.json.as_deref(), &report)?;
+            print!("{}", report.text());
+            Ok(verdict::exit_code(report.result))
         }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &QuickArgs) -> Result<Quick, Failure> {
         ..TargetArgs::default()
     };
     quick.ways.push(way(FLOOR, args, two_cores, || Ok(UnderTest::floor()))?);
-    let household = Household { libraries: 1, more: "[engine]\nworkers = 1\n".to_owned(), ..Household::default() };
+    let household = Household { libraries: 1, client_libraries: 0, more: one_worker() };
     for dialect in WAYS {
         quick.ways.push(way(dialect.name(), args, two_cores, || UnderTest::open(&target, &household))?);
     }
@@ -102,6 +102,11 @@ fn way(name: &str, args: &QuickArgs, two_cores: bool, open: impl FnOnce() -> Res
     let calm = scenario::run(&calm)?;
     let pressed = load([("--clients", args.clients / 4), ("--rate", 1000), ("--seconds", 2), ("--warmup", 0), ("--steps", 1), FRAME])?;
     Ok(Way { name: name.to_owned(), calm, pressed: scenario::run(&pressed)? })
+}
+
+fn one_worker() -> toml::Table {
+    let engine = toml::Table::from_iter([("workers".to_owned(), toml::Value::Integer(1))]);
+    toml::Table::from_iter([("engine".to_owned(), toml::Value::Table(engine))])
 }
 
 fn has_taskset() -> bool {

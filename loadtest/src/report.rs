@@ -3,6 +3,7 @@
 use crate::identity::Watched;
 use crate::machine::Machine;
 use crate::resident::Trend;
+use crate::scenario::Storm;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
@@ -60,16 +61,16 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
-    /// The load tester's own RSS over its clients while they connected, KiB each; small numbers hide in the allocator's pages.
+    /// The load tester's own RSS over its clients while they connected, KiB each.
     #[serde(default)]
     pub(crate) own_per_client: Option<Line>,
-    /// Bytes of the load tester a client held at the end, on average: its account, what is unfinished, its session.
-    #[serde(default)]
-    pub(crate) held_bytes_per_client: usize,
     /// The server's own accounts, when they were watched.
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
     pub(crate) own: Usage,
+    /// How everybody came and went at once, in a storm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) storm: Option<Storm>,
     /// Latency against offered load, in the order tried; none unless a ramp was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ramp: Vec<RampPoint>,

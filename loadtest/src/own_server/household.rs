@@ -6,13 +6,19 @@
 use crate::frame::library_name;
 use crate::ledger::Subscription;
 use std::fmt::Write as _;
+use toml::{Table, Value};
 
 /// Token that publishes, and nothing else.
 pub(crate) const PUBLISHER: &str = "loadtest-publisher-0123456789abcdef0123456789abcdef";
+/// Token that publishes and reads what the first user may: a drain has one token for both.
+pub(crate) const READER_AND_PUBLISHER: &str = "loadtest-both-0123456789abcdef0123456789abcdef";
 /// Token of an administrator, who looks at the list of connections.
 pub(crate) const ADMIN: &str = "loadtest-admin-0123456789abcdef0123456789abcdef";
 /// Name of the file with the clients' tokens, one a line.
 pub(crate) const TOKENS_FILE: &str = "tokens";
+
+/// Limits that a load would run into, and what they are raised to.
+const RAISED: [(&str, i64); 3] = [("connections_per_user", 0), ("unidentified", 100_000), ("inbound_per_minute", 0)];
 
 /// What a load needs of its server.
 #[derive(Clone, Debug, Default)]
@@ -21,18 +27,23 @@ pub(crate) struct Household {
     pub(crate) libraries: u32,
     /// Libraries of each client; 0 for all.
     pub(crate) client_libraries: u32,
-    /// Further settings, as TOML, which must not name the tables made here.
-    pub(crate) more: String,
+    /// Further settings; users and tokens are made here, limits are raised where these do not say otherwise.
+    pub(crate) more: Table,
 }
 
 impl Household {
     /// The settings, without addresses and folder.
     pub(crate) fn settings(&self) -> String {
+        let mut table = self.more.clone();
+        let limits = table.entry("limits").or_insert_with(|| Value::Table(Table::new()));
+        for (name, limit) in RAISED {
+            limits.as_table_mut().map(|limits| limits.entry(name).or_insert(Value::Integer(limit)));
+        }
         let mut text = format!(
-            "{}\n[limits]\nconnections_per_user = 0\nunidentified = 100000\ninbound_per_minute = 0\n\
+            "{table}\n\
              [[users]]\nid = \"admin\"\ntoken = \"{ADMIN}\"\nadmin = true\n\
-             [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ types = [\"medias\", \"raw\"] }}\n",
-            self.more
+             [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ types = [\"medias\", \"raw\"] }}\n\
+             [[tokens]]\ntoken = \"{READER_AND_PUBLISHER}\"\nuser = \"user0\"\npublish = {{ types = [\"medias\"] }}\n"
         );
         for (number, token) in self.client_tokens().iter().enumerate() {
             let rights = match Subscription::of_client(number, self.libraries, self.client_libraries).names() {

@@ -154,7 +154,7 @@ mod tests {
     use crate::machine::Machine;
 
     fn quick(result: RunResult) -> Quick {
-        let mut way = |name: &str| Way { name: name.to_owned(), calm: Report::default(), pressed: Report::default() };
+        let way = |name: &str| Way { name: name.to_owned(), calm: Report::default(), pressed: Report::default() };
         let mut ways = vec![way(FLOOR), way("sse")];
         ways[1].pressed.accounting.expected = 1_234_567;
         ways[1].pressed.result = result;

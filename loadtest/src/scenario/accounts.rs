@@ -31,8 +31,6 @@ pub(super) fn close(
             add(&mut sum, record, published, reported.as_deref_mut());
         }
     }
-    let clients: usize = results.iter().map(|result| result.records.len()).sum();
-    report.held_bytes_per_client = results.iter().map(|result| result.held_bytes).sum::<usize>() / clients.max(1);
     report.latency = summary(&latency);
     report.accounting = sum;
 }
