@@ -164,6 +164,9 @@ pub(crate) struct RunArgs {
     /// Path events are posted to; with `--publish-style post` `{library}` in it becomes the event's library.
     #[arg(long, default_value = "/api/events")]
     pub(crate) publish_path: String,
+    /// Milliseconds the publisher sleeps before each write: a fault planted to see that it is found.
+    #[arg(long, default_value_t = 0, hide = true)]
+    pub(crate) publisher_pause_ms: u64,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

@@ -19,6 +19,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Time the server has to notice that everybody has gone, and again to give their memory back.
 const PATIENCE_NS: u64 = 10 * SECOND;
+/// Clients that come and go before the storm, and the rest after them.
+const WARM_UP: usize = 200;
+const SETTLE_MS: u64 = 500;
 /// What the server counts as its connections.
 const CONNECTIONS: &str = "fanfare_connections";
 
@@ -27,7 +30,7 @@ const CONNECTIONS: &str = "fanfare_connections";
 pub(crate) struct Storm {
     /// Each time everybody came.
     pub(crate) rounds: Vec<Round>,
-    /// The server before the first client.
+    /// The server before the storm, when a few clients had come and gone.
     pub(crate) before: Option<MemorySample>,
     /// The server when the last had gone: the least resident memory within ten seconds.
     pub(crate) after: Option<MemorySample>,
@@ -102,6 +105,7 @@ pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddr
     let pid = known_process(target.pid(args))?;
     let plan = Arc::new(plan(args, &target)?);
     let sample = |live| pid.map(|pid| MemorySample::take(pid, live));
+    warm_up(args, &plan)?;
     let mut storm = Storm { before: sample(0), ..Storm::default() };
     let (mut results, mut failed, mut first_failure) = (Vec::new(), 0, None);
     let mut shared = Arc::new(Shared::new());
@@ -136,6 +140,16 @@ pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddr
     report.reasons.extend(first_failure.map(|failure| format!("first client without a stream: {failure}")));
     report.storm = Some(storm);
     Ok(report)
+}
+
+/// A few clients come and go first: what a server touches for the first time, its code above all, is no memory of a storm.
+fn warm_up(args: &RunArgs, plan: &Arc<super::Plan>) -> Result<(), Failure> {
+    let few = RunArgs { clients: args.clients.min(WARM_UP), mix: None, slow: 0, stalled: 0, ..args.clone() };
+    let swarms = Swarms::start(&few, plan, &Arc::new(Shared::new()))?;
+    swarms.connect_at_once(&few)?;
+    swarms.stop()?;
+    clock::sleep_ms(SETTLE_MS);
+    Ok(())
 }
 
 /// The server's count must be ours.
