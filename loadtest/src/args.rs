@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Quick(QuickArgs),
     /// Run a scenario: one or several loads with what must hold, from a file or from those that come along.
     Scenario(ScenarioArgs),
+    /// Search for the highest rate at which latency keeps to a goal without loss, and show latency at every rate on the way.
+    Ramp(Box<RampArgs>),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
 }
@@ -300,6 +302,56 @@ pub(crate) struct ScenarioArgs {
     /// What to put under load.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// A search for the limit.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RampArgs {
+    /// Latency of 99 of 100 deliveries that must be kept to, milliseconds.
+    #[arg(long)]
+    pub(crate) goal_p99_ms: f64,
+    /// What to put under load; `--target floor` measures the floor.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// The first rate, events a second.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) from: u64,
+    /// The highest rate that is tried.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) to: u64,
+    /// How near the highest rate that holds and the lowest that does not must come, percent.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) precision_percent: u64,
+    /// Measured seconds of each try, after a second of warm-up.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Clients.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) clients: usize,
+    /// Their protocol.
+    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
+    pub(crate) dialect: Dialect,
+    /// How many of them speak which protocol, in place of --clients and --dialect: `sse=800,plex-ws=200`.
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) mix: Option<Mix>,
+    /// Bytes of one frame on the wire, blank line included.
+    #[arg(long, default_value_t = 400)]
+    pub(crate) payload_bytes: usize,
+    /// Libraries the events are spread over.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) libraries: u32,
+    /// Libraries of each client; 0 for all.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) client_libraries: u32,
+    /// How unequal the libraries' shares are: Zipf's exponent, 0 for all in turn.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) skew: f64,
+    /// CPUs of the client threads, one thread each; the publisher shares the first.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) pin_client: Vec<usize>,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

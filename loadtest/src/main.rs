@@ -24,6 +24,7 @@ mod own_server;
 mod polling;
 mod publisher;
 mod quick;
+mod ramp;
 mod report;
 mod resident;
 mod scenario;
@@ -100,6 +101,12 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             let report = scenario_file::run(args)?;
             write_json(args.json.as_deref(), &report)?;
             print!("{}", report.text());
+            Ok(verdict::exit_code(report.result))
+        }
+        Command::Ramp(args) => {
+            let report = ramp::run(args)?;
+            write_json(args.json.as_deref(), &report)?;
+            print!("{}", ramp::text(&report));
             Ok(verdict::exit_code(report.result))
         }
         Command::Floor(args) => {

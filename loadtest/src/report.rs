@@ -71,6 +71,9 @@ pub(crate) struct Report {
     /// How everybody came and went at once, in a storm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) storm: Option<Storm>,
+    /// The latency a ramp was to keep to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp_goal_p99_ms: Option<f64>,
     /// Latency against offered load, in the order tried; none unless a ramp was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ramp: Vec<RampPoint>,
