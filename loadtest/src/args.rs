@@ -352,6 +352,9 @@ pub(crate) struct RampArgs {
     /// CPUs of the client threads, one thread each; the publisher shares the first.
     #[arg(long, value_delimiter = ',')]
     pub(crate) pin_client: Vec<usize>,
+    /// Publisher lateness (p99, microseconds) above which a try is invalid; as in `run`.
+    #[arg(long)]
+    pub(crate) lateness_limit_us: Option<u64>,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

@@ -158,6 +158,9 @@ fn load(args: &RampArgs, rate: u64) -> Vec<String> {
             option("--dialect", args.dialect.to_string());
         }
     }
+    if let Some(limit) = args.lateness_limit_us {
+        option("--lateness-limit-us", limit.to_string());
+    }
     if !args.pin_client.is_empty() {
         option("--pin-client", args.pin_client.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
     }
