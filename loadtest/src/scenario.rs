@@ -7,6 +7,8 @@
 //! ```
 
 mod accounts;
+#[cfg(test)]
+mod dialect_tests;
 mod storm;
 mod swarms;
 #[cfg(test)]
@@ -162,6 +164,9 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.client_libraries > args.libraries {
         return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
     }
+    if args.path.contains("{library}") && args.libraries > 1 && args.client_libraries != 1 {
+        return Err(Failure::new("client-libraries: must be 1 with `{library}` in the path, which names one library for each client"));
+    }
     if args.steps == 0 || args.connect_rate == 0 {
         return Err(Failure::new("steps, connect-rate: must be 1 or more"));
     }
@@ -210,6 +215,7 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
         dialects: args.mix().dialects(),
         more_headers: args.headers.iter().map(|line| format!("{line}\r\n")).collect(),
         subprotocol: args.ws_subprotocol.clone(),
+        own_addresses: args.rate > 0 && args.target != "floor" && args.publish_style == PublishStyle::Fanfare,
         raw_events: args.events == Events::Raw,
         no_auth: args.no_auth,
         message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,

@@ -31,6 +31,7 @@ pub(super) fn close(
             add(&mut sum, record, published, reported.as_deref_mut());
         }
     }
+    report.held_bytes_per_client = results.iter().map(|result| result.held_bytes).max().unwrap_or(0);
     report.latency = summary(&latency);
     report.accounting = sum;
 }
@@ -49,9 +50,7 @@ fn add(sum: &mut Accounting, record: &ClientRecord, published: &Published, repor
     }
     let outcome = ledger.close(published.sent, published.refused_for(record.dialect), record.role != Role::Steady);
     let explained = match reported {
-        Some(reported) if outcome.unannounced > 0 => {
-            reported.explain(record.address.map(|address| address.to_string()), outcome.unannounced)
-        }
+        Some(reported) if outcome.unannounced > 0 => reported.explain(record.address, outcome.unannounced),
         _ => 0,
     };
     let lost = outcome.unannounced - explained;
