@@ -7,6 +7,7 @@ use std::fs;
 
 /// What a reader must know to compare figures.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Machine {
     /// Model name of the first CPU.
     pub(crate) cpu: String,

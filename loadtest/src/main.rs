@@ -20,11 +20,15 @@ mod identity;
 mod ledger;
 mod machine;
 mod message;
+mod own_server;
 mod polling;
 mod publisher;
+mod quick;
+mod ramp;
 mod report;
 mod resident;
 mod scenario;
+mod scenario_file;
 mod schedule;
 mod shape;
 mod siege;
@@ -33,6 +37,7 @@ mod spread;
 mod sse;
 mod stats;
 mod table;
+mod under_test;
 mod verdict;
 mod watch;
 mod websocket;
@@ -81,6 +86,28 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             write_json(args.json.as_deref(), &report)?;
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
+        }
+        Command::Quick(args) => {
+            let quick = quick::run(args)?;
+            write_json(args.json.as_deref(), &quick)?;
+            print!("{}", quick.text());
+            Ok(verdict::exit_code(quick.result))
+        }
+        Command::Scenario(args) if args.list => {
+            print!("{}", scenario_file::list()?);
+            Ok(0)
+        }
+        Command::Scenario(args) => {
+            let report = scenario_file::run(args)?;
+            write_json(args.json.as_deref(), &report)?;
+            print!("{}", report.text());
+            Ok(verdict::exit_code(report.result))
+        }
+        Command::Ramp(args) => {
+            let report = ramp::run(args)?;
+            write_json(args.json.as_deref(), &report)?;
+            print!("{}", ramp::text(&report));
+            Ok(verdict::exit_code(report.result))
         }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;

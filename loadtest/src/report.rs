@@ -3,6 +3,7 @@
 use crate::identity::Watched;
 use crate::machine::Machine;
 use crate::resident::Trend;
+use crate::scenario::Storm;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ pub(crate) enum Result {
 
 /// One run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Report {
     /// See [`SCHEMA`].
     pub(crate) schema: String,
@@ -69,10 +71,46 @@ pub(crate) struct Report {
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
     pub(crate) own: Usage,
+    /// How everybody came and went at once, in a storm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) storm: Option<Storm>,
+    /// The latency a ramp was to keep to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp_goal_p99_ms: Option<f64>,
+    /// Latency against offered load, in the order tried; none unless a ramp was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ramp: Vec<RampPoint>,
+}
+
+/// What one offered load brought.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RampPoint {
+    /// Events a second offered.
+    pub(crate) rate: u64,
+    /// Deliveries a second seen.
+    pub(crate) deliveries_per_second: f64,
+    /// Median latency from the intended time, microseconds.
+    pub(crate) p50_us: f64,
+    /// 99th percentile.
+    pub(crate) p99_us: f64,
+    /// 99.9th percentile.
+    pub(crate) p999_us: f64,
+    /// Largest.
+    pub(crate) max_us: f64,
+    /// Missing and told, in the stream or by the server.
+    pub(crate) skipped: u64,
+    /// Missing and told nowhere.
+    pub(crate) lost_silently: u64,
+    /// Whether the goal was met without loss.
+    pub(crate) held: bool,
+    /// Why it was not, or why nothing was proved.
+    pub(crate) reasons: Vec<String>,
 }
 
 /// The load of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Load {
     /// `floor` or the address.
     pub(crate) target: String,
@@ -106,6 +144,7 @@ pub(crate) struct Load {
 
 /// The publisher.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct PublisherReport {
     /// Events sent, warm-up included.
     pub(crate) sent: u32,
@@ -127,6 +166,7 @@ pub(crate) struct PublisherReport {
 
 /// The sum over steady, slow and churning clients.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Accounting {
     /// Accepted events clients should have had while subscribed.
     pub(crate) expected: u64,
@@ -168,6 +208,7 @@ pub(crate) struct Accounting {
 
 /// CPU microseconds of the server per delivery.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Cost {
     /// In its own code.
     pub(crate) user_us: f64,
@@ -177,6 +218,7 @@ pub(crate) struct Cost {
 
 /// Server memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Memory {
     /// Samples while clients connected, nothing published yet.
     pub(crate) connecting: Vec<MemorySample>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Percentiles of one histogram, in microseconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Summary {
     /// Values recorded.
     pub(crate) count: u64,
@@ -48,6 +49,7 @@ pub(crate) fn summary(histogram: &Histogram<u64>) -> Summary {
 
 /// The least-squares line through points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Line {
     /// Rise per unit.
     pub(crate) slope: f64,

@@ -11,6 +11,7 @@ const PAGE_KIB: u64 = 4;
 
 /// Memory of a process and of all sockets of the machine, both ends of a loopback connection included.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct MemorySample {
     /// Clients connected.
     pub(crate) connections: u64,
@@ -26,6 +27,7 @@ pub(crate) struct MemorySample {
 
 /// CPU of one thread since it started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ThreadSample {
     /// Its name.
     pub(crate) name: String,
@@ -51,6 +53,7 @@ pub(crate) struct ProcessSample {
 
 /// What a process used between two moments.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Usage {
     /// Length of the interval.
     pub(crate) elapsed_ns: u64,
