@@ -118,6 +118,9 @@ pub(crate) struct RunArgs {
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
     /// Print a Markdown table row instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,

@@ -3,6 +3,7 @@
 use crate::args::{BenchArgs, RunArgs};
 use crate::clock::{self, SECOND, now_ns};
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::http;
 use crate::report::{Report, Result as RunResult};
 use crate::stats::median_min_max;
@@ -133,6 +134,11 @@ impl Bench {
     fn sides(&self) -> [(&'static str, &[Report]); 2] {
         let base = if self.vs_server.is_empty() { ("floor", &*self.floor) } else { ("vs server", &*self.vs_server) };
         [base, ("server", &self.server)]
+    }
+
+    /// Both sides for the page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        self.sides().map(|(name, runs)| Group { name: name.to_owned(), runs }).into()
     }
 
     /// The worst result of all runs: failed before invalid before passed.

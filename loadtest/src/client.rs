@@ -6,10 +6,11 @@ mod connect;
 mod record;
 mod shared;
 
-pub(crate) use record::{ClientRecord, Role, ThreadResult};
+pub(crate) use record::{ClientLatency, ClientRecord, Role, ThreadResult};
 pub(crate) use shared::{NOT_OVER, Plan, Shared};
 
 use crate::clock::{SECOND, now_ns};
+use crate::dialect::Dialect;
 use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::sse::{Shape, decode};
@@ -75,7 +76,7 @@ impl Swarm {
             poll: Poll::new().map_err(|error| Failure::io("epoll", error))?,
             clients: Vec::with_capacity(share.len()),
             waiting: share.into(),
-            recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to),
+            recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to, Arc::clone(&shared)),
             shape: Shape::default(),
             buffer: vec![0; READ_BUFFER],
             dechunked: Vec::new(),
@@ -192,7 +193,7 @@ impl Swarm {
     #[inline]
     fn take(&mut self, slot: usize, carried: usize, length: usize, now: u64) {
         let client = &mut self.clients[slot];
-        let mut sink = self.recorder.sink(&mut client.ledger, client.index, now);
+        let mut sink = self.recorder.sink(&mut client.ledger, Dialect::Sse, client.index, now);
         if let Some(dechunker) = &mut client.dechunker {
             self.dechunked.clear();
             self.dechunked.extend_from_slice(&self.buffer[..carried]);
@@ -268,7 +269,8 @@ impl Swarm {
         }
         ThreadResult {
             records: self.records,
-            latency: self.recorder.latency,
+            latency: self.recorder.take_latency(),
+            by_client: self.recorder.by_client,
             others: self.recorder.others,
             malformed: self.recorder.malformed,
             malformed_sample: self.recorder.malformed_sample,

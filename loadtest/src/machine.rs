@@ -42,6 +42,20 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Names and values for people.
+    pub(crate) fn lines(&self) -> Vec<(String, String)> {
+        let named = |name: &str, value: String| (name.to_owned(), value);
+        vec![
+            named("CPU", format!("{}, {} cores", self.cpu, self.cores)),
+            named("Governor", self.governor.clone().unwrap_or_else(|| "unknown".to_owned())),
+            named("Kernel", format!("Linux {}", self.kernel)),
+            named("Open files allowed", self.nofile.to_string()),
+            named("Load average before", format!("{:.2}", self.load_before)),
+        ]
+    }
+}
+
 /// Pins the calling thread, and those it will start, to some CPUs.
 pub(crate) fn pin_current_thread(cpus: &[usize]) -> Result<(), Failure> {
     let mut set = CpuSet::new();

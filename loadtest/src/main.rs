@@ -13,8 +13,10 @@ mod connections;
 mod dialect;
 mod drain;
 mod failure;
+mod fairness;
 mod floor;
 mod frame;
+mod html;
 mod http;
 mod identity;
 mod ledger;
@@ -22,13 +24,16 @@ mod machine;
 mod publisher;
 mod report;
 mod resident;
+mod sampler;
 mod scenario;
 mod schedule;
+mod series;
 mod siege;
 mod source;
 mod sse;
 mod stats;
 mod table;
+mod tally;
 mod verdict;
 mod watch;
 
@@ -62,6 +67,7 @@ fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Bench(args) => {
             let bench = bench::run(args)?;
             write_json(args.run.json.as_deref(), &bench)?;
+            write_html(args.run.html.as_deref(), "Fanfare load test: bench", &bench.groups())?;
             print!("{}", bench.table());
             Ok(verdict::exit_code(bench.result()))
         }
@@ -86,6 +92,8 @@ fn execute(command: &Command) -> Result<u8, Failure> {
 
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
     write_json(args.json.as_deref(), report)?;
+    let group = html::Group { name: report.load.target.clone(), runs: std::slice::from_ref(report) };
+    write_html(args.html.as_deref(), &format!("Fanfare load test: {}", report.load.target), &[group])?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));
     } else {
@@ -98,4 +106,9 @@ fn write_json<T: serde::Serialize>(path: Option<&Path>, report: &T) -> Result<()
     let Some(path) = path else { return Ok(()) };
     let text = serde_json::to_string_pretty(report).map_err(|error| Failure::new(format!("json: {error}")))?;
     std::fs::write(path, text).map_err(|error| Failure::io("json", error))
+}
+
+fn write_html(path: Option<&Path>, title: &str, groups: &[html::Group<'_>]) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, html::page(title, groups)).map_err(|error| Failure::io("html", error))
 }

@@ -121,6 +121,7 @@ fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, sha
         for item in seq..due {
             let intended = schedule.due_ns(item);
             lateness.saturating_record(now - intended);
+            shared.tally.lateness.record(now - intended);
             template.append(&mut items, item, intended, now);
         }
         chunk.clear();

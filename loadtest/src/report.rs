@@ -1,8 +1,10 @@
 //! What a run found, as data. The JSON form carries `schema`; it changes when a field changes its meaning or goes away.
 
+use crate::fairness::Fairness;
 use crate::identity::Watched;
 use crate::machine::Machine;
 use crate::resident::Trend;
+use crate::series::Series;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,10 @@ pub(crate) struct Report {
     pub(crate) accounting: Accounting,
     /// Latency of timed deliveries from the intended time of their event.
     pub(crate) latency: Summary,
+    /// The same for each dialect, with the whole histogram.
+    pub(crate) dialects: Vec<DialectLatency>,
+    /// How equally the steady clients were served.
+    pub(crate) fairness: Option<Fairness>,
     /// Every how many deliveries one was timed.
     pub(crate) sampled_one_in: u32,
     /// Deliveries a second in the measured window.
@@ -63,9 +69,25 @@ pub(crate) struct Report {
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
     pub(crate) own: Usage,
+    /// The run second by second.
+    pub(crate) series: Series,
     /// Latency against offered load, in the order tried; none unless a ramp was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ramp: Vec<RampPoint>,
+}
+
+/// Latency of one dialect's clients.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DialectLatency {
+    /// The dialect's name.
+    pub(crate) dialect: String,
+    /// Steady clients that spoke it.
+    pub(crate) clients: usize,
+    /// Its percentiles.
+    pub(crate) latency: Summary,
+    /// All its values in nanoseconds, as HdrHistogram's compressed V2 form in base64.
+    pub(crate) histogram: Option<String>,
 }
 
 /// What one offered load brought.

@@ -21,6 +21,7 @@ use crate::identity::Watcher;
 use crate::machine::Machine;
 use crate::publisher::Published;
 use crate::report::{Load, Memory, PublisherReport, Report, SCHEMA};
+use crate::sampler::Sampler;
 use crate::source::Target;
 use crate::verdict::{self, Limits};
 use crate::watch::MemorySample;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(args, &plan, &shared)?;
+    let sampler = Sampler::start(pid, &shared)?;
     let mut memory = pid.map(|_| Memory::default());
     swarms.connect_in_steps(args, pid, memory.as_mut())?;
 
@@ -63,8 +65,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let watched = watcher.map(Watcher::finish).transpose()?;
     let mut reported = reported_skips(args, is_floor, address);
     if let (Some(memory), Some(pid)) = (memory.as_mut(), pid) {
-        memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+        memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
     }
+    let series = sampler.finish()?;
     let results = swarms.stop()?;
 
     let mut report = Report {
@@ -75,12 +78,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
         sampled_one_in: plan.sample_mask + 1,
         memory,
         watched,
+        series,
         drain_ms: drained_ns.saturating_sub(schedule.due_ns(schedule.total())) as f64 / 1e6,
         ..Report::default()
     };
     window.fill(&mut report);
     report.publisher = publisher_report(published, args);
-    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared);
+    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared, &args.mix());
     verdict::judge(&mut report, limits(args, is_floor));
     add_reasons(&mut report, published, reported.err(), &shared);
     Ok(report)
@@ -99,15 +103,18 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(&args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(&args, &plan, &shared)?;
+    let sampler = Sampler::start(Some(pid), &shared)?;
     let mut memory = Memory::default();
     swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
     let window = Window::measure(&args, Some(pid), &shared, Some(&mut memory), now_ns() + args.seconds * SECOND);
-    memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+    memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
+    let series = sampler.finish()?;
     let results = swarms.stop()?;
-    let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let mut report = Report { schema: SCHEMA.to_owned(), version, machine, series, ..Report::default() };
     (report.load, report.memory) = (load(&args, &results), Some(memory));
     window.fill(&mut report);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared);
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
     verdict::judge(&mut report, limits(&args, true));
     Ok(report)
 }

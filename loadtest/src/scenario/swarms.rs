@@ -54,7 +54,7 @@ impl Swarms {
             self.wait_for(wanted as u64, args)?;
             clock::sleep_ms(SETTLE_MS);
             if let (Some(memory), Some(pid)) = (memory.as_deref_mut(), pid) {
-                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)));
+                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)).with_slabs());
             }
         }
         if let Some(memory) = memory {
