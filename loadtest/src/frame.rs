@@ -1,5 +1,5 @@
-//! What is published and what is expected on the wire: one `medias` event whose media name carries the marker
-//! `ffm:{seq}:{intended_ns}:{actual_ns}` in fixed-width hex, padded so that the SSE frame has the wanted size.
+//! What is published and what is expected on the wire: for each sequence number one event of each family the clients need, which carries the
+//! marker `ffm:{seq}:{intended_ns}:{actual_ns}` in fixed-width hex, padded to the wanted size.
 //!
 //! It does not know how frames travel; the decoder finds the marker by its prefix alone.
 
@@ -9,6 +9,19 @@ pub(crate) const MARKER_PREFIX: &[u8; 4] = b"ffm:";
 pub(crate) const MARKER_LEN: usize = 42;
 const FRAME_OPENING: &str = "event: medias\ndata: {\"Medias\":";
 const ITEM_OPENING: &str = "{\"type\":\"medias\",\"data\":";
+/// Bytes around the payload of a `LibraryChanged` message: the WebSocket header, names, and a message's id.
+const MESSAGE_AROUND: usize = 4 + r#"{"MessageType":"LibraryChanged","MessageId":"","Data":}"#.len() + 32;
+/// The first media's id: as wide as any after it, and a number that no protocol shows as another one.
+const FIRST_ID: u64 = 5_000_000_000;
+
+/// Events that reach clients in one form; a sequence number is published once in each family of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    /// `medias`, which most dialects tell by itself.
+    Medias,
+    /// A `raw` message of MediaBrowser, which tells changes of libraries only in sum.
+    MediaBrowser,
+}
 
 /// The requested frame is smaller than the smallest possible one.
 #[derive(Debug, thiserror::Error)]
@@ -22,48 +35,61 @@ pub(crate) struct TooSmall {
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
-    library_at: usize,
+    library_at: Vec<usize>,
     library_digits: usize,
-    id_at: usize,
+    id_at: Option<usize>,
     marker_at: usize,
     libraries: u32,
 }
 
 impl Template {
-    /// The line a publisher sends for one event, line feed included, so that the SSE frame made of it has `frame_bytes`.
-    pub(crate) fn item(frame_bytes: usize, libraries: u32) -> Result<Self, TooSmall> {
-        Self::build(ITEM_OPENING, "}\n", frame_bytes, libraries)
+    /// The line a publisher sends for one event, line feed included. For `medias` the `/sse` frame made of it has `frame_bytes`;
+    /// `with_book` adds what makes Audiobookshelf's clients see it whatever kind its library is of.
+    pub(crate) fn item(family: Family, frame_bytes: usize, libraries: u32, with_book: bool) -> Result<Self, TooSmall> {
+        match family {
+            Family::Medias => {
+                let book = if with_book { r#""dialects":{"audiobookshelf":{"mediaType":"book"}},"# } else { "" };
+                Ok(Self::of(format!("{ITEM_OPENING}{}}}\n", medias(frame_bytes, libraries, book)?), libraries))
+            }
+            Family::MediaBrowser => {
+                let library = format!("lib{}", "0".repeat(library_digits(libraries.max(1))));
+                let payload = |pad: &str| {
+                    format!(
+                        "{{\"FoldersAddedTo\":[],\"FoldersRemovedFrom\":[],\"ItemsAdded\":[],\"ItemsRemoved\":[],\"ItemsUpdated\":[\"ffm:{}\",\
+                         \"{pad}\"],\"CollectionFolders\":[\"{library}\"],\"IsEmpty\":false}}",
+                        "0".repeat(MARKER_LEN)
+                    )
+                };
+                let smallest = MESSAGE_AROUND + payload("").len();
+                let padding = frame_bytes.checked_sub(smallest).ok_or(TooSmall { wanted: frame_bytes, smallest })?;
+                let line = format!(
+                    "{{\"type\":\"raw\",\"audience\":\"library:{library}\",\"data\":{{\"dialect\":\"mediabrowser\",\"name\":\"LibraryChanged\",\
+                     \"payload\":{}}}}}\n",
+                    payload(&"x".repeat(padding))
+                );
+                Ok(Self::of(line, libraries))
+            }
+        }
     }
 
     /// The SSE frame expected for one event, its blank line included.
     pub(crate) fn frame(frame_bytes: usize, libraries: u32) -> Result<Self, TooSmall> {
-        Self::build(FRAME_OPENING, "}\n\n", frame_bytes, libraries)
+        Ok(Self::of(format!("{FRAME_OPENING}{}}}\n\n", medias(frame_bytes, libraries, "")?), libraries))
     }
 
-    fn build(opening: &str, ending: &str, frame_bytes: usize, libraries: u32) -> Result<Self, TooSmall> {
+    fn of(text: String, libraries: u32) -> Self {
         let libraries = libraries.max(1);
         let digits = library_digits(libraries);
-        let message = |padding: usize| {
-            let library = "0".repeat(digits);
-            let marker = "0".repeat(MARKER_LEN);
-            let pad = "x".repeat(padding);
-            format!(
-                "{{\"library\":\"lib{library}\",\"medias\":[{{\"action\":\"Updated\",\"media\":{{\"id\":\"m00000000\",\"name\":\"ffm:{marker}\",\
-                 \"type\":\"photo\",\"pad\":\"{pad}\"}}}}]}}"
-            )
-        };
-        let smallest = FRAME_OPENING.len() + message(0).len() + "}\n\n".len();
-        let padding = frame_bytes.checked_sub(smallest).ok_or(TooSmall { wanted: frame_bytes, smallest })?;
-        let text = format!("{opening}{}{ending}", message(padding));
-        let after = |needle: &str| text.find(needle).map_or(0, |at| at + needle.len());
-        Ok(Self {
-            library_at: after("\"library\":\"lib"),
+        let library = format!("lib{}", "0".repeat(digits));
+        let after = |needle: &str| text.find(needle).map(|at| at + needle.len());
+        Self {
+            library_at: text.match_indices(&library).map(|(at, _)| at + "lib".len()).collect(),
             library_digits: digits,
-            id_at: after("\"id\":\"m"),
-            marker_at: after("ffm:"),
+            id_at: after("\"id\":\""),
+            marker_at: after("ffm:").unwrap_or(0),
             bytes: text.into_bytes(),
             libraries,
-        })
+        }
     }
 
     /// Bytes of one filled template.
@@ -74,8 +100,12 @@ impl Template {
     /// Writes the template for `seq` into `target`, which has exactly its length. The library is `seq` modulo the number of libraries.
     pub(crate) fn fill(&self, target: &mut [u8], seq: u32, intended_ns: u64, actual_ns: u64) {
         target.copy_from_slice(&self.bytes);
-        write_decimal(&mut target[self.library_at..self.library_at + self.library_digits], seq % self.libraries);
-        write_hex(&mut target[self.id_at..self.id_at + 8], u64::from(seq));
+        for at in &self.library_at {
+            write_decimal(&mut target[*at..*at + self.library_digits], u64::from(seq % self.libraries));
+        }
+        if let Some(at) = self.id_at {
+            write_decimal(&mut target[at..at + 10], FIRST_ID + u64::from(seq));
+        }
         let marker = &mut target[self.marker_at..self.marker_at + MARKER_LEN];
         write_hex(&mut marker[..8], u64::from(seq));
         marker[8] = b':';
@@ -90,6 +120,22 @@ impl Template {
         target.resize(at + self.len(), 0);
         self.fill(&mut target[at..], seq, intended_ns, actual_ns);
     }
+}
+
+/// The message of a `medias` event, so that its `/sse` frame has `frame_bytes`; `more` are fields of the media that are not sent there.
+fn medias(frame_bytes: usize, libraries: u32, more: &str) -> Result<String, TooSmall> {
+    let library = "0".repeat(library_digits(libraries.max(1)));
+    let marker = "0".repeat(MARKER_LEN);
+    let message = |more: &str, padding: usize| {
+        let pad = "x".repeat(padding);
+        format!(
+            "{{\"library\":\"lib{library}\",\"medias\":[{{\"action\":\"Updated\",\"media\":{{\"id\":\"{FIRST_ID}\",\"name\":\"ffm:{marker}\",{more}\
+             \"type\":\"photo\",\"pad\":\"{pad}\"}}}}]}}"
+        )
+    };
+    let smallest = FRAME_OPENING.len() + message("", 0).len() + "}\n\n".len();
+    let padding = frame_bytes.checked_sub(smallest).ok_or(TooSmall { wanted: frame_bytes, smallest })?;
+    Ok(message(more, padding))
 }
 
 /// The name of a library: `lib` and its number, as wide as the highest one, so that all frames have one length.
@@ -137,7 +183,7 @@ fn write_hex(target: &mut [u8], mut value: u64) {
     }
 }
 
-fn write_decimal(target: &mut [u8], mut value: u32) {
+fn write_decimal(target: &mut [u8], mut value: u64) {
     for digit in target.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
         value /= 10;
@@ -164,12 +210,12 @@ mod tests {
     #[test]
     fn an_item_is_one_line_of_json_with_the_library_of_its_sequence_number() {
         let mut line = Vec::new();
-        Template::item(300, 16).unwrap().append(&mut line, 27, 1, 2);
+        Template::item(Family::Medias, 300, 16, false).unwrap().append(&mut line, 27, 1, 2);
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
         let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(value["type"], "medias");
         assert_eq!(value["data"]["library"], library_name(11, 16));
-        assert_eq!(value["data"]["medias"][0]["media"]["id"], "m0000001b");
+        assert_eq!(value["data"]["medias"][0]["media"]["id"], "5000000027");
     }
 
     #[test]

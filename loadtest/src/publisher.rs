@@ -4,8 +4,9 @@
 
 use crate::client::Shared;
 use crate::clock::{self, now_ns};
+use crate::dialect::Dialect;
 use crate::failure::Failure;
-use crate::frame::Template;
+use crate::frame::{Family, Template};
 use crate::http::{self, Response};
 use crate::schedule::Schedule;
 use crate::stats::{Summary, histogram, summary};
@@ -21,13 +22,13 @@ const BATCH: u32 = 512;
 /// What became of everything published.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
-    /// Events sent.
+    /// Sequence numbers sent, each once in every family.
     pub(crate) sent: u32,
-    /// Sequence numbers the server did not accept, sorted.
-    pub(crate) refused: Vec<u32>,
+    /// Sequence numbers the server did not accept, sorted, for each family.
+    pub(crate) refused: Vec<(Family, Vec<u32>)>,
     /// Of them: refused because the server was busy.
     pub(crate) busy: u64,
-    /// Events without an answer line.
+    /// Sequence numbers without an answer line in every family.
     pub(crate) unanswered: u64,
     /// The first answer that refused an event.
     pub(crate) first_refusal: Option<String>,
@@ -37,6 +38,18 @@ pub(crate) struct Published {
     pub(crate) cpu_ns: u64,
     /// Why publishing ended early.
     pub(crate) failure: Option<String>,
+}
+
+impl Published {
+    /// Sequence numbers that were not accepted for clients of a dialect.
+    pub(crate) fn refused_for(&self, dialect: Dialect) -> &[u32] {
+        self.refused.iter().find(|(family, _)| *family == dialect.family()).map_or(&[], |(_, refused)| refused)
+    }
+
+    /// Events refused, in all families.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refused.iter().map(|(_, refused)| refused.len() as u64).sum()
+    }
 }
 
 /// Where and as whom to publish.
@@ -58,7 +71,12 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Opens the POST and publishes on the schedule.
-    pub(crate) fn start(to: &Destination, schedule: Schedule, template: Template, shared: Arc<Shared>) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        to: &Destination,
+        schedule: Schedule,
+        templates: Vec<(Family, Template)>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, Failure> {
         let mut stream = http::connect(to.address)?;
         let authorization = to.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let head = format!(
@@ -69,9 +87,10 @@ impl Publisher {
         let reading = stream.try_clone().map_err(|error| Failure::io("publish", error))?;
         // A slow schedule must not look like a server that does not answer.
         reading.set_read_timeout(Some(std::time::Duration::from_secs(30))).map_err(|error| Failure::io("publish", error))?;
+        let families: Vec<Family> = templates.iter().map(|(family, _)| *family).collect();
         let spawn = |error| Failure::io("publisher thread", error);
-        let answers = thread::Builder::new().name("answers".to_owned()).spawn(move || read_answers(reading)).map_err(spawn)?;
-        let send = move || send_all(stream, &schedule, &template, &shared);
+        let answers = thread::Builder::new().name("answers".to_owned()).spawn(move || read_answers(reading, &families)).map_err(spawn)?;
+        let send = move || send_all(stream, &schedule, &templates, &shared);
         let sender = thread::Builder::new().name("publisher".to_owned()).spawn(send).map_err(spawn)?;
         Ok(Self { sender, answers })
     }
@@ -81,7 +100,7 @@ impl Publisher {
         let died = |_| Failure::new("a publisher thread panicked");
         let sent = self.sender.join().map_err(died)?;
         let answers = self.answers.join().map_err(died)?;
-        let unanswered = u64::from(sent.count).saturating_sub(u64::from(answers.lines));
+        let unanswered = u64::from(sent.count).saturating_sub(answers.lines / answers.refused.len().max(1) as u64);
         Ok(Published {
             sent: sent.count,
             refused: answers.refused,
@@ -103,7 +122,7 @@ struct Sent {
     cpu_ns: u64,
 }
 
-fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, shared: &Shared) -> Sent {
+fn send_all(mut stream: TcpStream, schedule: &Schedule, templates: &[(Family, Template)], shared: &Shared) -> Sent {
     clock::sharpen_timers();
     // On the core it shares with the client, the publisher goes first; without the right to it, its lateness shows.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -15);
@@ -122,7 +141,7 @@ fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, sha
             let intended = schedule.due_ns(item);
             lateness.saturating_record(now - intended);
             shared.tally.lateness.record(now - intended);
-            template.append(&mut items, item, intended, now);
+            templates.iter().for_each(|(_, template)| template.append(&mut items, item, intended, now));
         }
         chunk.clear();
         chunk.extend_from_slice(format!("{:x}\r\n", items.len()).as_bytes());
@@ -143,8 +162,8 @@ fn send_all(mut stream: TcpStream, schedule: &Schedule, template: &Template, sha
 
 #[derive(Debug, Default)]
 struct Answers {
-    lines: u32,
-    refused: Vec<u32>,
+    lines: u64,
+    refused: Vec<(Family, Vec<u32>)>,
     busy: u64,
     first_refusal: Option<String>,
     failure: Option<String>,
@@ -152,10 +171,19 @@ struct Answers {
 }
 
 impl Answers {
+    fn of(families: &[Family]) -> Self {
+        Self { refused: families.iter().map(|family| (*family, Vec::new())).collect(), ..Self::default() }
+    }
+
     fn line(&mut self, line: &[u8]) {
         let busy = memchr::memmem::find(line, b"busy").is_some();
         if busy || is_refusal(line) {
-            self.refused.push(self.lines);
+            // Lines come as the events went: the families of one sequence number behind each other.
+            let families = self.refused.len().max(1) as u64;
+            let place = usize::try_from(self.lines % families).unwrap_or(0);
+            if let Some((_, refused)) = self.refused.get_mut(place) {
+                refused.push(u32::try_from(self.lines / families).unwrap_or(u32::MAX));
+            }
             self.busy += u64::from(busy);
             self.first_refusal.get_or_insert_with(|| String::from_utf8_lossy(&line[..line.len().min(300)]).into_owned());
         }
@@ -163,8 +191,8 @@ impl Answers {
     }
 }
 
-fn read_answers(stream: TcpStream) -> Answers {
-    let mut answers = Answers::default();
+fn read_answers(stream: TcpStream, families: &[Family]) -> Answers {
+    let mut answers = Answers::of(families);
     if let Err(failure) = read_lines(stream, &mut answers) {
         answers.failure = Some(failure.to_string());
     }
@@ -214,7 +242,7 @@ mod tests {
 
     #[test]
     fn refused_and_busy_lines_are_known_by_their_sequence_number() {
-        let mut answers = Answers::default();
+        let mut answers = Answers::of(&[Family::Medias]);
         let lines: [&[u8]; 5] = [
             b"{\"id\":\"1\",\"order\":1}",
             b"{\"error\":\"busy\"}",
@@ -223,6 +251,9 @@ mod tests {
             b"{\"status\":\"accepted\"}",
         ];
         lines.into_iter().for_each(|line| answers.line(line));
-        assert_eq!((answers.lines, answers.refused, answers.busy), (5, vec![1, 3], 1));
+        assert_eq!((answers.lines, answers.refused, answers.busy), (5, vec![(Family::Medias, vec![1, 3])], 1));
+        let mut answers = Answers::of(&[Family::Medias, Family::MediaBrowser]);
+        lines.into_iter().for_each(|line| answers.line(line));
+        assert_eq!(answers.refused, [(Family::Medias, vec![]), (Family::MediaBrowser, vec![0, 1])]);
     }
 }

@@ -8,6 +8,7 @@ use crate::series::Series;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the JSON form.
 pub(crate) const SCHEMA: &str = "fanfare-loadtest/1";
@@ -136,8 +137,14 @@ pub(crate) struct Load {
     pub(crate) seconds: u64,
     /// Bytes of a frame asked for.
     pub(crate) payload_bytes: usize,
-    /// Bytes of a frame seen on the wire.
+    /// Bytes of a frame seen on the wire, the largest of all dialects.
     pub(crate) frame_bytes: usize,
+    /// Steady clients of each dialect.
+    #[serde(default)]
+    pub(crate) clients_by_dialect: BTreeMap<String, usize>,
+    /// Bytes of a delivery's frame on the wire in each dialect.
+    #[serde(default)]
+    pub(crate) frame_bytes_by_dialect: BTreeMap<String, usize>,
     /// Libraries.
     pub(crate) libraries: u32,
     /// Libraries per client, 0 for all.

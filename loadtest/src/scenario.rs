@@ -16,6 +16,7 @@ use crate::args::RunArgs;
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
+use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
 use crate::identity::Watcher;
 use crate::machine::Machine;
@@ -32,11 +33,14 @@ use window::Window;
 
 /// Timed deliveries a second at most; beyond, one of every power of two is timed.
 const TIMED_PER_SECOND: u64 = 200_000;
+/// Bytes of a message that carries no event of ours, and is kept all the same until it is whole.
+const LARGEST_MESSAGE: usize = 8 << 10;
 /// Longest wait for clients that still make progress after the last event.
 const DRAIN_LIMIT_NS: u64 = 120 * SECOND;
 
 /// Runs, judges, and returns the report.
 pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
+    let args = &RunArgs { clients: args.mix().clients(), ..args.clone() };
     check(args)?;
     let machine = Machine::describe();
     let target = Target::open(args)?;
@@ -92,7 +96,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
 
 /// Connects and holds, publishes nothing.
 pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
-    let args = RunArgs { rate: 0, warmup: 0, steps: args.steps.max(4), ..args.clone() };
+    let args = RunArgs { clients: args.mix().clients(), rate: 0, warmup: 0, steps: args.steps.max(4), ..args.clone() };
     check(&args)?;
     if args.watch_accounts.is_some() {
         return Err(Failure::new("watch-accounts: idle publishes nothing that could be accounted for; it goes with run and bench"));
@@ -180,6 +184,11 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
     Ok(Plan {
         address: target.address(),
         path: args.path.clone(),
+        dialects: args.mix().dialects(),
+        more_headers: String::new(),
+        subprotocol: None,
+        no_auth: false,
+        message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,
         tokens,
         libraries: args.libraries.max(1),
         client_libraries: args.client_libraries,
@@ -213,6 +222,8 @@ fn limits(args: &RunArgs, floor: bool) -> Limits {
 }
 
 fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
+    let seen = |dialect: Dialect| results.iter().map(|result| result.frame_bytes[dialect as usize]).max().unwrap_or(0);
+    let frame_bytes: Vec<_> = DIALECTS.iter().map(|(dialect, _)| (*dialect, seen(*dialect))).filter(|(_, bytes)| *bytes > 0).collect();
     Load {
         target: args.target.clone(),
         clients: args.clients,
@@ -222,14 +233,16 @@ fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
         rate: args.rate,
         seconds: args.seconds,
         payload_bytes: args.payload_bytes,
-        frame_bytes: results.iter().map(|result| result.frame_bytes).max().unwrap_or(0),
+        frame_bytes: frame_bytes.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0),
+        clients_by_dialect: args.mix().parts().iter().map(|(dialect, clients)| (dialect.to_string(), *clients)).collect(),
+        frame_bytes_by_dialect: frame_bytes.into_iter().map(|(dialect, bytes)| (dialect.to_string(), bytes)).collect(),
         libraries: args.libraries,
         client_libraries: args.client_libraries,
     }
 }
 
 fn publisher_report(published: &Published, args: &RunArgs) -> PublisherReport {
-    let refused = published.refused.len() as u64;
+    let refused = published.refusals();
     PublisherReport {
         sent: published.sent,
         accepted: u64::from(published.sent).saturating_sub(refused + published.unanswered),

@@ -5,7 +5,7 @@ use crate::client::Shared;
 use crate::clock::{SECOND, now_ns};
 use crate::failure::Failure;
 use crate::floor::FloorReport;
-use crate::frame::Template;
+use crate::frame::{Family, Template};
 use crate::http;
 use crate::publisher::{Destination, Published, Publisher};
 use crate::schedule::Schedule;
@@ -80,8 +80,7 @@ impl Target {
         match self {
             Self::Server(destination) => {
                 let schedule = Schedule::new(now_ns() + LEAD_NS, args.rate, seconds);
-                let template = Template::item(args.payload_bytes, args.libraries)?;
-                let publisher = Publisher::start(&destination, schedule, template, Arc::clone(shared))?;
+                let publisher = Publisher::start(&destination, schedule, templates(args)?, Arc::clone(shared))?;
                 Ok((Flow::Published(publisher), schedule))
             }
             Self::Floor(floor) => {
@@ -90,6 +89,14 @@ impl Target {
             }
         }
     }
+}
+
+/// One template for each family of events that the clients need.
+fn templates(args: &RunArgs) -> Result<Vec<(Family, Template)>, Failure> {
+    let mix = args.mix();
+    let with_book = mix.parts().iter().any(|(dialect, _)| dialect.is_socketio());
+    let of = |family| Ok((family, Template::item(family, args.payload_bytes, args.libraries, with_book)?));
+    mix.families().into_iter().map(of).collect()
 }
 
 impl Flow {

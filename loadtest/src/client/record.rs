@@ -4,7 +4,7 @@ use super::Shared;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::frame::{MARKER_LEN, intended_ns};
 use crate::ledger::Ledger;
-use crate::sse::Sink;
+use crate::shape::{Signal, Sink};
 use crate::stats::histogram;
 use hdrhistogram::Histogram;
 use std::net::SocketAddr;
@@ -36,6 +36,8 @@ impl Role {
 pub(crate) struct ClientRecord {
     /// Its behaviour.
     pub(crate) role: Role,
+    /// What it spoke.
+    pub(crate) dialect: Dialect,
     /// Its account, not yet closed.
     pub(crate) ledger: Ledger,
     /// Its own end of the connection, if it was open to the end: the server's list names clients by it.
@@ -46,8 +48,8 @@ pub(crate) struct ClientRecord {
 
 impl ClientRecord {
     /// Puts a client on record.
-    pub(crate) fn of(role: Role, ledger: Ledger, address: Option<SocketAddr>, closed_by_server: bool) -> Self {
-        Self { role, ledger, address, closed_by_server }
+    pub(crate) fn of(role: Role, dialect: Dialect, ledger: Ledger, address: Option<SocketAddr>, closed_by_server: bool) -> Self {
+        Self { role, dialect, ledger, address, closed_by_server }
     }
 }
 
@@ -66,8 +68,8 @@ pub(crate) struct ThreadResult {
     pub(crate) malformed: u64,
     /// The first of them.
     pub(crate) malformed_sample: Option<String>,
-    /// Bytes of a delivery's frame on the wire.
-    pub(crate) frame_bytes: usize,
+    /// Bytes of a delivery's frame on the wire, by dialect, in the order of `DIALECTS`; 0 where none was seen.
+    pub(crate) frame_bytes: [usize; DIALECTS.len()],
     /// Churning clients that came and went.
     pub(crate) churned: u64,
 }
@@ -92,6 +94,23 @@ impl ClientLatency {
     }
 }
 
+/// What one read of one client asked for.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Answers of the protocol: opcode and payload.
+    pub(super) replies: Vec<(u8, Vec<u8>)>,
+    /// Words that move an opening on, or end the stream.
+    pub(super) signals: Vec<(Signal, String)>,
+}
+
+impl Said {
+    /// Whether there is nothing to do.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.signals.is_empty()
+    }
+}
+
 /// A thread's counters beside the ledgers.
 pub(crate) struct Recorder {
     sample_mask: u32,
@@ -105,6 +124,7 @@ pub(crate) struct Recorder {
     pub(super) malformed: u64,
     pub(super) malformed_sample: Option<String>,
     pub(super) reported_complete: u64,
+    pub(super) said: Said,
 }
 
 impl Recorder {
@@ -121,6 +141,7 @@ impl Recorder {
             malformed: 0,
             malformed_sample: None,
             reported_complete: 0,
+            said: Said::default(),
         }
     }
 
@@ -192,6 +213,15 @@ impl Sink for ClientSink<'_> {
         self.recorder.malformed += 1;
         let text = || String::from_utf8_lossy(&frame[..frame.len().min(200)]).into_owned();
         self.recorder.malformed_sample.get_or_insert_with(text);
+    }
+
+    fn reply(&mut self, opcode: u8, payload: &[u8]) {
+        self.recorder.said.replies.push((opcode, payload.to_vec()));
+    }
+
+    fn signal(&mut self, signal: Signal, text: &[u8]) {
+        let text = String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned();
+        self.recorder.said.signals.push((signal, text));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What client threads are told and what they tell while they run.
 
+use crate::dialect::Dialect;
 use crate::tally::Tally;
 use std::net::SocketAddrV4;
 use std::sync::OnceLock;
@@ -13,8 +14,18 @@ pub(crate) const NOT_OVER: u32 = u32::MAX;
 pub(crate) struct Plan {
     /// The server.
     pub(crate) address: SocketAddrV4,
-    /// Path of the event stream.
+    /// Path of `/sse`, and of what is none of the known dialects.
     pub(crate) path: String,
+    /// What the steady clients speak, by their number.
+    pub(crate) dialects: Vec<Dialect>,
+    /// Header lines more, each with its line end.
+    pub(crate) more_headers: String,
+    /// WebSocket subprotocol asked for.
+    pub(crate) subprotocol: Option<String>,
+    /// Whether Socket.IO clients are live once they are connected, without `auth`.
+    pub(crate) no_auth: bool,
+    /// Bytes beyond which a WebSocket message is passed over unread.
+    pub(crate) message_limit: usize,
     /// Client tokens, given out in turn; empty for none.
     pub(crate) tokens: Vec<String>,
     /// Libraries the events are spread over.

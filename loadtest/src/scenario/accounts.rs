@@ -74,7 +74,7 @@ fn add(sum: &mut Accounting, record: &ClientRecord, published: &Published, repor
     if record.role == Role::Stalled {
         return;
     }
-    let outcome = ledger.close(published.sent, &published.refused, record.role != Role::Steady);
+    let outcome = ledger.close(published.sent, published.refused_for(record.dialect), record.role != Role::Steady);
     let explained = match reported {
         Some(reported) if outcome.unannounced > 0 => {
             reported.explain(record.address.map(|address| address.to_string()), outcome.unannounced)
