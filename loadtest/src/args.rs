@@ -121,6 +121,12 @@ pub(crate) struct RunArgs {
     /// Write the report as one HTML page with plots to this file.
     #[arg(long)]
     pub(crate) html: Option<PathBuf>,
+    /// Write the latency of each dialect as an HdrHistogram log to this file.
+    #[arg(long)]
+    pub(crate) hlog: Option<PathBuf>,
+    /// Show nothing while it runs, on a terminal too.
+    #[arg(long)]
+    pub(crate) quiet: bool,
     /// Print a Markdown table row instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,

@@ -246,6 +246,9 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
         ("--publish-path", run.publish_path.clone()),
     ];
     arguments.extend(named.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+    if run.quiet {
+        arguments.push("--quiet".to_owned());
+    }
     if let Some(limit) = run.lateness_limit_us {
         arguments.extend(["--lateness-limit-us".to_owned(), limit.to_string()]);
     }

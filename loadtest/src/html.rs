@@ -7,6 +7,8 @@ mod load;
 mod overtime;
 mod tables;
 
+pub(crate) use axis::{duration, memory};
+
 use crate::report::{Report, Result as RunResult};
 use crate::stats::{decoded, merged};
 use chart::Chart;

@@ -20,9 +20,12 @@ mod html;
 mod http;
 mod identity;
 mod ledger;
+mod live;
 mod machine;
 mod message;
+mod output;
 mod polling;
+mod program;
 mod publisher;
 mod report;
 mod resident;
@@ -45,7 +48,6 @@ use args::{Arguments, Command, RunArgs};
 use clap::Parser;
 use failure::Failure;
 use report::Report;
-use std::path::Path;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -70,20 +72,21 @@ fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Idle(args) => show(args, &scenario::idle(args)?),
         Command::Bench(args) => {
             let bench = bench::run(args)?;
-            write_json(args.run.json.as_deref(), &bench)?;
-            write_html(args.run.html.as_deref(), "Fanfare load test: bench", &bench.groups())?;
+            output::json(args.run.json.as_deref(), &bench)?;
+            output::page(args.run.html.as_deref(), "Fanfare load test: bench", &bench.groups())?;
+            output::histogram_log(args.run.hlog.as_deref(), &bench.groups())?;
             print!("{}", bench.table());
             Ok(verdict::exit_code(bench.result()))
         }
         Command::Siege(args) => {
             let siege = siege::run(args)?;
-            write_json(args.json.as_deref(), &siege)?;
+            output::json(args.json.as_deref(), &siege)?;
             print!("{}", siege.table());
             Ok(verdict::exit_code(siege.witnesses.result))
         }
         Command::Drain(args) => {
             let report = drain::run(args)?;
-            write_json(args.json.as_deref(), &report)?;
+            output::json(args.json.as_deref(), &report)?;
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
         }
@@ -95,24 +98,14 @@ fn execute(command: &Command) -> Result<u8, Failure> {
 }
 
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
-    write_json(args.json.as_deref(), report)?;
+    output::json(args.json.as_deref(), report)?;
     let group = html::Group { name: report.load.target.clone(), runs: std::slice::from_ref(report) };
-    write_html(args.html.as_deref(), &format!("Fanfare load test: {}", report.load.target), &[group])?;
+    output::page(args.html.as_deref(), &format!("Fanfare load test: {}", report.load.target), std::slice::from_ref(&group))?;
+    output::histogram_log(args.hlog.as_deref(), &[group])?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));
     } else {
         print!("{}", table::human(report));
     }
     Ok(verdict::exit_code(report.result))
-}
-
-fn write_json<T: serde::Serialize>(path: Option<&Path>, report: &T) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(report).map_err(|error| Failure::new(format!("json: {error}")))?;
-    std::fs::write(path, text).map_err(|error| Failure::io("json", error))
-}
-
-fn write_html(path: Option<&Path>, title: &str, groups: &[html::Group<'_>]) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, html::page(title, groups)).map_err(|error| Failure::io("html", error))
 }

@@ -3,6 +3,7 @@
 use crate::fairness::Fairness;
 use crate::identity::Watched;
 use crate::machine::Machine;
+use crate::program::Program;
 use crate::resident::Trend;
 use crate::series::Series;
 use crate::stats::{Line, Summary};
@@ -34,8 +35,14 @@ pub(crate) struct Report {
     pub(crate) schema: String,
     /// Version of the load tester.
     pub(crate) version: String,
+    /// When the run began, seconds since 1970.
+    pub(crate) started_unix_seconds: f64,
     /// Where.
     pub(crate) machine: Machine,
+    /// The load tester.
+    pub(crate) tester: Program,
+    /// The server, when its process is known.
+    pub(crate) program: Option<Program>,
     /// What was asked for.
     pub(crate) load: Load,
     /// How it ended.

@@ -5,12 +5,14 @@
 use crate::client::Shared;
 use crate::clock::{self, SECOND, now_ns};
 use crate::failure::Failure;
+use crate::live::View;
 use crate::series::{ClientMoment, Series, ServerMoment, ThreadMoment, add_thread, push};
 use crate::tally::Counts;
-use crate::watch::{MemorySample, ProcessSample, Usage};
+use crate::watch::{MemorySample, ProcessSample, Usage, resident_kib};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Looks at the clients a second; every so many of them looks at the server too.
 const PER_SECOND: u64 = 4;
@@ -22,11 +24,11 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Starts looking at clients, and at a server when its process is known.
-    pub(crate) fn start(pid: Option<u32>, shared: &Arc<Shared>) -> Result<Self, Failure> {
+    /// Starts looking at clients, and at a server when its process is known, and shows it to whoever looks on.
+    pub(crate) fn start(pid: Option<u32>, shared: &Arc<Shared>, view: Option<View>) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, shared, first) = (Arc::clone(&stop), Arc::clone(shared), ClientLook::take(shared));
-        let spawned = thread::Builder::new().name("sampler".to_owned()).spawn(move || sample(pid, &shared, first, &stopped));
+        let spawned = thread::Builder::new().name("sampler".to_owned()).spawn(move || sample(pid, &shared, first, view, &stopped));
         Ok(Self { stop, thread: Some(spawned.map_err(|error| Failure::io("sampler thread", error))?) })
     }
 
@@ -44,9 +46,10 @@ impl Drop for Sampler {
     }
 }
 
-fn sample(pid: Option<u32>, shared: &Shared, first: ClientLook, stop: &AtomicBool) -> Series {
+fn sample(pid: Option<u32>, shared: &Shared, first: ClientLook, mut view: Option<View>, stop: &AtomicBool) -> Series {
     let origin_ns = first.at_ns;
-    let mut series = Series { origin_ns, ..Series::default() };
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut series = Series { origin_ns, started_unix_seconds: since_1970.as_secs_f64(), ..Series::default() };
     let mut clients = first;
     let mut server = pid.map(ProcessSample::take);
     for tick in 1.. {
@@ -55,7 +58,11 @@ fn sample(pid: Option<u32>, shared: &Shared, first: ClientLook, stop: &AtomicBoo
             clock::sleep_until(origin_ns + tick * SECOND / PER_SECOND);
         }
         let look = ClientLook::take(shared);
-        push(&mut series.clients, look.since(&clients, origin_ns, shared));
+        let moment = look.since(&clients, origin_ns, shared);
+        if let Some(view) = &mut view {
+            view.show(&moment, pid.map(resident_kib), shared);
+        }
+        push(&mut series.clients, moment);
         clients = look;
         if let (Some(pid), Some(before)) = (pid, server.as_mut())
             && (last || tick % PER_SECOND == 0)
@@ -148,7 +155,7 @@ mod tests {
     #[test]
     fn deliveries_skips_and_the_watched_process_show_in_the_series() {
         let shared = Arc::new(Shared::new());
-        let sampler = Sampler::start(Some(std::process::id()), &shared).unwrap();
+        let sampler = Sampler::start(Some(std::process::id()), &shared, None).unwrap();
         shared.received.fetch_add(7, Relaxed);
         shared.tally.skipped.fetch_add(3, Relaxed);
         shared.tally.latency.record(5_000_000);

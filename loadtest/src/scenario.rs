@@ -19,7 +19,9 @@ use crate::connections::ReportedSkips;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
 use crate::identity::Watcher;
+use crate::live::View;
 use crate::machine::Machine;
+use crate::program::Program;
 use crate::publisher::Published;
 use crate::report::{Load, Memory, PublisherReport, Report, SCHEMA};
 use crate::sampler::Sampler;
@@ -50,7 +52,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(args, &plan, &shared)?;
-    let sampler = Sampler::start(pid, &shared)?;
+    let sampler = Sampler::start(pid, &shared, View::open(args, &shared))?;
     let mut memory = pid.map(|_| Memory::default());
     swarms.connect_in_steps(args, pid, memory.as_mut())?;
 
@@ -77,7 +79,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let mut report = Report {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_unix_seconds: series.started_unix_seconds,
         machine,
+        tester: Program::own(),
+        program: pid.map(Program::server),
         load: load(args, &results),
         sampled_one_in: plan.sample_mask + 1,
         memory,
@@ -107,7 +112,7 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(&args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(&args, &plan, &shared)?;
-    let sampler = Sampler::start(Some(pid), &shared)?;
+    let sampler = Sampler::start(Some(pid), &shared, View::open(&args, &shared))?;
     let mut memory = Memory::default();
     swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
     let window = Window::measure(&args, Some(pid), &shared, Some(&mut memory), now_ns() + args.seconds * SECOND);
@@ -117,6 +122,8 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mut report = Report { schema: SCHEMA.to_owned(), version, machine, series, ..Report::default() };
     (report.load, report.memory) = (load(&args, &results), Some(memory));
+    (report.started_unix_seconds, report.tester, report.program) =
+        (report.series.started_unix_seconds, Program::own(), Some(Program::server(pid)));
     window.fill(&mut report);
     accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
     verdict::judge(&mut report, limits(&args, true));

@@ -16,6 +16,8 @@ pub(crate) type Counted = (usize, u32);
 pub(crate) struct Series {
     /// When sampling began, CLOCK_MONOTONIC in nanoseconds.
     pub(crate) origin_ns: u64,
+    /// The same moment in seconds since 1970.
+    pub(crate) started_unix_seconds: f64,
     /// Begin and end of the measured window.
     pub(crate) window_ms: Option<(f64, f64)>,
     /// What the clients saw.

@@ -77,7 +77,7 @@ impl Axis {
 }
 
 /// Microseconds in the unit that reads best.
-pub(super) fn duration(us: f64) -> String {
+pub(crate) fn duration(us: f64) -> String {
     match us {
         us if us >= 999_999.0 => format!("{} s", trimmed(us / 1e6)),
         us if us >= 999.9 => format!("{} ms", trimmed(us / 1000.0)),
@@ -96,7 +96,7 @@ pub(super) fn count(value: f64) -> String {
 }
 
 /// KiB in the unit that reads best.
-pub(super) fn memory(kib: f64) -> String {
+pub(crate) fn memory(kib: f64) -> String {
     if kib.abs() >= 1024.0 * 1024.0 {
         format!("{} GiB", trimmed(kib / 1024.0 / 1024.0))
     } else if kib.abs() >= 1024.0 {

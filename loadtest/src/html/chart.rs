@@ -5,11 +5,11 @@ use super::escape;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 310.0;
-const LEFT: f64 = 68.0;
+const HEIGHT: f64 = 320.0;
+const LEFT: f64 = 66.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 46.0;
+const TOP: f64 = 30.0;
+const BOTTOM: f64 = 48.0;
 /// Shades of cells, from few to many.
 pub(super) const SHADES: usize = 6;
 
@@ -154,16 +154,16 @@ impl Chart {
         }
         for (value, name) in &self.x.ticks {
             let left = self.pixel(*value, 0.0).0;
-            let baseline = bottom + 17.0;
+            let baseline = bottom + 18.0;
             // The outermost texts stay inside the picture.
             let class = if left > right - 20.0 { "end" } else { "middle" };
             let _ = write!(text, "<path class=\"grid\" d=\"M{left:.1} {TOP}V{bottom}\"/>");
             let _ = write!(text, "<text class=\"{class}\" x=\"{left:.1}\" y=\"{baseline}\">{}</text>", escape(name));
         }
-        let (middle, below, half) = (f64::midpoint(LEFT, right), HEIGHT - 8.0, f64::midpoint(TOP, bottom));
+        let (middle, below) = (f64::midpoint(LEFT, right), HEIGHT - 6.0);
         let _ = write!(text, "<text class=\"middle label\" x=\"{middle}\" y=\"{below}\">{}</text>", escape(&self.x.label));
         let y_label = escape(&self.y.label);
-        let _ = write!(text, "<text class=\"middle label\" transform=\"translate(13 {half}) rotate(-90)\">{y_label}</text>");
+        let _ = write!(text, "<text class=\"label\" x=\"6\" y=\"15\">{y_label}</text>");
         text
     }
 

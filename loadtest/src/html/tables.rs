@@ -55,7 +55,7 @@ pub(super) fn figures(groups: &[Group<'_>]) -> String {
             match values.len() {
                 0 => "–".to_owned(),
                 1 => format(median),
-                _ => format!("{} ({} to {})", format(median), format(min), format(max)),
+                _ => format!("{}\u{2003}({} to {})", format(median), format(min), format(max)),
             }
         };
         rows.push_str(&row(name, groups.iter().map(cell)));
@@ -84,13 +84,16 @@ pub(super) fn environment(groups: &[Group<'_>]) -> String {
                 load.target, load.clients, load.rate, load.seconds, load.frame_bytes, load.libraries
             );
             rows.push_str(&pair(&format!("Load, {}", group.name), &text));
+            if let Some(program) = &run.program {
+                rows.push_str(&pair(&format!("Program, {}", group.name), &program.line()));
+            }
         }
     }
     if let Some(run) = groups.iter().find_map(|group| group.runs.last()) {
         for (name, value) in run.machine.lines() {
             rows.push_str(&pair(&name, &value));
         }
-        rows.push_str(&pair("Load tester", &run.version));
+        rows.push_str(&pair("Load tester", &run.tester.line()));
     }
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Environment\"><table><caption>What a reader must know to compare</caption><tbody>\n{rows}</tbody></table></div>\n"
@@ -110,7 +113,12 @@ fn table(caption: &str, groups: &[Group<'_>], rows: &str) -> String {
 }
 
 fn row(name: &str, cells: impl Iterator<Item = String>) -> String {
-    let cells: String = cells.map(|cell| format!("<td class=\"number\">{}</td>", escape(&cell))).collect();
+    // A wide blank parts a median from its spread, which may stand in a line of its own.
+    let ranged = |cell: &str| match cell.split_once('\u{2003}') {
+        Some((median, spread)) => format!("{} <span>{}</span>", escape(median), escape(spread)),
+        None => escape(cell),
+    };
+    let cells: String = cells.map(|cell| format!("<td class=\"number\">{}</td>", ranged(&cell))).collect();
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escape(name))
 }
 
