@@ -1,7 +1,7 @@
 //! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
 
 use crate::dialect::{Dialect, Mix};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
@@ -29,6 +29,33 @@ pub(crate) enum Command {
     Drain(DrainArgs),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
+}
+
+/// What is published for each sequence number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Events {
+    /// One `medias` event, and for MediaBrowser's clients a `raw` message beside it.
+    #[default]
+    Medias,
+    /// A `raw` message for every dialect of the mix, so that frames have one size in all of them; on /sse `medias`.
+    Raw,
+}
+
+/// How events are published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PublishStyle {
+    /// Lines of one streaming request, as Fanfare takes them.
+    #[default]
+    Fanfare,
+    /// A request for each event, its body what clients are to get, one behind the other on one connection: nchan and the like.
+    Post,
+}
+
+fn header_line(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((name, _)) if !name.is_empty() && !text.contains(['\r', '\n']) => Ok(text.to_owned()),
+        _ => Err("must be `Name: value`".to_owned()),
+    }
 }
 
 /// One run.
@@ -76,6 +103,24 @@ pub(crate) struct RunArgs {
     /// Libraries each client asks for with `libraries=`; 0 asks for none and gets all.
     #[arg(long, default_value_t = 0)]
     pub(crate) client_libraries: u32,
+    /// How unequal the libraries' shares are: Zipf's exponent, 0 for all in turn.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) skew: f64,
+    /// What is published.
+    #[arg(long, value_enum, default_value_t = Events::Medias)]
+    pub(crate) events: Events,
+    /// How it is published.
+    #[arg(long, value_enum, default_value_t = PublishStyle::Fanfare)]
+    pub(crate) publish_style: PublishStyle,
+    /// Socket.IO clients are content with the namespace and send no `auth`, as on a plain Socket.IO server.
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// WebSocket subprotocol to ask for, where the server wants one.
+    #[arg(long)]
+    pub(crate) ws_subprotocol: Option<String>,
+    /// Header line more in every client's request that opens a stream, as `Name: value`.
+    #[arg(long = "header", value_name = "LINE", value_parser = header_line)]
+    pub(crate) headers: Vec<String>,
     /// Further clients that connect and never read.
     #[arg(long, default_value_t = 0)]
     pub(crate) stalled: usize,
@@ -109,10 +154,10 @@ pub(crate) struct RunArgs {
     /// Publisher lateness (p99, microseconds) above which the run is invalid; 1000 up to 1000 events a second, else 5000.
     #[arg(long)]
     pub(crate) lateness_limit_us: Option<u64>,
-    /// Path of the event stream.
+    /// Path of `/sse` and of any-sse and any-ws; for the latter two `{library}` in it becomes the client's library.
     #[arg(long, default_value = "/sse")]
     pub(crate) path: String,
-    /// Path events are posted to.
+    /// Path events are posted to; with `--publish-style post` `{library}` in it becomes the event's library.
     #[arg(long, default_value = "/api/events")]
     pub(crate) publish_path: String,
     /// Write the report as JSON to this file.

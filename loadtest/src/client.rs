@@ -15,7 +15,7 @@ pub(crate) use shared::{NOT_OVER, Plan, Shared};
 use crate::clock::{SECOND, now_ns};
 use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Subscription};
 use crate::shape::Shape;
 use crate::websocket::Unfinished;
 use mio::net::TcpStream;
@@ -56,6 +56,23 @@ struct Client {
 }
 
 impl Client {
+    fn new(index: usize, role: Role, dialect: Dialect, subscription: Subscription) -> Self {
+        Self {
+            index,
+            role,
+            dialect,
+            state: State::Connecting,
+            probing: false,
+            stream: None,
+            partial: Vec::new(),
+            ledger: Ledger::new(subscription),
+            dechunker: None,
+            session: None,
+            unfinished: Unfinished::default(),
+            closed_by_server: false,
+        }
+    }
+
     /// Whether it speaks over requests of its own now.
     fn polls(&self) -> bool {
         match self.dialect {

@@ -55,9 +55,16 @@ impl Dialect {
         }
     }
 
-    /// The events it is told of.
-    pub(crate) fn family(self) -> Family {
-        if self == Self::MediaBrowser { Family::MediaBrowser } else { Family::Medias }
+    /// The events it is told of; `raw`: a message of its own wherever it has one.
+    pub(crate) fn family(self, raw: bool) -> Family {
+        match self.speech() {
+            Some(Speech::MediaBrowser) => Family::MediaBrowser,
+            Some(Speech::SocketIo) if raw => Family::Audiobookshelf,
+            Some(Speech::Plex) if raw => Family::Plex,
+            None if raw && self == Self::PlexSse => Family::Plex,
+            None if raw && self == Self::Sse => Family::RedSeat,
+            _ => Family::Medias,
+        }
     }
 
     /// Whether its clients are Audiobookshelf's.
@@ -108,8 +115,8 @@ impl Mix {
     }
 
     /// The families of events its clients need, each once.
-    pub(crate) fn families(&self) -> Vec<Family> {
-        let mut families: Vec<Family> = self.0.iter().filter(|(_, clients)| *clients > 0).map(|(dialect, _)| dialect.family()).collect();
+    pub(crate) fn families(&self, raw: bool) -> Vec<Family> {
+        let mut families: Vec<Family> = self.0.iter().filter(|(_, clients)| *clients > 0).map(|(dialect, _)| dialect.family(raw)).collect();
         families.sort_unstable();
         families.dedup();
         families

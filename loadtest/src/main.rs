@@ -36,6 +36,7 @@ mod series;
 mod shape;
 mod siege;
 mod source;
+mod spread;
 mod sse;
 mod stats;
 mod table;

@@ -85,3 +85,74 @@ fn session_id(packet: &[u8]) -> &[u8] {
     let length = memchr::memchr(b'"', &packet[from..]).unwrap_or(0);
     &packet[from..from + length]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::tests::Seen;
+
+    const MARKER: &str = "ffm:0000002a:00000000000003e8:0000000000000007";
+
+    fn heard(speech: Speech, text: &str) -> Seen {
+        let mut seen = Seen::default();
+        hear(text.as_bytes(), speech, &mut seen);
+        seen
+    }
+
+    #[test]
+    fn engine_io_and_socket_io_say_what_is_to_be_done() {
+        let open =
+            r#"0{"sid":"lv_VI97HAXpY6yYWAAAB","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+        for (packet, signal, text) in [
+            (open, Signal::Opened, "lv_VI97HAXpY6yYWAAAB"),
+            ("3probe", Signal::Probed, ""),
+            (r#"40{"sid":"oSO0OpakMV_3jnilAAAA"}"#, Signal::Connected, ""),
+            (r#"42["init",{"userId":"81b6","username":"Bob","librariesScanning":[]}]"#, Signal::Live, ""),
+            (r#"44{"message":"Invalid namespace"}"#, Signal::Refused, r#"{"message":"Invalid namespace"}"#),
+            (r#"42["invalid_token"]"#, Signal::Refused, r#"42["invalid_token"]"#),
+            ("41", Signal::Closed, "41"),
+            ("1", Signal::Closed, "1"),
+        ] {
+            let seen = heard(Speech::SocketIo, packet);
+            assert_eq!(seen, Seen { signals: vec![(signal, text.as_bytes().to_vec())], ..Seen::default() }, "{packet}");
+        }
+        assert_eq!(heard(Speech::SocketIo, "2").replies, [(TEXT, b"3".to_vec())]);
+        assert_eq!(heard(Speech::SocketIo, "6").others, 1);
+        for garbage in ["", "7", "4", "42", "42[\"x\"", "43[]", "45-[]", "hello"] {
+            assert_eq!(heard(Speech::SocketIo, garbage).malformed, 1, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_known_by_its_marker_in_every_speech() {
+        for (speech, text) in [
+            (
+                Speech::Plex,
+                format!(
+                    r#"{{"NotificationContainer":{{"type":"timeline","size":1,"TimelineEntry":[{{"identifier":"com.plexapp.plugins.library","sectionID":"2","itemID":"1337","type":13,"title":"{MARKER}","state":5,"updatedAt":1753656127}}]}}}}"#
+                ),
+            ),
+            (
+                Speech::MediaBrowser,
+                format!(r#"{{"MessageType":"LibraryChanged","MessageId":"8c5f","Data":{{"ItemsUpdated":["{MARKER}"]}}}}"#),
+            ),
+            (
+                Speech::SocketIo,
+                format!(
+                    r#"42["item_updated",{{"id":"7dc9","media":{{"metadata":{{"title":"{MARKER}","titleIgnorePrefix":"{MARKER}"}}}}}}]"#
+                ),
+            ),
+            (Speech::Any, format!("anything {MARKER} at all")),
+        ] {
+            assert_eq!(heard(speech, &text), Seen { deliveries: vec![(42, 1000)], ..Seen::default() }, "{text}");
+            assert_eq!(heard(speech, &text.replace("ffm:", "fff:")), Seen { others: 1, ..Seen::default() }, "{text}");
+        }
+    }
+
+    #[test]
+    fn mediabrowser_clients_are_live_once_they_are_told_to_keep_alive() {
+        let seen = heard(Speech::MediaBrowser, r#"{"MessageType":"ForceKeepAlive","MessageId":"8c5f","Data":60}"#);
+        assert_eq!((seen.signals, seen.others), (vec![(Signal::Live, Vec::new())], 1));
+        assert_eq!(heard(Speech::MediaBrowser, "{\"Data\":1}").malformed, 1);
+    }
+}

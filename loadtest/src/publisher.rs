@@ -1,7 +1,8 @@
-//! The open-loop publisher: NDJSON over one streaming POST, on its own thread, on a schedule that no answer can move.
+//! The open-loop publisher: NDJSON over one streaming POST, or a POST for each event, on its own thread, on a schedule that no answer can move.
 //!
 //! A second thread reads the answers as they come, one line per item, so that what was refused is known by its sequence number.
 
+use crate::args::PublishStyle;
 use crate::client::Shared;
 use crate::clock::{self, now_ns};
 use crate::dialect::Dialect;
@@ -43,7 +44,9 @@ pub(crate) struct Published {
 impl Published {
     /// Sequence numbers that were not accepted for clients of a dialect.
     pub(crate) fn refused_for(&self, dialect: Dialect) -> &[u32] {
-        self.refused.iter().find(|(family, _)| *family == dialect.family()).map_or(&[], |(_, refused)| refused)
+        // A run publishes a dialect's own messages or none of them, so only one of both families is there.
+        let of = |raw| self.refused.iter().find(|(family, _)| *family == dialect.family(raw));
+        of(true).or_else(|| of(false)).map_or(&[], |(_, refused)| refused)
     }
 
     /// Events refused, in all families.
@@ -61,6 +64,25 @@ pub(crate) struct Destination {
     pub(crate) path: String,
     /// Bearer token.
     pub(crate) token: Option<String>,
+    /// How.
+    pub(crate) style: PublishStyle,
+}
+
+impl Destination {
+    /// The head of the one request that carries all events.
+    fn stream_head(&self) -> String {
+        format!("{}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n", self.head())
+    }
+
+    /// The head of a request that carries one event, up to its `Content-Length`.
+    pub(crate) fn post_head(&self) -> String {
+        format!("{}Content-Type: application/json\r\n", self.head())
+    }
+
+    fn head(&self) -> String {
+        let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        format!("POST {} HTTP/1.1\r\nHost: {}\r\n{authorization}", self.path, self.address)
+    }
 }
 
 /// A publisher at work.
@@ -78,19 +100,20 @@ impl Publisher {
         shared: Arc<Shared>,
     ) -> Result<Self, Failure> {
         let mut stream = http::connect(to.address)?;
-        let authorization = to.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let head = format!(
-            "POST {} HTTP/1.1\r\nHost: {}\r\n{authorization}Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
-            to.path, to.address
-        );
-        stream.write_all(head.as_bytes()).map_err(|error| Failure::io("publish", error))?;
+        if to.style == PublishStyle::Fanfare {
+            stream.write_all(to.stream_head().as_bytes()).map_err(|error| Failure::io("publish", error))?;
+        }
         let reading = stream.try_clone().map_err(|error| Failure::io("publish", error))?;
         // A slow schedule must not look like a server that does not answer.
         reading.set_read_timeout(Some(std::time::Duration::from_secs(30))).map_err(|error| Failure::io("publish", error))?;
         let families: Vec<Family> = templates.iter().map(|(family, _)| *family).collect();
+        let style = to.style;
         let spawn = |error| Failure::io("publisher thread", error);
-        let answers = thread::Builder::new().name("answers".to_owned()).spawn(move || read_answers(reading, &families)).map_err(spawn)?;
-        let send = move || send_all(stream, &schedule, &templates, &shared);
+        let answers = thread::Builder::new()
+            .name("answers".to_owned())
+            .spawn(move || read_answers(reading, &families, style, schedule.total()))
+            .map_err(spawn)?;
+        let send = move || send_all(stream, &schedule, &templates, style, &shared);
         let sender = thread::Builder::new().name("publisher".to_owned()).spawn(send).map_err(spawn)?;
         Ok(Self { sender, answers })
     }
@@ -122,7 +145,7 @@ struct Sent {
     cpu_ns: u64,
 }
 
-fn send_all(mut stream: TcpStream, schedule: &Schedule, templates: &[(Family, Template)], shared: &Shared) -> Sent {
+fn send_all(mut stream: TcpStream, schedule: &Schedule, templates: &[(Family, Template)], style: PublishStyle, shared: &Shared) -> Sent {
     clock::sharpen_timers();
     // On the core it shares with the client, the publisher goes first; without the right to it, its lateness shows.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -15);
@@ -143,18 +166,24 @@ fn send_all(mut stream: TcpStream, schedule: &Schedule, templates: &[(Family, Te
             shared.tally.lateness.record(now - intended);
             templates.iter().for_each(|(_, template)| template.append(&mut items, item, intended, now));
         }
-        chunk.clear();
-        chunk.extend_from_slice(format!("{:x}\r\n", items.len()).as_bytes());
-        chunk.extend_from_slice(&items);
-        chunk.extend_from_slice(b"\r\n");
+        if style == PublishStyle::Fanfare {
+            chunk.clear();
+            chunk.extend_from_slice(format!("{:x}\r\n", items.len()).as_bytes());
+            chunk.extend_from_slice(&items);
+            chunk.extend_from_slice(b"\r\n");
+            std::mem::swap(&mut items, &mut chunk);
+        }
         shared.sent.store(due, Relaxed);
-        if let Err(error) = stream.write_all(&chunk) {
+        if let Err(error) = stream.write_all(&items) {
             failure = Some(format!("publish: {error} after {seq} events"));
             break;
         }
         seq = due;
     }
-    if failure.is_none() {
+    if failure.is_some() {
+        // The reader of the answers need not wait for more; if the socket is gone already it has seen that.
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    } else if style == PublishStyle::Fanfare {
         failure = stream.write_all(b"0\r\n\r\n").err().map(|error| format!("publish: {error} at the end"));
     }
     Sent { count: seq, lateness: summary(&lateness), failure, cpu_ns: clock::thread_cpu_ns() }
@@ -177,7 +206,12 @@ impl Answers {
 
     fn line(&mut self, line: &[u8]) {
         let busy = memchr::memmem::find(line, b"busy").is_some();
-        if busy || is_refusal(line) {
+        self.answer(!busy && !is_refusal(line), busy, line);
+    }
+
+    /// Counts the answer to the next event.
+    fn answer(&mut self, accepted: bool, busy: bool, text: &[u8]) {
+        if !accepted {
             // Lines come as the events went: the families of one sequence number behind each other.
             let families = self.refused.len().max(1) as u64;
             let place = usize::try_from(self.lines % families).unwrap_or(0);
@@ -185,15 +219,19 @@ impl Answers {
                 refused.push(u32::try_from(self.lines / families).unwrap_or(u32::MAX));
             }
             self.busy += u64::from(busy);
-            self.first_refusal.get_or_insert_with(|| String::from_utf8_lossy(&line[..line.len().min(300)]).into_owned());
+            self.first_refusal.get_or_insert_with(|| String::from_utf8_lossy(&text[..text.len().min(300)]).into_owned());
         }
         self.lines += 1;
     }
 }
 
-fn read_answers(stream: TcpStream, families: &[Family]) -> Answers {
+fn read_answers(stream: TcpStream, families: &[Family], style: PublishStyle, events: u32) -> Answers {
     let mut answers = Answers::of(families);
-    if let Err(failure) = read_lines(stream, &mut answers) {
+    let read = match style {
+        PublishStyle::Fanfare => read_lines(stream, &mut answers),
+        PublishStyle::Post => read_responses(stream, events, &mut answers),
+    };
+    if let Err(failure) = read {
         answers.failure = Some(failure.to_string());
     }
     answers.cpu_ns = clock::thread_cpu_ns();
@@ -223,6 +261,19 @@ fn read_lines(stream: TcpStream, answers: &mut Answers) -> Result<(), Failure> {
     }
     let shown = String::from_utf8_lossy(&text[..text.len().min(300)]).into_owned();
     Err(Failure::new(format!("publish: answered {} {shown}", response.status)))
+}
+
+/// The answers of one request per event, in order.
+fn read_responses(mut stream: TcpStream, events: u32, answers: &mut Answers) -> Result<(), Failure> {
+    let mut begun = Vec::new();
+    while answers.lines < u64::from(events) {
+        let mut response = Response::read_next(stream, begun)?;
+        let mut body = Vec::new();
+        while response.read_some(&mut body)? {}
+        answers.answer((200..300).contains(&response.status), false, &[format!("{} ", response.status).as_bytes(), &body].concat());
+        (stream, begun) = response.into_rest();
+    }
+    Ok(())
 }
 
 /// An answer line is an object; one with an `error`, or a `status` that is a number of 400 or more, refuses its item.

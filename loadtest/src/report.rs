@@ -73,6 +73,9 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
+    /// The load tester's own RSS over its clients while they connected, KiB each.
+    #[serde(default)]
+    pub(crate) own_per_client: Option<Line>,
     /// The server's own accounts, when they were watched.
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.

@@ -12,7 +12,7 @@ mod swarms;
 mod tests;
 mod window;
 
-use crate::args::RunArgs;
+use crate::args::{Events, RunArgs};
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
@@ -25,7 +25,9 @@ use crate::program::Program;
 use crate::publisher::Published;
 use crate::report::{Load, Memory, PublisherReport, Report, SCHEMA};
 use crate::sampler::Sampler;
+use crate::series::Series;
 use crate::source::Target;
+use crate::spread::Spread;
 use crate::verdict::{self, Limits};
 use crate::watch::MemorySample;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let swarms = Swarms::start(args, &plan, &shared)?;
     let sampler = Sampler::start(pid, &shared, View::open(args, &shared))?;
     let mut memory = pid.map(|_| Memory::default());
-    swarms.connect_in_steps(args, pid, memory.as_mut())?;
+    let own_per_client = swarms.connect_in_steps(args, pid, memory.as_mut())?;
 
     window::sample_before_publishing(pid, memory.as_mut());
     let watcher = args.watch_accounts.map(|pause_ms| Watcher::start(address, admin_token(args), pause_ms)).transpose()?;
@@ -77,19 +79,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let results = swarms.stop()?;
 
     let mut report = Report {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_unix_seconds: series.started_unix_seconds,
-        machine,
-        tester: Program::own(),
-        program: pid.map(Program::server),
         load: load(args, &results),
         sampled_one_in: plan.sample_mask + 1,
         memory,
+        own_per_client,
         watched,
-        series,
         drain_ms: drained_ns.saturating_sub(schedule.due_ns(schedule.total())) as f64 / 1e6,
-        ..Report::default()
+        ..circumstances(machine, pid, series)
     };
     window.fill(&mut report);
     report.publisher = publisher_report(published, args);
@@ -114,20 +110,31 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let swarms = Swarms::start(&args, &plan, &shared)?;
     let sampler = Sampler::start(Some(pid), &shared, View::open(&args, &shared))?;
     let mut memory = Memory::default();
-    swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
+    let own_per_client = swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
     let window = Window::measure(&args, Some(pid), &shared, Some(&mut memory), now_ns() + args.seconds * SECOND);
     memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
     let series = sampler.finish()?;
     let results = swarms.stop()?;
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut report = Report { schema: SCHEMA.to_owned(), version, machine, series, ..Report::default() };
-    (report.load, report.memory) = (load(&args, &results), Some(memory));
-    (report.started_unix_seconds, report.tester, report.program) =
-        (report.series.started_unix_seconds, Program::own(), Some(Program::server(pid)));
+    let mut report = circumstances(machine, Some(pid), series);
+    (report.load, report.memory, report.own_per_client) = (load(&args, &results), Some(memory), own_per_client);
     window.fill(&mut report);
     accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
     verdict::judge(&mut report, limits(&args, true));
     Ok(report)
+}
+
+/// A report of when, where and with what.
+fn circumstances(machine: Machine, pid: Option<u32>, series: Series) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_unix_seconds: series.started_unix_seconds,
+        machine,
+        tester: Program::own(),
+        program: pid.map(Program::server),
+        series,
+        ..Report::default()
+    }
 }
 
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
@@ -175,14 +182,30 @@ fn known_process(pid: Option<u32>) -> Result<Option<u32>, Failure> {
     }
 }
 
-fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
-    let tokens = match &args.client_tokens_file {
+/// The clients' tokens, given out in turn.
+fn client_tokens(args: &RunArgs) -> Result<Vec<String>, Failure> {
+    let tokens: Vec<String> = match &args.client_tokens_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::io("client-tokens-file", error))?;
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
         }
         None => args.token.iter().cloned().collect(),
     };
+    let is_narrowed = args.client_libraries > 0 && args.client_libraries < args.libraries;
+    let asks =
+        |dialect| matches!(dialect, Dialect::Sse) || matches!(dialect, Dialect::AnySse | Dialect::AnyWs) && args.path.contains("{library}");
+    let mix = args.mix();
+    let silent = mix.parts().iter().find(|(dialect, clients)| *clients > 0 && !asks(*dialect));
+    if let (true, Some((dialect, _)), ..2) = (is_narrowed, silent, tokens.len()) {
+        return Err(Failure::new(format!(
+            "client-libraries: in {dialect} a client's libraries are those of its user; give each user a token in client-tokens-file"
+        )));
+    }
+    Ok(tokens)
+}
+
+fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
+    let tokens = client_tokens(args)?;
     let threads = args.pin_client.len().max(1);
     let per_second = args.clients as u64 * args.rate * u64::from(if args.client_libraries == 0 { 1 } else { args.client_libraries })
         / u64::from(if args.client_libraries == 0 { 1 } else { args.libraries.max(1) });
@@ -192,12 +215,13 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
         address: target.address(),
         path: args.path.clone(),
         dialects: args.mix().dialects(),
-        more_headers: String::new(),
-        subprotocol: None,
-        no_auth: false,
+        more_headers: args.headers.iter().map(|line| format!("{line}\r\n")).collect(),
+        subprotocol: args.ws_subprotocol.clone(),
+        raw_events: args.events == Events::Raw,
+        no_auth: args.no_auth,
         message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,
         tokens,
-        libraries: args.libraries.max(1),
+        spread: Spread::new(args.libraries, args.skew)?,
         client_libraries: args.client_libraries,
         sample_mask: u32::try_from(one_in - 1).unwrap_or(0),
         measured_from: event(args.warmup),

@@ -85,8 +85,8 @@ mod tests {
     use crate::shape::tests::Seen;
 
     fn stream() -> Vec<u8> {
-        let short = Template::frame(267, 1).unwrap();
-        let long = Template::frame(700, 1).unwrap();
+        let short = Template::frame(267, &crate::spread::Spread::even(1)).unwrap();
+        let long = Template::frame(700, &crate::spread::Spread::even(1)).unwrap();
         let mut bytes = b": hello\n\n".to_vec();
         for seq in 0..40 {
             if seq % 13 == 5 { &long } else { &short }.append(&mut bytes, seq, u64::from(seq) * 1000, 0);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_torn_frame_followed_by_a_whole_one_is_not_taken_for_a_delivery_of_the_first() {
-        let template = Template::frame(267, 1).unwrap();
+        let template = Template::frame(267, &crate::spread::Spread::even(1)).unwrap();
         let mut bytes = Vec::new();
         template.append(&mut bytes, 1, 0, 0);
         template.append(&mut bytes, 2, 0, 0);

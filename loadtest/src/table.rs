@@ -25,7 +25,7 @@ pub(crate) fn human(report: &Report) -> String {
     if let Some(memory) = &report.memory {
         rows.extend(memory_rows(memory));
     }
-    rows.push(("own CPU", own_line(report)));
+    rows.push(("load tester", own_line(report)));
     rows.push(("result", format!("{:?}", report.result).to_uppercase()));
     let mut text = String::new();
     for (name, value) in rows {
@@ -73,6 +73,10 @@ fn load_line(report: &Report) -> String {
     let load = &report.load;
     let mut line = format!("{}: {} clients × {} ev/s, {} s", load.target, load.clients, load.rate, load.seconds);
     let _ = write!(line, ", frame {} bytes (asked {})", load.frame_bytes, load.payload_bytes);
+    if load.frame_bytes_by_dialect.len() > 1 {
+        let sizes: Vec<String> = load.frame_bytes_by_dialect.iter().map(|(dialect, bytes)| format!("{dialect} {bytes}")).collect();
+        let _ = write!(line, " [{}]", sizes.join(", "));
+    }
     let _ = write!(
         line,
         ", {} libraries ({} per client)",
@@ -192,7 +196,8 @@ fn own_line(report: &Report) -> String {
     let own = &report.own;
     let clients = own.percent(own.running_of("client-"));
     let waited = own.percent(own.total.waiting_ns);
-    format!("client threads {clients:.0} %, publisher {:.0} %, waited for a core {waited:.0} %", report.publisher.cpu_percent)
+    let memory = report.own_per_client.map(|line| format!("; {:.2} KiB resident per client", line.slope)).unwrap_or_default();
+    format!("client threads {clients:.0} %, publisher {:.0} %, waited for a core {waited:.0} %{memory}", report.publisher.cpu_percent)
 }
 
 fn percentiles(summary: &Summary) -> String {

@@ -3,8 +3,7 @@
 use super::{CONNECTING_AT_ONCE, Client, Plan, Role, State, Swarm};
 use crate::clock::SECOND;
 use crate::dialect::Dialect;
-use crate::ledger::{Ledger, Subscription};
-use crate::websocket::Unfinished;
+use crate::ledger::Subscription;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::{Domain, Socket, Type};
@@ -84,22 +83,8 @@ impl Swarm {
     }
 
     fn open(&mut self, index: usize, role: Role) -> usize {
-        let ledger = Ledger::new(self.plan.subscription(index));
         let slot = self.free.pop().unwrap_or(self.clients.len());
-        let client = Client {
-            index,
-            role,
-            dialect: self.plan.dialect(index),
-            state: State::Connecting,
-            probing: false,
-            stream: None,
-            partial: Vec::new(),
-            ledger,
-            dechunker: None,
-            session: None,
-            unfinished: Unfinished::default(),
-            closed_by_server: false,
-        };
+        let client = Client::new(index, role, self.plan.dialect(index), self.plan.subscription(index));
         self.opening += 1;
         if slot == self.clients.len() {
             self.clients.push(client);
@@ -128,7 +113,13 @@ impl Swarm {
 impl Plan {
     /// The libraries of a client.
     pub(crate) fn subscription(&self, index: usize) -> Subscription {
-        Subscription::of_client(index, self.libraries, self.client_libraries)
+        Subscription::of_client(self.user(index), self.spread.clone(), self.client_libraries)
+    }
+
+    /// Whose libraries a client has: users have rights of their own, and clients of one user the same. With one token for all, clients
+    /// differ by what they ask for.
+    pub(crate) fn user(&self, index: usize) -> usize {
+        if self.tokens.len() > 1 { index % self.tokens.len() } else { index }
     }
 
     /// What a client speaks; those beside the steady ones speak what these do, in turn.

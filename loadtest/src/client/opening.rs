@@ -2,7 +2,8 @@
 
 use super::{Client, Plan};
 use crate::dialect::Dialect;
-use crate::frame::library_name;
+use crate::frame::{RAW_NAME, library_name};
+use crate::ledger::libraries_of_user;
 use crate::polling;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read};
@@ -35,16 +36,17 @@ impl Plan {
             return polling::get(self.address, session);
         }
         let token = self.token(client.index).unwrap_or_default();
+        let any = || self.path.replace("{library}", &self.first_library(client));
         match client.dialect {
             Dialect::Sse => self.event_stream(&self.narrowed(client), &bearer(token)),
-            Dialect::AnySse => self.event_stream(&self.path, &bearer(token)),
+            Dialect::AnySse => self.event_stream(&any(), &bearer(token)),
             Dialect::PlexSse => self.event_stream("/:/eventsource/notifications", &format!("X-Plex-Token: {token}\r\n")),
             Dialect::PlexWs => self.upgrade("/:/websockets/notifications", &format!("X-Plex-Token: {token}\r\n")),
             Dialect::MediaBrowser => self.upgrade(&format!("/embywebsocket?api_key={token}&deviceId=loadtest-{}", client.index), ""),
             Dialect::SocketIo | Dialect::SocketIoPolling | Dialect::SocketIoUpgrade => {
                 self.upgrade(&polling::target("websocket", session), "")
             }
-            Dialect::AnyWs => self.upgrade(&self.path, &bearer(token)),
+            Dialect::AnyWs => self.upgrade(&any(), &bearer(token)),
         }
     }
 
@@ -53,12 +55,28 @@ impl Plan {
         (!self.tokens.is_empty()).then(|| self.tokens[index % self.tokens.len()].as_str())
     }
 
-    /// The path of `/sse`, with the libraries the client asks for.
+    /// The path of `/sse`, with the libraries the client asks for, and the name of `raw` events where it is told of these.
     fn narrowed(&self, client: &Client) -> String {
-        let Some(libraries) = self.subscription(client.index).names() else { return self.path.clone() };
-        let names: Vec<String> = libraries.into_iter().map(|library| library_name(library, self.libraries)).collect();
-        let parting = if self.path.contains('?') { '&' } else { '?' };
-        format!("{}{parting}libraries={}", self.path, names.join(","))
+        let names = |libraries: Vec<u32>| libraries.into_iter().map(|library| library_name(library, self.spread.libraries()));
+        let libraries = self.subscription(client.index).names().map(|libraries| names(libraries).collect::<Vec<_>>());
+        let asked = [
+            libraries.map(|libraries| format!("libraries={}", libraries.join(","))),
+            self.raw_events.then(|| format!("events={RAW_NAME}")),
+        ];
+        let query = asked.into_iter().flatten().collect::<Vec<_>>().join("&");
+        let parting = match (query.is_empty(), self.path.contains('?')) {
+            (true, _) => "",
+            (false, true) => "&",
+            (false, false) => "?",
+        };
+        format!("{}{parting}{query}", self.path)
+    }
+
+    /// The first, and on servers with a path for each library the only one, of a client's libraries.
+    fn first_library(&self, client: &Client) -> String {
+        let first =
+            libraries_of_user(self.user(client.index), self.spread.libraries(), self.client_libraries).first().copied().unwrap_or(0);
+        library_name(first, self.spread.libraries())
     }
 
     fn event_stream(&self, path: &str, credentials: &str) -> String {
@@ -106,4 +124,67 @@ pub(super) fn read_greeting(client: &mut Client, buffer: &mut [u8]) -> Greeting 
         return Greeting::Refused(format!("no stream for {}: {first} {body}", client.dialect));
     }
     Greeting::Accepted { chunked: head.contains("transfer-encoding: chunked"), rest: partial[end + 4..].to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Role;
+    use crate::spread::Spread;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    fn plan(tokens: &[&str]) -> Plan {
+        Plan {
+            address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1),
+            path: "/sse".to_owned(),
+            dialects: Vec::new(),
+            more_headers: "X-Extra: 1\r\n".to_owned(),
+            subprotocol: Some("ws+meta.nchan".to_owned()),
+            raw_events: false,
+            no_auth: false,
+            message_limit: 1 << 16,
+            tokens: tokens.iter().map(|token| (*token).to_owned()).collect(),
+            spread: Spread::even(12),
+            client_libraries: 2,
+            sample_mask: 0,
+            measured_from: 0,
+            measured_to: 0,
+            connect_rate: 1,
+            slow_bytes: 1,
+            churn: 0,
+        }
+    }
+
+    fn request(plan: &Plan, dialect: Dialect) -> String {
+        plan.request(&Client::new(1, Role::Steady, dialect, plan.subscription(1)))
+    }
+
+    #[test]
+    fn a_request_names_the_libraries_and_carries_the_clients_own_token() {
+        let mut plan = plan(&["one", "two"]);
+        let text = request(&plan, Dialect::Sse);
+        assert!(text.starts_with("GET /sse?libraries=lib02,lib03 HTTP/1.1\r\n"), "{text}");
+        assert!(text.contains("Authorization: Bearer two\r\n") && text.ends_with("X-Extra: 1\r\n\r\n"));
+        plan.raw_events = true;
+        assert!(request(&plan, Dialect::Sse).starts_with("GET /sse?libraries=lib02,lib03&events=loadtest HTTP"));
+    }
+
+    #[test]
+    fn every_dialect_shows_its_token_where_its_clients_do() {
+        let mut plan = plan(&["one", "two"]);
+        for (dialect, first, more) in [
+            (Dialect::PlexSse, "GET /:/eventsource/notifications HTTP/1.1", "X-Plex-Token: two\r\n"),
+            (Dialect::PlexWs, "GET /:/websockets/notifications HTTP/1.1", "X-Plex-Token: two\r\n"),
+            (Dialect::MediaBrowser, "GET /embywebsocket?api_key=two&deviceId=loadtest-1 HTTP/1.1", "Upgrade: websocket\r\n"),
+            (Dialect::SocketIo, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", "Sec-WebSocket-Version: 13\r\n"),
+            (Dialect::SocketIoPolling, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1", "Host: 127.0.0.1:1\r\n"),
+            (Dialect::SocketIoUpgrade, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1", "Host: 127.0.0.1:1\r\n"),
+        ] {
+            let text = request(&plan, dialect);
+            assert!(text.starts_with(first) && text.contains(more) && text.ends_with("\r\n\r\n"), "{dialect}: {text}");
+        }
+        plan.path = "/sub/{library}".to_owned();
+        let text = request(&plan, Dialect::AnyWs);
+        assert!(text.starts_with("GET /sub/lib02 HTTP/1.1\r\n") && text.contains("Sec-WebSocket-Protocol: ws+meta.nchan\r\n"), "{text}");
+    }
 }

@@ -91,7 +91,7 @@ impl Swarm {
         } else {
             let bytes = &self.buffer[..filled];
             let taken = if polls {
-                polling::decode(bytes, &mut sink).map_err(|refusal| refusal.0)
+                polling::decode(bytes, shape, &mut sink).map_err(|refusal| refusal.0)
             } else if let Some(speech) = client.dialect.speech() {
                 let limit = self.plan.message_limit;
                 websocket::decode(bytes, speech, limit, shape, &mut client.unfinished, &mut sink).map_err(|broken| {

@@ -1,6 +1,7 @@
 //! What client threads are told and what they tell while they run.
 
 use crate::dialect::Dialect;
+use crate::spread::Spread;
 use crate::tally::Tally;
 use std::net::SocketAddrV4;
 use std::sync::OnceLock;
@@ -22,14 +23,16 @@ pub(crate) struct Plan {
     pub(crate) more_headers: String,
     /// WebSocket subprotocol asked for.
     pub(crate) subprotocol: Option<String>,
+    /// Whether every dialect has `raw` events of its own.
+    pub(crate) raw_events: bool,
     /// Whether Socket.IO clients are live once they are connected, without `auth`.
     pub(crate) no_auth: bool,
     /// Bytes beyond which a WebSocket message is passed over unread.
     pub(crate) message_limit: usize,
     /// Client tokens, given out in turn; empty for none.
     pub(crate) tokens: Vec<String>,
-    /// Libraries the events are spread over.
-    pub(crate) libraries: u32,
+    /// The libraries, and which event is of which.
+    pub(crate) spread: Spread,
     /// Libraries a client asks for; 0 for all without asking.
     pub(crate) client_libraries: u32,
     /// A delivery is timed when `(seq + client) & mask == 0`.
