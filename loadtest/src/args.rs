@@ -1,5 +1,6 @@
 //! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
 
+use crate::compare::Limit;
 use crate::dialect::{Dialect, Mix};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddrV4;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Siege(Box<SiegeArgs>),
     /// Stop a server under load, and check what every client is told, when, and how long it takes.
     Drain(DrainArgs),
+    /// Compare two reports: medians and ratios with intervals, and limits for CI.
+    Compare(CompareArgs),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
 }
@@ -254,6 +257,18 @@ impl SiegeArgs {
     pub(crate) fn seconds(&self) -> u64 {
         (self.minutes * 60.0).round().clamp(5.0, 86_400.0) as u64
     }
+}
+
+/// Two files to compare.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Report of `bench`, or of a run, to compare with.
+    pub(crate) old: PathBuf,
+    /// Report of the same load that may have changed.
+    pub(crate) new: PathBuf,
+    /// How much worse a figure may have become before the exit code is 1: `p99=10%,total_cpu=5%`; `p99/floor=10%` counts against the floor.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) fail_over: Vec<Limit>,
 }
 
 /// The floor's own arguments.

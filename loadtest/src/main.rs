@@ -9,6 +9,7 @@ mod bench;
 mod chunked;
 mod client;
 mod clock;
+mod compare;
 mod connections;
 mod dialect;
 mod drain;
@@ -19,6 +20,7 @@ mod frame;
 mod html;
 mod http;
 mod identity;
+mod interval;
 mod ledger;
 mod live;
 mod machine;
@@ -90,6 +92,11 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             output::json(args.json.as_deref(), &report)?;
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
+        }
+        Command::Compare(args) => {
+            let comparison = compare::run(args)?;
+            print!("{}", comparison.text);
+            Ok(comparison.code)
         }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;
