@@ -14,6 +14,8 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// Version of the JSON form.
+pub(crate) const SCHEMA: &str = "fanfare-loadtest-bench/1";
 /// Time a server has to listen, and to end after SIGTERM.
 const PATIENCE_NS: u64 = 15 * SECOND;
 /// Rest before each run, so that the one before has left the machine.
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
     if args.run.server_pid.is_some() || args.run.pin_floor.is_some() {
         return Err(Failure::new("server-pid, pin-floor: bench starts server and floor itself, on --server-cpu"));
     }
-    let mut bench = Bench { schema: "fanfare-loadtest-bench/1", floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
+    let mut bench = Bench { schema: SCHEMA, floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
     for pair in 1..=args.repeat {
         match &args.vs_server_cmd {
             Some(other) => bench.vs_server.push(server_run(args, other, address)?),
@@ -134,6 +136,14 @@ impl Bench {
     fn sides(&self) -> [(&'static str, &[Report]); 2] {
         let base = if self.vs_server.is_empty() { ("floor", &*self.floor) } else { ("vs server", &*self.vs_server) };
         [base, ("server", &self.server)]
+    }
+
+    /// Title of the page.
+    pub(crate) fn title(&self) -> String {
+        let [(base, _), (name, runs)] = self.sides();
+        let load = runs.first().map(|run| &run.load);
+        let load = load.map(|load| format!("{} clients × {} events/s", load.clients, load.rate)).unwrap_or_default();
+        format!("Fanfare load test: {name} and {base}, {load}")
     }
 
     /// Both sides for the page.

@@ -3,7 +3,7 @@
 use crate::args::CompareArgs;
 use crate::failure::Failure;
 use crate::interval::{Interval, median, ratio};
-use crate::report::{Report, Result as RunResult};
+use crate::report::{Report, Result as RunResult, SCHEMA};
 use crate::verdict::exit_code;
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -95,8 +95,8 @@ impl Runs {
         let named = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| Failure::io(&named.to_string(), error))?;
         let schema = serde_json::from_str::<Named>(&text).map_err(|error| Failure::new(format!("{named}: {error}")))?.schema;
-        if !["fanfare-loadtest/1", "fanfare-loadtest-bench/1"].contains(&schema.as_str()) {
-            return Err(Failure::new(format!("{named}: schema {schema:?} is neither fanfare-loadtest/1 nor fanfare-loadtest-bench/1")));
+        if ![SCHEMA, crate::bench::SCHEMA].contains(&schema.as_str()) {
+            return Err(Failure::new(format!("{named}: schema {schema:?} is neither {SCHEMA} nor {}", crate::bench::SCHEMA)));
         }
         match serde_json::from_str(&text).map_err(|error| Failure::new(format!("{named}: {error}")))? {
             File::Bench { server, floor } => Ok(Self { runs: server, floor }),

@@ -84,8 +84,13 @@ pub(crate) fn page(title: &str, groups: &[Group<'_>]) -> String {
         section("Memory", vec![load::against_connections(groups), load::memory_over_time(groups)]),
     ]
     .concat();
-    let (title, css, figures, accounts, environment) =
-        (escape(title), include_str!("html/page.css"), tables::figures(groups), tables::accounts(groups), tables::environment(groups));
+    let (title, css, figures, accounts, environment) = (
+        escape(title),
+        include_str!("html/page.css"),
+        tables::figures(groups) + &tables::dialects(groups),
+        tables::accounts(groups),
+        tables::environment(groups),
+    );
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n\

@@ -34,6 +34,8 @@ mod resident;
 mod sampler;
 mod scenario;
 mod schedule;
+#[cfg(test)]
+mod schema;
 mod series;
 mod shape;
 mod siege;
@@ -76,7 +78,7 @@ fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Bench(args) => {
             let bench = bench::run(args)?;
             output::json(args.run.json.as_deref(), &bench)?;
-            output::page(args.run.html.as_deref(), "Fanfare load test: bench", &bench.groups())?;
+            output::page(args.run.html.as_deref(), &bench.title(), &bench.groups())?;
             output::histogram_log(args.run.hlog.as_deref(), &bench.groups())?;
             print!("{}", bench.table());
             Ok(verdict::exit_code(bench.result()))
@@ -107,8 +109,10 @@ fn execute(command: &Command) -> Result<u8, Failure> {
 
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
     output::json(args.json.as_deref(), report)?;
-    let group = html::Group { name: report.load.target.clone(), runs: std::slice::from_ref(report) };
-    output::page(args.html.as_deref(), &format!("Fanfare load test: {}", report.load.target), std::slice::from_ref(&group))?;
+    let name = if report.load.target == "floor" { "floor" } else { "server" };
+    let group = html::Group { name: name.to_owned(), runs: std::slice::from_ref(report) };
+    let title = format!("Fanfare load test: {} clients × {} events/s", report.load.clients, report.load.rate);
+    output::page(args.html.as_deref(), &title, std::slice::from_ref(&group))?;
     output::histogram_log(args.hlog.as_deref(), &[group])?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));

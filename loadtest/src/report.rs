@@ -57,8 +57,6 @@ pub(crate) struct Report {
     pub(crate) latency: Summary,
     /// The same for each dialect, with the whole histogram.
     pub(crate) dialects: Vec<DialectLatency>,
-    /// How equally the steady clients were served.
-    pub(crate) fairness: Option<Fairness>,
     /// Every how many deliveries one was timed.
     pub(crate) sampled_one_in: u32,
     /// Deliveries a second in the measured window.
@@ -97,6 +95,8 @@ pub(crate) struct DialectLatency {
     pub(crate) clients: usize,
     /// Its percentiles.
     pub(crate) latency: Summary,
+    /// How equally its clients were served; unknown when clients came and went.
+    pub(crate) fairness: Option<Fairness>,
     /// All its values in nanoseconds, as HdrHistogram's compressed V2 form in base64.
     pub(crate) histogram: Option<String>,
 }

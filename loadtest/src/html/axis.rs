@@ -18,24 +18,31 @@ pub(super) struct Axis {
 impl Axis {
     /// Equal steps from 0 to a round value at or above `largest`.
     pub(super) fn from_zero(label: &str, largest: f64, format: Format) -> Self {
-        Self::equal_steps(label, (0.0, largest), format)
-    }
-
-    /// Equal steps with the given ends, ticks at the round values between them; the upper end is moved to a tick when the lower one is 0.
-    pub(super) fn equal_steps(label: &str, (from, to): (f64, f64), format: Format) -> Self {
-        let to = if to > from { to } else { from + 1.0 };
-        let step = round_step((to - from) / 4.0);
-        let to = if from == 0.0 { (to / step).ceil() * step } else { to };
-        let first = (from / step).ceil();
-        let steps = ((to - first * step) / step + 1e-9).floor();
-        let mut ticks = Vec::new();
-        let mut number = 0.0;
+        let largest = if largest > 0.0 { largest } else { 1.0 };
+        let step = round_step(largest / 4.0);
+        let (mut ticks, mut number) = (Vec::new(), 0.0);
+        let steps = (largest / step - 1e-9).ceil();
         while number <= steps {
-            let value = (first + number) * step;
-            ticks.push((value, format(value)));
+            ticks.push((number * step, format(number * step)));
             number += 1.0;
         }
-        Self { label: label.to_owned(), ticks, from, to, logarithmic: false }
+        Self { label: label.to_owned(), ticks, from: 0.0, to: steps * step, logarithmic: false }
+    }
+
+    /// Equal steps from 0 exactly to the largest value.
+    pub(super) fn up_to(label: &str, largest: f64, format: Format) -> Self {
+        let axis = Self::from_zero(label, largest, format);
+        let to = if largest > 0.0 { largest } else { axis.to };
+        let ticks = axis.ticks.into_iter().filter(|tick| tick.0 <= to * 1.0001).collect();
+        Self { label: axis.label, ticks, from: 0.0, to, logarithmic: false }
+    }
+
+    /// Memory from 0 to a value in KiB, with ticks that are round in the unit they are written in.
+    pub(super) fn of_memory(label: &str, largest_kib: f64) -> Self {
+        let unit = [1024.0 * 1024.0, 1024.0].into_iter().find(|unit| largest_kib >= *unit).unwrap_or(1.0);
+        let axis = Self::from_zero(label, largest_kib / unit, plain);
+        let ticks = axis.ticks.into_iter().map(|(value, _)| (value * unit, memory(value * unit))).collect();
+        Self { label: axis.label, ticks, from: 0.0, to: axis.to * unit, logarithmic: false }
     }
 
     /// Equal factors: decades around the values, with ticks at 1, and also at 2 and 5 where there are few decades.
@@ -149,6 +156,14 @@ mod tests {
         assert_eq!(texts(&axis), ["0", "25", "50", "75", "100"]);
         assert!((axis.place(93.0) - 0.93).abs() < 1e-9);
         assert_eq!(texts(&Axis::from_zero("x", 0.0, plain)).len(), 5);
+    }
+
+    #[test]
+    fn an_axis_of_time_ends_with_the_time_and_one_of_memory_has_ticks_round_in_its_unit() {
+        let time = Axis::up_to("s", 17.8, plain);
+        assert_eq!(texts(&time), ["0", "5", "10", "15"]);
+        assert!((time.place(17.8) - 1.0).abs() < 1e-9);
+        assert_eq!(texts(&Axis::of_memory("m", 44_000.0)), ["0 KiB", "20 MiB", "40 MiB", "60 MiB"]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ const LEFT: f64 = 66.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 48.0;
+/// Room a text below the x axis needs.
+const TEXT_ROOM: f64 = 58.0;
 /// Shades of cells, from few to many.
 pub(super) const SHADES: usize = 6;
 
@@ -152,12 +154,18 @@ impl Chart {
             let _ = write!(text, "<path class=\"grid\" d=\"M{LEFT} {top:.1}H{right}\"/>");
             let _ = write!(text, "<text class=\"end\" x=\"{end}\" y=\"{baseline:.1}\">{}</text>", escape(name));
         }
+        let mut written = f64::NEG_INFINITY;
         for (value, name) in &self.x.ticks {
             let left = self.pixel(*value, 0.0).0;
             let baseline = bottom + 18.0;
             // The outermost texts stay inside the picture.
             let class = if left > right - 20.0 { "end" } else { "middle" };
             let _ = write!(text, "<path class=\"grid\" d=\"M{left:.1} {TOP}V{bottom}\"/>");
+            // A text that would run into the one before stays away.
+            if left - written < TEXT_ROOM {
+                continue;
+            }
+            written = left;
             let _ = write!(text, "<text class=\"{class}\" x=\"{left:.1}\" y=\"{baseline}\">{}</text>", escape(name));
         }
         let (middle, below) = (f64::midpoint(LEFT, right), HEIGHT - 6.0);

@@ -78,13 +78,18 @@ pub(super) fn against_load(groups: &[Group<'_>]) -> Option<Chart> {
 
 /// The mean latency of each client by the order in which it connected.
 pub(super) fn fairness(groups: &[Group<'_>]) -> Option<Chart> {
-    let shown: Vec<_> = groups
-        .iter()
-        .filter_map(|group| {
-            let (place, run) = group.typical()?;
-            run.fairness.as_ref().map(|fairness| (group.typical_name(place), fairness))
-        })
-        .collect();
+    let mut shown = Vec::new();
+    for group in groups {
+        let Some((place, run)) = group.typical() else { continue };
+        for one in &run.dialects {
+            let name = match (run.dialects.len(), groups.len()) {
+                (1, _) => group.typical_name(place),
+                (_, 1) => one.dialect.clone(),
+                _ => format!("{} {}", group.typical_name(place), one.dialect),
+            };
+            shown.extend(one.fairness.as_ref().map(|fairness| (name, fairness)));
+        }
+    }
     let most = shown.iter().flat_map(|(_, fairness)| &fairness.bands).map(|band| band.to).max()?;
     let largest = shown.iter().map(|(_, fairness)| fairness.max_us).fold(0.0, f64::max);
     let said = |(name, fairness): &(String, &crate::fairness::Fairness)| {
@@ -95,7 +100,7 @@ pub(super) fn fairness(groups: &[Group<'_>]) -> Option<Chart> {
         )
     };
     let described = shown.iter().map(said).collect::<Vec<_>>().join(" ");
-    let x = Axis::from_zero("clients in the order they connected", most as f64, plain);
+    let x = Axis::up_to("clients of a kind in the order they connected", most as f64, plain);
     let mut chart = Chart::new("Fairness between clients", &described, x, Axis::from_zero("mean latency", largest, duration));
     for (colour, (name, fairness)) in shown.iter().enumerate() {
         let look = Look { colour, dash: colour / COLOURS };

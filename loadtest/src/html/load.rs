@@ -33,7 +33,7 @@ pub(super) fn against_connections(groups: &[Group<'_>]) -> Option<Chart> {
     });
     let described = said.collect::<Vec<_>>().join(" ");
     let x = Axis::from_zero("connections", most, count);
-    let mut chart = Chart::new("Resident memory against connections", &described, x, Axis::from_zero("resident memory", largest, memory));
+    let mut chart = Chart::new("Resident memory against connections", &described, x, Axis::of_memory("resident memory", largest));
     for ((place, group, samples), line) in all.iter().zip(&lines) {
         let look = Look { colour: *place, dash: 0 };
         if let Some(line) = line {
@@ -61,7 +61,7 @@ pub(super) fn memory_over_time(groups: &[Group<'_>]) -> Option<Chart> {
     let largest = run.series.server.iter().map(|moment| moment.rss_kib.max(moment.socket_kib)).max()?;
     let described = "The kernel's buffers for sockets are not part of a process's resident memory and stand beside it.";
     let title = format!("Server memory over time: {}", group.typical_name(place));
-    let mut chart = Chart::new(&title, described, time_axis(run), Axis::from_zero("memory", largest as f64, memory));
+    let mut chart = Chart::new(&title, described, time_axis(run), Axis::of_memory("memory", largest as f64));
     mark_window(&mut chart, run);
     for (colour, (name, value)) in chosen.iter().enumerate() {
         let look = Look { colour, dash: colour % 2 };

@@ -147,7 +147,7 @@ fn thread_line(run: &Report, name: &str) -> Vec<Point> {
 /// Seconds since sampling began, as far as there are samples.
 pub(super) fn time_axis(run: &Report) -> Axis {
     let clients = run.series.clients.last().map_or(1.0, |moment| moment.to_ms);
-    Axis::equal_steps("seconds", (0.0, clients / 1000.0), plain)
+    Axis::up_to("seconds", clients / 1000.0, plain)
 }
 
 pub(super) fn mark_window(chart: &mut Chart, run: &Report) {

@@ -61,7 +61,32 @@ pub(super) fn figures(groups: &[Group<'_>]) -> String {
         rows.push_str(&row(name, groups.iter().map(cell)));
     }
     let repeated = groups.iter().any(|group| group.runs.len() > 1);
-    table(if repeated { "Median of the repetitions (smallest to largest)" } else { "Figures of the measured window" }, groups, &rows)
+    table(
+        if repeated { "Median of the repetitions (smallest to largest)" } else { "Figures of the measured window" },
+        "Figure",
+        &names(groups),
+        &rows,
+    )
+}
+
+/// Latency of each dialect over all repetitions, where clients spoke several.
+pub(super) fn dialects(groups: &[Group<'_>]) -> String {
+    let mut rows = String::new();
+    for group in groups.iter().filter(|group| group.dialects().len() > 1) {
+        for dialect in group.dialects() {
+            let latency = group.latency(Some(dialect));
+            let clients = group.runs.iter().flat_map(|run| &run.dialects).find(|one| one.dialect == dialect).map_or(0, |one| one.clients);
+            let at = |quantile: f64| duration(latency.value_at_quantile(quantile) as f64 / 1000.0);
+            let cells = [clients.to_string(), latency.len().to_string(), at(0.5), at(0.9), at(0.99), at(0.999), at(1.0)];
+            let name = if groups.len() < 2 { dialect.to_owned() } else { format!("{} {dialect}", group.name) };
+            rows.push_str(&row(&name, cells.into_iter()));
+        }
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let columns = ["Clients", "Timed", "p50", "p90", "p99", "p99.9", "Slowest"].map(str::to_owned);
+    table("Latency by dialect", "Dialect", &columns, &rows)
 }
 
 /// Sums over all repetitions: one lost delivery in one of them must show.
@@ -70,7 +95,7 @@ pub(super) fn accounts(groups: &[Group<'_>]) -> String {
         .iter()
         .map(|(name, account)| row(name, groups.iter().map(|group| group.runs.iter().map(account).sum::<u64>().to_string())))
         .collect();
-    table("Deliveries of all clients, all repetitions added up", groups, &rows)
+    table("Deliveries of all clients, all repetitions added up", "Deliveries", &names(groups), &rows)
 }
 
 /// The load and the machine, as recorded by the last run.
@@ -100,15 +125,19 @@ pub(super) fn environment(groups: &[Group<'_>]) -> String {
     )
 }
 
-fn table(caption: &str, groups: &[Group<'_>], rows: &str) -> String {
+fn names(groups: &[Group<'_>]) -> Vec<String> {
+    groups.iter().map(|group| group.name.clone()).collect()
+}
+
+fn table(caption: &str, first: &str, columns: &[String], rows: &str) -> String {
     let mut heads = String::new();
-    for group in groups {
+    for name in columns {
         // Writing to a string cannot fail.
-        let _ = write!(heads, "<th scope=\"col\" class=\"number\">{}</th>", escape(&group.name));
+        let _ = write!(heads, "<th scope=\"col\" class=\"number\">{}</th>", escape(name));
     }
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption>{caption}</caption>\
-         <thead><tr><th scope=\"col\">Figure</th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>\n"
+         <thead><tr><th scope=\"col\">{first}</th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 

@@ -39,27 +39,28 @@ pub(super) fn close(
         }
     }
     report.latency = summary(&merged(by_dialect.values()));
-    report.dialects = by_dialect.iter().map(|(dialect, latency)| of_dialect(*dialect, latency, mix)).collect();
-    if report.load.churn == 0 {
-        report.fairness = Fairness::of(&by_client(results, mix.clients()));
-    }
+    // Churning clients use the numbers of steady ones again, so nobody's own latency is known then.
+    let by_client = if report.load.churn == 0 { by_client(results, mix) } else { Vec::new() };
+    report.dialects = by_dialect.iter().map(|(dialect, latency)| of_dialect(*dialect, latency, &by_client, mix)).collect();
     report.accounting = sum;
 }
 
-fn of_dialect(dialect: Dialect, latency: &Histogram<u64>, mix: &Mix) -> DialectLatency {
+fn of_dialect(dialect: Dialect, latency: &Histogram<u64>, by_client: &[(Dialect, ClientLatency)], mix: &Mix) -> DialectLatency {
     let clients = mix.parts().iter().filter(|(part, _)| *part == dialect).map(|(_, clients)| clients).sum();
-    DialectLatency { dialect: dialect.name().to_owned(), clients, latency: summary(latency), histogram: encoded(latency) }
+    let own: Vec<ClientLatency> = by_client.iter().filter(|(spoken, _)| *spoken == dialect).map(|(_, client)| *client).collect();
+    DialectLatency {
+        dialect: dialect.name().to_owned(),
+        clients,
+        latency: summary(latency),
+        fairness: Fairness::of(&own),
+        histogram: encoded(latency),
+    }
 }
 
-/// The steady clients in the order they connected; each is timed by one thread, so the others add nothing. Churning clients use the same
-/// numbers again, so the caller does not ask when there are any.
-fn by_client(results: &[ThreadResult], steady: usize) -> Vec<ClientLatency> {
-    let mut all = vec![ClientLatency::default(); steady];
-    for (slot, client) in all.iter_mut().enumerate() {
-        let timed = results.iter().filter_map(|result| result.by_client.get(slot)).find(|client| client.count > 0);
-        *client = timed.copied().unwrap_or_default();
-    }
-    all
+/// The steady clients in the order they connected, with what they speak. Each is timed by one thread, so the others know nothing of it.
+fn by_client(results: &[ThreadResult], mix: &Mix) -> Vec<(Dialect, ClientLatency)> {
+    let timed = |slot: usize| results.iter().filter_map(|result| result.by_client.get(slot)).find(|client| client.count > 0);
+    mix.dialects().into_iter().enumerate().map(|(slot, dialect)| (dialect, timed(slot).copied().unwrap_or_default())).collect()
 }
 
 fn add(sum: &mut Accounting, record: &ClientRecord, published: &Published, reported: Option<&mut ReportedSkips>) {
