@@ -47,11 +47,14 @@ impl Group<'_> {
         merged(&histograms)
     }
 
-    /// The dialects its clients spoke.
+    /// The dialects its clients spoke, always in the same order.
     fn dialects(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.runs.iter().flat_map(|run| &run.dialects).map(|one| one.dialect.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names = Vec::new();
+        for one in self.runs.iter().flat_map(|run| &run.dialects) {
+            if !names.contains(&one.dialect.as_str()) {
+                names.push(one.dialect.as_str());
+            }
+        }
         names
     }
 }

@@ -104,9 +104,16 @@ pub(super) fn environment(groups: &[Group<'_>]) -> String {
     for group in groups {
         if let Some(run) = group.runs.last() {
             let load = &run.load;
+            let spoken: Vec<String> = load.clients_by_dialect.iter().map(|(dialect, clients)| format!("{clients} {dialect}")).collect();
             let text = format!(
-                "{}: {} clients, {} events per second for {} s, frame {} bytes, {} libraries",
-                load.target, load.clients, load.rate, load.seconds, load.frame_bytes, load.libraries
+                "{}: {} clients ({}), {} events per second for {} s, frame {} bytes, {} libraries",
+                load.target,
+                load.clients,
+                spoken.join(", "),
+                load.rate,
+                load.seconds,
+                load.frame_bytes,
+                load.libraries
             );
             rows.push_str(&pair(&format!("Load, {}", group.name), &text));
             if let Some(program) = &run.program {
@@ -144,11 +151,16 @@ fn table(caption: &str, first: &str, columns: &[String], rows: &str) -> String {
 fn row(name: &str, cells: impl Iterator<Item = String>) -> String {
     // A wide blank parts a median from its spread, which may stand in a line of its own.
     let ranged = |cell: &str| match cell.split_once('\u{2003}') {
-        Some((median, spread)) => format!("{} <span>{}</span>", escape(median), escape(spread)),
-        None => escape(cell),
+        Some((median, spread)) => format!("{} <span>{}</span>", unbroken(median), unbroken(spread)),
+        None => unbroken(cell),
     };
     let cells: String = cells.map(|cell| format!("<td class=\"number\">{}</td>", ranged(&cell))).collect();
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escape(name))
+}
+
+/// A value and its unit stay together.
+fn unbroken(text: &str) -> String {
+    escape(text).replace(' ', "\u{a0}")
 }
 
 fn pair(name: &str, value: &str) -> String {
