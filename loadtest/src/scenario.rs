@@ -7,12 +7,14 @@
 //! ```
 
 mod accounts;
+#[cfg(test)]
+mod dialect_tests;
 mod swarms;
 #[cfg(test)]
 mod tests;
 mod window;
 
-use crate::args::{Events, RunArgs};
+use crate::args::{Events, PublishStyle, RunArgs};
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
@@ -44,7 +46,7 @@ const DRAIN_LIMIT_NS: u64 = 120 * SECOND;
 
 /// Runs, judges, and returns the report.
 pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
-    let args = &RunArgs { clients: args.mix().clients(), ..args.clone() };
+    let args = &settled(args);
     check(args)?;
     let machine = Machine::describe();
     let target = Target::open(args)?;
@@ -97,7 +99,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
 
 /// Connects and holds, publishes nothing.
 pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
-    let args = RunArgs { clients: args.mix().clients(), rate: 0, warmup: 0, steps: args.steps.max(4), ..args.clone() };
+    let args = RunArgs { rate: 0, warmup: 0, steps: args.steps.max(4), ..settled(args) };
     check(&args)?;
     if args.watch_accounts.is_some() {
         return Err(Failure::new("watch-accounts: idle publishes nothing that could be accounted for; it goes with run and bench"));
@@ -135,6 +137,16 @@ fn circumstances(machine: Machine, pid: Option<u32>, series: Series) -> Report {
         series,
         ..Report::default()
     }
+}
+
+/// The arguments with one number of steady clients, and with what the floor can do, if it is the target: event streams, whatever is spoken
+/// elsewhere, of libraries in turn.
+fn settled(args: &RunArgs) -> RunArgs {
+    let args = RunArgs { clients: args.mix().clients(), ..args.clone() };
+    if args.target != "floor" {
+        return args;
+    }
+    RunArgs { dialect: Dialect::Sse, mix: None, skew: 0.0, events: Events::Medias, publish_style: PublishStyle::Fanfare, ..args }
 }
 
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
@@ -217,6 +229,7 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
         dialects: args.mix().dialects(),
         more_headers: args.headers.iter().map(|line| format!("{line}\r\n")).collect(),
         subprotocol: args.ws_subprotocol.clone(),
+        own_addresses: args.rate > 0 && args.target != "floor" && args.publish_style == PublishStyle::Fanfare,
         raw_events: args.events == Events::Raw,
         no_auth: args.no_auth,
         message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,
@@ -233,7 +246,8 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
 }
 
 fn reported_skips(args: &RunArgs, is_floor: bool, address: std::net::SocketAddrV4) -> Result<Option<ReportedSkips>, Failure> {
-    if is_floor {
+    // Another server than Fanfare has no such list.
+    if is_floor || args.publish_style == PublishStyle::Post {
         return Ok(None);
     }
     let mut skips = ReportedSkips::fetch(address, admin_token(args))?;

@@ -13,6 +13,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Connections from one source address; the range of local ports usually has 28,000.
 const PORTS_PER_ADDRESS: usize = 20_000;
+/// Addresses of single clients begin at 127.64.0.0.
+const FIRST_OWN: u8 = 64;
 const CHURN_STAY_NS: u64 = SECOND;
 const SLOW_RECEIVE_BUFFER: usize = 4096;
 
@@ -99,7 +101,8 @@ impl Swarm {
     pub(super) fn connect(&mut self, slot: usize) {
         let client = &mut self.clients[slot];
         client.state = State::Connecting;
-        let opened = begin_connect(self.plan.address, slot, client.role).and_then(|mut stream| {
+        let source = source_address(&self.plan, client, slot);
+        let opened = begin_connect(self.plan.address, source, client.role).and_then(|mut stream| {
             self.poll.registry().register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
             Ok(stream)
         });
@@ -142,17 +145,25 @@ pub(super) fn send_request(client: &mut Client, plan: &Plan) -> Result<(), Strin
     }
 }
 
-fn begin_connect(address: SocketAddrV4, slot: usize, role: Role) -> io::Result<TcpStream> {
+/// Where a client connects from; none leaves it to the system. Those that stay to the end may have an address of their own.
+fn source_address(plan: &Plan, client: &Client, slot: usize) -> Option<Ipv4Addr> {
+    if plan.own_addresses && client.role != Role::Churning && !client.dialect.tells_gaps() {
+        let [_, high, middle, low] = u32::try_from(client.index).unwrap_or(0).to_be_bytes();
+        return Some(Ipv4Addr::new(127, FIRST_OWN + high % FIRST_OWN, middle, low));
+    }
+    let [high, low] = u16::try_from(slot / PORTS_PER_ADDRESS).unwrap_or(u16::MAX).to_be_bytes();
+    (slot >= PORTS_PER_ADDRESS).then(|| Ipv4Addr::new(127, 0, 1 + high, low))
+}
+
+fn begin_connect(address: SocketAddrV4, source: Option<Ipv4Addr>, role: Role) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if !role.reads_at_once() {
         socket.set_recv_buffer_size(SLOW_RECEIVE_BUFFER)?;
     }
-    let group = slot / PORTS_PER_ADDRESS;
-    if group > 0 {
-        let [high, low] = u16::try_from(group).unwrap_or(u16::MAX).to_be_bytes();
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 1 + high, low), 0).into())?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddrV4::new(source, 0).into())?;
     }
     match socket.connect(&address.into()) {
         Ok(()) => {}

@@ -42,6 +42,8 @@ pub(super) fn close(
     // Churning clients use the numbers of steady ones again, so nobody's own latency is known then.
     let by_client = if report.load.churn == 0 { by_client(results, mix) } else { Vec::new() };
     report.dialects = by_dialect.iter().map(|(dialect, latency)| of_dialect(*dialect, latency, &by_client, mix)).collect();
+    let clients: usize = results.iter().map(|result| result.records.len()).sum();
+    report.held_bytes_per_client = results.iter().map(|result| result.held_bytes).sum::<usize>() / clients.max(1);
     report.accounting = sum;
 }
 
@@ -77,9 +79,7 @@ fn add(sum: &mut Accounting, record: &ClientRecord, published: &Published, repor
     }
     let outcome = ledger.close(published.sent, published.refused_for(record.dialect), record.role != Role::Steady);
     let explained = match reported {
-        Some(reported) if outcome.unannounced > 0 => {
-            reported.explain(record.address.map(|address| address.to_string()), outcome.unannounced)
-        }
+        Some(reported) if outcome.unannounced > 0 => reported.explain(record.address, outcome.unannounced),
         _ => 0,
     };
     let lost = outcome.unannounced - explained;
