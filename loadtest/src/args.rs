@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Siege(Box<SiegeArgs>),
     /// Stop a server under load, and check what every client is told, when, and how long it takes.
     Drain(DrainArgs),
+    /// Make a page or a histogram log of a report that was written as JSON.
+    Render(RenderArgs),
     /// Compare two reports: medians and ratios with intervals, and limits for CI.
     Compare(CompareArgs),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
@@ -257,6 +259,19 @@ impl SiegeArgs {
     pub(crate) fn seconds(&self) -> u64 {
         (self.minutes * 60.0).round().clamp(5.0, 86_400.0) as u64
     }
+}
+
+/// A report to make other files of.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RenderArgs {
+    /// JSON of `bench`, or of a run.
+    pub(crate) report: PathBuf,
+    /// Write one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
+    /// Write an HdrHistogram log to this file.
+    #[arg(long)]
+    pub(crate) hlog: Option<PathBuf>,
 }
 
 /// Two files to compare.

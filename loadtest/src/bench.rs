@@ -139,14 +139,6 @@ impl Bench {
         [base, ("server", &self.server)]
     }
 
-    /// Title of the page.
-    pub(crate) fn title(&self) -> String {
-        let [(base, _), (name, runs)] = self.sides();
-        let load = runs.first().map(|run| &run.load);
-        let load = load.map(|load| format!("{} clients × {} events/s", load.clients, load.rate)).unwrap_or_default();
-        format!("Fanfare load test: {name} and {base}, {load}")
-    }
-
     /// Both sides for the page.
     pub(crate) fn groups(&self) -> Vec<Group<'_>> {
         self.sides().map(|(name, runs)| Group { name: name.to_owned(), runs }).into()

@@ -3,9 +3,9 @@
 use crate::args::CompareArgs;
 use crate::failure::Failure;
 use crate::interval::{Interval, median, ratio};
-use crate::report::{Report, Result as RunResult, SCHEMA};
+use crate::report::{Report, Result as RunResult};
+use crate::stored::Stored;
 use crate::verdict::exit_code;
-use serde::Deserialize;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::str::FromStr;
@@ -82,26 +82,10 @@ struct Runs {
     floor: Vec<Report>,
 }
 
-/// The file of `bench`, or of a single run.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum File {
-    Bench { server: Vec<Report>, floor: Vec<Report> },
-    Run(Box<Report>),
-}
-
 impl Runs {
     fn read(path: &Path) -> Result<Self, Failure> {
-        let named = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::io(&named.to_string(), error))?;
-        let schema = serde_json::from_str::<Named>(&text).map_err(|error| Failure::new(format!("{named}: {error}")))?.schema;
-        if ![SCHEMA, crate::bench::SCHEMA].contains(&schema.as_str()) {
-            return Err(Failure::new(format!("{named}: schema {schema:?} is neither {SCHEMA} nor {}", crate::bench::SCHEMA)));
-        }
-        match serde_json::from_str(&text).map_err(|error| Failure::new(format!("{named}: {error}")))? {
-            File::Bench { server, floor } => Ok(Self { runs: server, floor }),
-            File::Run(run) => Ok(Self { runs: vec![*run], floor: Vec::new() }),
-        }
+        let stored = Stored::read(path)?;
+        Ok(Self { runs: stored.runs().to_vec(), floor: stored.floor().to_vec() })
     }
 
     /// Every figure's key; those over the floor only where there is a floor.
@@ -120,12 +104,6 @@ impl Runs {
         let pairs = self.runs.iter().map(figure.read).zip(self.floor.iter().map(figure.read));
         pairs.filter(|(run, floor)| *run > 0.0 && *floor > 0.0).map(|(run, floor)| run / floor).collect()
     }
-}
-
-/// The schema of a file, read before the rest.
-#[derive(Deserialize)]
-struct Named {
-    schema: String,
 }
 
 fn compare(old: &Runs, new: &Runs, limits: &[Limit]) -> Comparison {

@@ -6,6 +6,8 @@ mod latency;
 mod load;
 mod overtime;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use axis::{duration, memory};
 
@@ -60,7 +62,7 @@ impl Group<'_> {
 }
 
 /// The page.
-pub(crate) fn page(title: &str, groups: &[Group<'_>]) -> String {
+pub(crate) fn page(groups: &[Group<'_>]) -> String {
     let mut numbered = 0;
     let mut section = |name: &str, charts: Vec<Option<Chart>>| {
         let charts: String = charts
@@ -88,7 +90,7 @@ pub(crate) fn page(title: &str, groups: &[Group<'_>]) -> String {
     ]
     .concat();
     let (title, css, figures, accounts, environment) = (
-        escape(title),
+        escape(&title(groups)),
         include_str!("html/page.css"),
         tables::figures(groups) + &tables::dialects(groups),
         tables::accounts(groups),
@@ -104,6 +106,13 @@ pub(crate) fn page(title: &str, groups: &[Group<'_>]) -> String {
     )
 }
 
+fn title(groups: &[Group<'_>]) -> String {
+    let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+    let load = groups.iter().find_map(|group| group.runs.last()).map(|run| &run.load);
+    let load = load.map(|load| format!(", {} clients × {} events/s", load.clients, load.rate)).unwrap_or_default();
+    format!("Fanfare load test: {}{load}", names.join(" and "))
+}
+
 /// How each group ended, with the reasons.
 fn verdicts(groups: &[Group<'_>]) -> String {
     let mut text = String::new();
@@ -116,7 +125,7 @@ fn verdicts(groups: &[Group<'_>]) -> String {
                 RunResult::Invalid => ("invalid", "invalid"),
             };
             let name = if group.runs.len() > 1 { format!("{}, run {}", group.name, place + 1) } else { group.name.clone() };
-            let reasons = escape(&run.reasons.join("; "));
+            let reasons = escape(&run.reasons.join("; ").replace("invalid: ", ""));
             // Writing to a string cannot fail.
             let _ = writeln!(text, "<p>{}: <span class=\"verdict {class}\">{word}</span> {reasons}</p>", escape(&name));
         }

@@ -43,6 +43,7 @@ mod source;
 mod spread;
 mod sse;
 mod stats;
+mod stored;
 mod table;
 mod tally;
 mod verdict;
@@ -78,7 +79,7 @@ fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Bench(args) => {
             let bench = bench::run(args)?;
             output::json(args.run.json.as_deref(), &bench)?;
-            output::page(args.run.html.as_deref(), &bench.title(), &bench.groups())?;
+            output::page(args.run.html.as_deref(), &bench.groups())?;
             output::histogram_log(args.run.hlog.as_deref(), &bench.groups())?;
             print!("{}", bench.table());
             Ok(verdict::exit_code(bench.result()))
@@ -95,6 +96,11 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
         }
+        Command::Render(args) => {
+            let stored = stored::Stored::read(&args.report)?;
+            output::page(args.html.as_deref(), &stored.groups())?;
+            output::histogram_log(args.hlog.as_deref(), &stored.groups()).map(|()| 0)
+        }
         Command::Compare(args) => {
             let comparison = compare::run(args)?;
             print!("{}", comparison.text);
@@ -109,10 +115,8 @@ fn execute(command: &Command) -> Result<u8, Failure> {
 
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
     output::json(args.json.as_deref(), report)?;
-    let name = if report.load.target == "floor" { "floor" } else { "server" };
-    let group = html::Group { name: name.to_owned(), runs: std::slice::from_ref(report) };
-    let title = format!("Fanfare load test: {} clients × {} events/s", report.load.clients, report.load.rate);
-    output::page(args.html.as_deref(), &title, std::slice::from_ref(&group))?;
+    let group = html::Group { name: stored::side_of(report).to_owned(), runs: std::slice::from_ref(report) };
+    output::page(args.html.as_deref(), std::slice::from_ref(&group))?;
     output::histogram_log(args.hlog.as_deref(), &[group])?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));

@@ -22,9 +22,9 @@ pub(crate) fn json<T: Serialize>(path: Option<&Path>, report: &T) -> Result<(), 
 }
 
 /// Writes the page, when a file for it was named.
-pub(crate) fn page(path: Option<&Path>, title: &str, groups: &[Group<'_>]) -> Result<(), Failure> {
+pub(crate) fn page(path: Option<&Path>, groups: &[Group<'_>]) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, html::page(title, groups)).map_err(|error| Failure::io("html", error))
+    std::fs::write(path, html::page(groups)).map_err(|error| Failure::io("html", error))
 }
 
 /// Writes the latency of every run and dialect as an HdrHistogram log, when a file for it was named. One interval is one measured window; its tag

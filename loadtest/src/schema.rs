@@ -18,7 +18,8 @@ fn the_published_schema_has_every_field_of_a_report_and_no_other() {
 fn compare(place: &str, written: &Value, said: &Value, found: &mut Vec<String>) {
     match (written, said) {
         (Value::Object(written), Value::Object(said)) => {
-            let missing = written.keys().filter(|name| !said.contains_key(*name)).map(|name| format!("{place}.{name} is not in the schema"));
+            let missing =
+                written.keys().filter(|name| !said.contains_key(*name)).map(|name| format!("{place}.{name} is not in the schema"));
             found.extend(missing);
             for (name, said) in said {
                 match written.get(name) {

@@ -72,7 +72,7 @@ pub(super) fn against_load(groups: &[Group<'_>]) -> Option<Chart> {
             chart.points(&[(point.rate as f64, point.p99_us, text)], Look { colour, dash: 0 });
         }
     }
-    chart.note(&described);
+    chart.note(&format!("{described} Green points held it, orange ones did not."));
     Some(chart)
 }
 
