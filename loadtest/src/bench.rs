@@ -146,14 +146,8 @@ impl Bench {
 
     /// The worst result of all runs: failed before invalid before passed.
     pub(crate) fn result(&self) -> RunResult {
-        let mut results = self.floor.iter().chain(&self.server).chain(&self.vs_server).map(|run| run.result);
-        if results.clone().any(|result| result == RunResult::Failed) {
-            RunResult::Failed
-        } else if results.any(|result| result == RunResult::Invalid) {
-            RunResult::Invalid
-        } else {
-            RunResult::Passed
-        }
+        let runs = self.floor.iter().chain(&self.server).chain(&self.vs_server);
+        crate::verdict::worst(runs.map(|run| run.result))
     }
 }
 

@@ -73,13 +73,6 @@ impl Client {
         }
     }
 
-    /// Bytes it holds in this process, itself and what it points to.
-    fn held_bytes(&self) -> usize {
-        let session = self.session.as_deref().map_or(0, str::len);
-        let dechunker = self.dechunker.as_deref().map_or(0, size_of_val);
-        size_of::<Self>() + self.partial.capacity() + session + dechunker + self.ledger.heap_bytes() + self.unfinished.heap_bytes()
-    }
-
     /// Whether it speaks over requests of its own now.
     fn polls(&self) -> bool {
         match self.dialect {
@@ -235,7 +228,6 @@ impl Swarm {
     }
 
     fn finish(mut self) -> ThreadResult {
-        let held_bytes = self.clients.iter().map(Client::held_bytes).sum();
         for client in std::mem::take(&mut self.clients) {
             let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
             if let Some(stream) = &client.stream {
@@ -254,7 +246,6 @@ impl Swarm {
             malformed: self.recorder.malformed,
             malformed_sample: self.recorder.malformed_sample,
             frame_bytes: DIALECTS.map(|(dialect, _)| self.shapes[dialect as usize].length()),
-            held_bytes,
             churned: self.churned,
         }
     }

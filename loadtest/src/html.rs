@@ -13,6 +13,7 @@ pub(crate) use axis::{duration, memory};
 
 use crate::report::{Report, Result as RunResult};
 use crate::stats::{decoded, merged};
+use crate::stored::side_of;
 use chart::Chart;
 use hdrhistogram::Histogram;
 use std::fmt::Write as _;
@@ -23,6 +24,13 @@ pub(crate) struct Group<'a> {
     pub(crate) name: String,
     /// The repetitions, in the order they ran.
     pub(crate) runs: &'a [Report],
+}
+
+impl<'a> Group<'a> {
+    /// A single run under the name of what it was of.
+    pub(crate) fn single(run: &'a Report) -> Self {
+        Self { name: side_of(run).to_owned(), runs: std::slice::from_ref(run) }
+    }
 }
 
 impl Group<'_> {

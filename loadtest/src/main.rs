@@ -26,13 +26,17 @@ mod live;
 mod machine;
 mod message;
 mod output;
+mod own_server;
 mod polling;
 mod program;
 mod publisher;
+mod quick;
+mod ramp;
 mod report;
 mod resident;
 mod sampler;
 mod scenario;
+mod scenario_file;
 mod schedule;
 #[cfg(test)]
 mod schema;
@@ -46,13 +50,15 @@ mod stats;
 mod stored;
 mod table;
 mod tally;
+mod under_test;
 mod verdict;
 mod watch;
 mod websocket;
 
-use args::{Arguments, Command, RunArgs};
+use args::{Arguments, Command, RampArgs, RenderArgs, RunArgs};
 use clap::Parser;
 use failure::Failure;
+use html::Group;
 use report::Report;
 use std::process::ExitCode;
 
@@ -96,16 +102,31 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
         }
-        Command::Render(args) => {
-            let stored = stored::Stored::read(&args.report)?;
-            output::page(args.html.as_deref(), &stored.groups())?;
-            output::histogram_log(args.hlog.as_deref(), &stored.groups()).map(|()| 0)
-        }
+        Command::Render(args) => render(args),
         Command::Compare(args) => {
             let comparison = compare::run(args)?;
             print!("{}", comparison.text);
             Ok(comparison.code)
         }
+        Command::Quick(args) => {
+            let quick = quick::run(args)?;
+            output::json(args.json.as_deref(), &quick)?;
+            output::page(args.html.as_deref(), &quick.groups())?;
+            print!("{}", quick.text());
+            Ok(verdict::exit_code(quick.result))
+        }
+        Command::Scenario(args) if args.list => {
+            print!("{}", scenario_file::list()?);
+            Ok(0)
+        }
+        Command::Scenario(args) => {
+            let report = scenario_file::run(args)?;
+            output::json(args.json.as_deref(), &report)?;
+            output::page(args.html.as_deref(), &report.groups())?;
+            print!("{}", report.text());
+            Ok(verdict::exit_code(report.result))
+        }
+        Command::Ramp(args) => search(args),
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;
             floor::run(args).map(|()| 0)
@@ -113,11 +134,24 @@ fn execute(command: &Command) -> Result<u8, Failure> {
     }
 }
 
+fn search(args: &RampArgs) -> Result<u8, Failure> {
+    let report = ramp::run(args)?;
+    output::json(args.json.as_deref(), &report)?;
+    output::page(args.html.as_deref(), &[Group::single(&report)])?;
+    print!("{}", ramp::text(&report));
+    Ok(verdict::exit_code(report.result))
+}
+
+fn render(args: &RenderArgs) -> Result<u8, Failure> {
+    let stored = stored::Stored::read(&args.report)?;
+    output::page(args.html.as_deref(), &stored.groups())?;
+    output::histogram_log(args.hlog.as_deref(), &stored.groups()).map(|()| 0)
+}
+
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
     output::json(args.json.as_deref(), report)?;
-    let group = html::Group { name: stored::side_of(report).to_owned(), runs: std::slice::from_ref(report) };
-    output::page(args.html.as_deref(), std::slice::from_ref(&group))?;
-    output::histogram_log(args.hlog.as_deref(), &[group])?;
+    output::page(args.html.as_deref(), &[Group::single(report)])?;
+    output::histogram_log(args.hlog.as_deref(), &[Group::single(report)])?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));
     } else {

@@ -66,6 +66,8 @@ pub(crate) struct Destination {
     pub(crate) token: Option<String>,
     /// How.
     pub(crate) style: PublishStyle,
+    /// Time to sleep before each write: a publisher that is slow on purpose.
+    pub(crate) pause_ms: u64,
 }
 
 impl Destination {
@@ -107,13 +109,13 @@ impl Publisher {
         // A slow schedule must not look like a server that does not answer.
         reading.set_read_timeout(Some(std::time::Duration::from_secs(30))).map_err(|error| Failure::io("publish", error))?;
         let families: Vec<Family> = templates.iter().map(|(family, _)| *family).collect();
-        let style = to.style;
+        let (style, pause_ms) = (to.style, to.pause_ms);
         let spawn = |error| Failure::io("publisher thread", error);
         let answers = thread::Builder::new()
             .name("answers".to_owned())
             .spawn(move || read_answers(reading, &families, style, schedule.total()))
             .map_err(spawn)?;
-        let send = move || send_all(stream, &schedule, &templates, style, &shared);
+        let send = move || send_all(stream, &schedule, &templates, (style, pause_ms), &shared);
         let sender = thread::Builder::new().name("publisher".to_owned()).spawn(send).map_err(spawn)?;
         Ok(Self { sender, answers })
     }
@@ -145,7 +147,13 @@ struct Sent {
     cpu_ns: u64,
 }
 
-fn send_all(mut stream: TcpStream, schedule: &Schedule, templates: &[(Family, Template)], style: PublishStyle, shared: &Shared) -> Sent {
+fn send_all(
+    mut stream: TcpStream,
+    schedule: &Schedule,
+    templates: &[(Family, Template)],
+    (style, pause_ms): (PublishStyle, u64),
+    shared: &Shared,
+) -> Sent {
     clock::sharpen_timers();
     // On the core it shares with the client, the publisher goes first; without the right to it, its lateness shows.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -15);
@@ -153,6 +161,7 @@ fn send_all(mut stream: TcpStream, schedule: &Schedule, templates: &[(Family, Te
     let (mut seq, mut items, mut chunk) = (0, Vec::new(), Vec::new());
     let mut failure = None;
     while seq < schedule.total() {
+        clock::sleep_ms(pause_ms);
         let now = now_ns();
         let due = schedule.due_count(now).min(seq.saturating_add(BATCH));
         if due == seq {

@@ -5,6 +5,7 @@ use crate::identity::Watched;
 use crate::machine::Machine;
 use crate::program::Program;
 use crate::resident::Trend;
+use crate::scenario::Storm;
 use crate::series::Series;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
@@ -71,18 +72,21 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
-    /// The load tester's own RSS over its clients while they connected, KiB each; small numbers hide in the allocator's pages.
+    /// The load tester's own RSS over its clients while they connected, KiB each.
     #[serde(default)]
     pub(crate) own_per_client: Option<Line>,
-    /// Bytes of the load tester a client held at the end, on average: its account, what is unfinished, its session.
-    #[serde(default)]
-    pub(crate) held_bytes_per_client: usize,
     /// The server's own accounts, when they were watched.
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
     pub(crate) own: Usage,
     /// The run second by second.
     pub(crate) series: Series,
+    /// How everybody came and went at once, in a storm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) storm: Option<Storm>,
+    /// The latency a ramp was to keep to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp_goal_p99_ms: Option<f64>,
     /// Latency against offered load, in the order tried; none unless a ramp was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ramp: Vec<RampPoint>,

@@ -7,8 +7,7 @@
 //! ```
 
 mod accounts;
-#[cfg(test)]
-mod dialect_tests;
+mod storm;
 mod swarms;
 #[cfg(test)]
 mod tests;
@@ -34,6 +33,7 @@ use crate::verdict::{self, Limits};
 use crate::watch::MemorySample;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+pub(crate) use storm::{Storm, storm};
 use swarms::Swarms;
 use window::Window;
 

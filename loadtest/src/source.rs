@@ -56,7 +56,13 @@ impl Target {
             return Floor::start(args).map(Self::Floor);
         }
         let address = http::loopback_address(&args.target)?;
-        Ok(Self::Server(Destination { address, path: args.publish_path.clone(), token: args.token.clone(), style: args.publish_style }))
+        Ok(Self::Server(Destination {
+            address,
+            path: args.publish_path.clone(),
+            token: args.token.clone(),
+            style: args.publish_style,
+            pause_ms: args.publisher_pause_ms,
+        }))
     }
 
     /// Where clients connect.

@@ -25,13 +25,6 @@ pub(crate) struct Unfinished {
     skip: u64,
 }
 
-impl Unfinished {
-    /// Bytes held outside of itself.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.pieces.as_ref().map_or(0, |pieces| size_of::<Vec<u8>>() + pieces.capacity())
-    }
-}
-
 /// Why a stream cannot be read any further; everything behind it would be guessed.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("a frame no server may send")]

@@ -74,6 +74,15 @@ impl Swarms {
         Ok(fit(&own))
     }
 
+    /// Connects everybody as fast as the connect rate allows; returns how many nanoseconds passed until the last had its stream or was refused.
+    pub(super) fn connect_at_once(&self, args: &RunArgs) -> Result<u64, Failure> {
+        let total = args.clients + args.slow + args.stalled;
+        let began = now_ns();
+        self.shared.wanted.store(total, Relaxed);
+        self.wait_for(total as u64, args)?;
+        Ok(now_ns() - began)
+    }
+
     /// Stops the threads and collects what they found.
     pub(super) fn stop(self) -> Result<Vec<ThreadResult>, Failure> {
         self.shared.stop.store(true, Relaxed);
