@@ -1,5 +1,11 @@
 //! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
 
+mod drain;
+mod reports;
+
+pub(crate) use drain::DrainArgs;
+pub(crate) use reports::{CompareArgs, RenderArgs};
+
 use crate::dialect::{Dialect, Mix};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddrV4;
@@ -27,6 +33,10 @@ pub(crate) enum Command {
     Siege(Box<SiegeArgs>),
     /// Stop a server under load, and check what every client is told, when, and how long it takes.
     Drain(DrainArgs),
+    /// Make a page or a histogram log of a report that was written as JSON.
+    Render(RenderArgs),
+    /// Compare two reports: medians and ratios with intervals, and limits for CI.
+    Compare(CompareArgs),
     /// Within a minute, from nothing: start a server, put short loads on it, and say in words what came of it.
     Quick(QuickArgs),
     /// Run a scenario: one or several loads with what must hold, from a file or from those that come along.
@@ -172,6 +182,15 @@ pub(crate) struct RunArgs {
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the latency of each dialect as an HdrHistogram log to this file.
+    #[arg(long)]
+    pub(crate) hlog: Option<PathBuf>,
+    /// Show nothing while it runs, on a terminal too.
+    #[arg(long)]
+    pub(crate) quiet: bool,
     /// Print a Markdown table row instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,
@@ -305,6 +324,9 @@ pub(crate) struct ScenarioArgs {
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// A search for the limit.
@@ -358,6 +380,9 @@ pub(crate) struct RampArgs {
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// A look at everything, for newcomers.
@@ -372,6 +397,9 @@ pub(crate) struct QuickArgs {
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// The floor's own arguments.
@@ -398,45 +426,4 @@ pub(crate) struct FloorArgs {
     /// Keep the connections open after the report, until standard input ends.
     #[arg(long)]
     pub(crate) hold: bool,
-}
-
-/// One stop.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct DrainArgs {
-    /// The server, as `http://127.0.0.1:8400`. Loopback addresses only.
-    #[arg(long)]
-    pub(crate) target: String,
-    /// Its metrics listener, where readiness is asked for.
-    #[arg(long, default_value = "http://127.0.0.1:8401")]
-    pub(crate) metrics: String,
-    /// Token that publishes and that clients use.
-    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// Process id of the server to stop.
-    #[arg(long)]
-    pub(crate) server_pid: Option<u32>,
-    /// Command that starts the server to stop, words parted by blanks; then its exit code counts too.
-    #[arg(long)]
-    pub(crate) server_cmd: Option<String>,
-    /// Clients; all from one address, so at most as many as there are ports.
-    #[arg(long, default_value_t = 5000)]
-    pub(crate) clients: usize,
-    /// Events accepted right before the signal.
-    #[arg(long, default_value_t = 20)]
-    pub(crate) events: u32,
-    /// Bytes of one frame on the wire, blank line included.
-    #[arg(long, default_value_t = 267)]
-    pub(crate) payload_bytes: usize,
-    /// Seconds of the server's drain window.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) window: u64,
-    /// Seconds it may take beyond its window.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) rest: u64,
-    /// Path of the event stream.
-    #[arg(long, default_value = "/sse")]
-    pub(crate) path: String,
-    /// Write the report as JSON to this file.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ mod words;
 use crate::args::{QuickArgs, TargetArgs};
 use crate::dialect::Dialect;
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::machine::Machine;
 use crate::own_server::household::Household;
 use crate::report::{Report, Result as RunResult};
@@ -74,6 +75,15 @@ pub(crate) fn run(args: &QuickArgs) -> Result<Quick, Failure> {
 }
 
 impl Quick {
+    /// Each way in calm and under pressure, for a page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let group = |name: String, run| Group { name, runs: std::slice::from_ref(run) };
+        self.ways
+            .iter()
+            .flat_map(|way| [group(way.name.clone(), &way.calm), group(format!("{}, pressed", way.name), &way.pressed)])
+            .collect()
+    }
+
     fn runs(&self) -> impl Iterator<Item = &Report> {
         self.ways.iter().flat_map(|way| [&way.calm, &way.pressed])
     }

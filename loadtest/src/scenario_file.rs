@@ -9,6 +9,7 @@ mod model;
 use crate::args::{Arguments, Command, DrainArgs, RunArgs, ScenarioArgs};
 use crate::drain::{self, DrainReport};
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::own_server::household::Household;
 use crate::report::{Report, Result as RunResult};
 use crate::under_test::{UnderTest, words};
@@ -51,6 +52,14 @@ struct PhaseReport {
     drain: Option<DrainReport>,
     limits: Vec<Outcome>,
     result: RunResult,
+}
+
+impl ScenarioReport {
+    /// The phases that published, for a page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let measured = self.phases.iter().filter_map(|phase| Some((&phase.name, phase.report.as_deref()?)));
+        measured.map(|(name, report)| Group { name: name.clone(), runs: std::slice::from_ref(report) }).collect()
+    }
 }
 
 /// Runs a scenario's phases in order; those after a failed one run, too.
