@@ -73,6 +73,13 @@ impl Client {
         }
     }
 
+    /// Bytes it holds in this process, itself and what it points to.
+    fn held_bytes(&self) -> usize {
+        let session = self.session.as_deref().map_or(0, str::len);
+        let dechunker = self.dechunker.as_deref().map_or(0, size_of_val);
+        size_of::<Self>() + self.partial.capacity() + session + dechunker + self.ledger.heap_bytes() + self.unfinished.heap_bytes()
+    }
+
     /// Whether it speaks over requests of its own now.
     fn polls(&self) -> bool {
         match self.dialect {
@@ -98,7 +105,7 @@ pub(crate) struct Swarm {
     opened: usize,
     opening: usize,
     first_open_ns: u64,
-    churners: VecDeque<(usize, u64)>,
+    churners: VecDeque<connect::Churner>,
     churned: u64,
     churn_from_ns: u64,
     free: Vec<usize>,
@@ -114,7 +121,7 @@ impl Swarm {
             waiting: share.into(),
             recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to, Arc::clone(&shared)),
             shapes: [Shape::default(); DIALECTS.len()],
-            buffer: vec![0; READ_BUFFER],
+            buffer: vec![0; READ_BUFFER.max(2 * plan.message_limit)],
             dechunked: Vec::new(),
             ticks: 0,
             opened: 0,
@@ -228,6 +235,7 @@ impl Swarm {
     }
 
     fn finish(mut self) -> ThreadResult {
+        let held_bytes = self.clients.iter().map(Client::held_bytes).sum::<usize>() / self.clients.len().max(1);
         for client in std::mem::take(&mut self.clients) {
             let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
             if let Some(stream) = &client.stream {
@@ -246,6 +254,7 @@ impl Swarm {
             malformed: self.recorder.malformed,
             malformed_sample: self.recorder.malformed_sample,
             frame_bytes: DIALECTS.map(|(dialect, _)| self.shapes[dialect as usize].length()),
+            held_bytes,
             churned: self.churned,
         }
     }

@@ -71,15 +71,15 @@ impl Template {
             Family::Plex => raw(frame_bytes, &library, "plex", "timeline", &|pad| {
                 let item = format!(
                     "{{\"identifier\":\"com.plexapp.plugins.library\",\"sectionID\":\"1\",\"itemID\":\"{FIRST_ID}\",\"type\":13,\
-                     \"title\":\"{MARKER_PLACE}{pad}\",\"state\":5,\"updatedAt\":1768600000}}"
+                     \"title\":\"{MARKER_PLACE}{pad}\",\"state\":5}}"
                 );
                 let frame = format!("{{\"NotificationContainer\":{{\"type\":\"timeline\",\"size\":1,\"TimelineEntry\":[{item}]}}}}").len();
                 (format!("{{\"TimelineEntry\":{item}}}"), frame)
             })?,
             Family::MediaBrowser => raw(frame_bytes, &library, "mediabrowser", "LibraryChanged", &|pad| {
                 let data = format!(
-                    "{{\"FoldersAddedTo\":[],\"FoldersRemovedFrom\":[],\"ItemsAdded\":[],\"ItemsRemoved\":[],\"ItemsUpdated\":[\"{MARKER_PLACE}\",\
-                     \"{pad}\"],\"CollectionFolders\":[\"{library}\"],\"IsEmpty\":false}}"
+                    "{{\"ItemsAdded\":[],\"ItemsRemoved\":[],\"ItemsUpdated\":[\"{MARKER_PLACE}{pad}\"],\"CollectionFolders\":[\"{library}\"],\
+                     \"IsEmpty\":false}}"
                 );
                 // A message's id has 32 digits.
                 let frame = r#"{"MessageType":"LibraryChanged","MessageId":"","Data":}"#.len() + 32 + data.len();
@@ -294,6 +294,8 @@ mod tests {
             (Family::Audiobookshelf, 4, "42[\"item_updated\",", "]"),
         ];
         for (family, header, before, after) in around {
+            // The default size has room for every one of them.
+            assert!(Template::item(family, 267, &Spread::even(1000), false).is_ok(), "{family:?}");
             let mut line = Vec::new();
             Template::item(family, 500, &Spread::even(30), false).unwrap().append(&mut line, 0x1f, 5, 6);
             let value: serde_json::Value = serde_json::from_slice(&line).unwrap();

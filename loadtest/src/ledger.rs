@@ -149,6 +149,11 @@ impl Ledger {
         }
     }
 
+    /// Bytes held outside of itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.missing.capacity() * size_of::<(u32, u32)>()
+    }
+
     /// Whether every event below `end` has come or been passed over.
     pub(crate) fn is_complete(&self, end: u32) -> bool {
         self.next >= end

@@ -72,9 +72,12 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
-    /// The load tester's own RSS over its clients while they connected, KiB each.
+    /// The load tester's own RSS over its clients while they connected, KiB each; small numbers hide in the allocator's pages.
     #[serde(default)]
     pub(crate) own_per_client: Option<Line>,
+    /// Bytes of the load tester a client held at the end, on average of the thread with the most: its account, what is unfinished, its session.
+    #[serde(default)]
+    pub(crate) held_bytes_per_client: usize,
     /// The server's own accounts, when they were watched.
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.

@@ -7,6 +7,8 @@
 //! ```
 
 mod accounts;
+#[cfg(test)]
+mod dialect_tests;
 mod storm;
 mod swarms;
 #[cfg(test)]
@@ -180,6 +182,9 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     }
     if args.client_libraries > args.libraries {
         return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
+    }
+    if args.path.contains("{library}") && args.libraries > 1 && args.client_libraries != 1 {
+        return Err(Failure::new("client-libraries: must be 1 with `{library}` in the path, which names one library for each client"));
     }
     if args.steps == 0 || args.connect_rate == 0 {
         return Err(Failure::new("steps, connect-rate: must be 1 or more"));

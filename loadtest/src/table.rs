@@ -214,7 +214,10 @@ fn own_line(report: &Report) -> String {
     let own = &report.own;
     let clients = own.percent(own.running_of("client-"));
     let waited = own.percent(own.total.waiting_ns);
-    let memory = report.own_per_client.map(|line| format!("; {:.2} KiB resident per client", line.slope)).unwrap_or_default();
+    // What the allocator had already paged in does not grow, and says nothing.
+    let resident =
+        report.own_per_client.filter(|line| line.slope >= 0.01).map(|line| format!(", {:.2} KiB resident", line.slope)).unwrap_or_default();
+    let memory = format!("; {} bytes held per client{resident}", report.held_bytes_per_client);
     format!("client threads {clients:.0} %, publisher {:.0} %, waited for a core {waited:.0} %{memory}", report.publisher.cpu_percent)
 }
 

@@ -21,8 +21,15 @@ const CONTROL_LIMIT: u64 = 125;
 /// What a client keeps between frames: a message that comes in pieces, and what is left of one too long to be kept.
 #[derive(Debug, Default)]
 pub(crate) struct Unfinished {
-    pieces: Option<Box<Vec<u8>>>,
+    pieces: Option<Vec<u8>>,
     skip: u64,
+}
+
+impl Unfinished {
+    /// Bytes held outside of itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.pieces.as_ref().map_or(0, Vec::capacity)
+    }
 }
 
 /// Why a stream cannot be read any further; everything behind it would be guessed.
@@ -94,7 +101,7 @@ fn decode_frame<S: Sink>(
             }
         }
         (BINARY, true, None) => sink.other(),
-        (TEXT | BINARY, false, None) => unfinished.pieces = Some(Box::new(payload.to_vec())),
+        (TEXT | BINARY, false, None) => unfinished.pieces = Some(payload.to_vec()),
         (CONTINUATION, is_last, Some(mut pieces)) => {
             pieces.extend_from_slice(payload);
             if is_last {

@@ -66,9 +66,9 @@ pub struct Join {
     /// The first bytes, sent before any event.
     pub opening: bytes::Bytes,
     /// How often it is pinged.
-    pub keepalive: Option<Keepalive>,
+    pub keepalive: Option<Arc<Keepalive>>,
     /// What it can be told.
-    pub notices: Notices,
+    pub notices: &'static Notices,
     /// How its rights are asked for again.
     pub credential: Credential,
     /// Its place in the counts of connections, freed when it leaves.
@@ -86,9 +86,9 @@ pub(super) struct Member {
     /// The feed's head, and the group's losses, when it joined the group.
     pub(super) joined_at: u64,
     pub(super) dialect: usize,
-    pub(super) keepalive: Option<Keepalive>,
+    pub(super) keepalive: Option<Arc<Keepalive>>,
     pub(super) next_ping: Cell<Instant>,
-    pub(super) notices: Notices,
+    pub(super) notices: &'static Notices,
     pub(super) warned: Cell<bool>,
     pub(super) credential: Credential,
     pub(super) admission: ConnectionGuard,
@@ -310,7 +310,7 @@ impl HubCore {
         counters.abandoned.add(counts.waiting);
         counters.closed[reason as usize].add(1);
         counters.connections[connection.outlet().kind() as usize].sub(1);
-        connection.outlet().close();
+        connection.outlet().close(reason);
         if let Some(subscriptions) = self.members.remove(slot as usize).subscriptions {
             self.forget_subscriptions(*subscriptions);
         }

@@ -16,7 +16,17 @@ const PORTS_PER_ADDRESS: usize = 20_000;
 /// Addresses of single clients begin at 127.64.0.0.
 const FIRST_OWN: u8 = 64;
 const CHURN_STAY_NS: u64 = SECOND;
+/// Time a churning client has to get its stream.
+const CHURN_PATIENCE_NS: u64 = 5 * SECOND;
 const SLOW_RECEIVE_BUFFER: usize = 4096;
+
+/// A churning client and when it is to go.
+#[derive(Clone, Copy)]
+pub(super) struct Churner {
+    slot: usize,
+    leaves_at: u64,
+    gives_up_at: u64,
+}
 
 impl Swarm {
     /// Opens the connections that are wanted and due at the connect rate.
@@ -43,12 +53,15 @@ impl Swarm {
 
     /// Lets churning clients leave whose second is over, and opens those due.
     pub(super) fn churn(&mut self, now: u64) {
-        while let Some(&(slot, until)) = self.churners.front() {
-            if until > now {
-                break;
-            }
+        while let Some(churner) = self.churners.front().copied().filter(|churner| churner.leaves_at <= now) {
             self.churners.pop_front();
-            self.leave(slot);
+            let joins = matches!(self.clients[churner.slot].state, State::Connecting | State::Greeting | State::Joining);
+            if joins && now < churner.gives_up_at {
+                // It has its second once it is in: some dialects need several words for that.
+                self.churners.push_back(Churner { leaves_at: now + CHURN_STAY_NS, ..churner });
+            } else {
+                self.leave(churner.slot);
+            }
         }
         if self.plan.churn == 0 || !self.shared.churning.load(Relaxed) {
             return;
@@ -61,7 +74,7 @@ impl Swarm {
             self.churned += 1;
             let index = usize::try_from(self.churned).unwrap_or(0);
             let slot = self.open(index, Role::Churning);
-            self.churners.push_back((slot, now + CHURN_STAY_NS));
+            self.churners.push_back(Churner { slot, leaves_at: now + CHURN_STAY_NS, gives_up_at: now + CHURN_PATIENCE_NS });
         }
     }
 
@@ -75,7 +88,9 @@ impl Swarm {
                     self.close(slot, false);
                 }
             }
-            State::Connecting | State::Greeting | State::Joining => self.refuse(slot, "a churning client had no stream within its second"),
+            State::Connecting | State::Greeting | State::Joining => {
+                self.refuse(slot, "a churning client had no stream within five seconds")
+            }
             State::Closed => {}
         }
         let client = &self.clients[slot];

@@ -7,7 +7,10 @@ use crate::{polling, sse, websocket};
 use std::io::{ErrorKind, Read};
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Bytes of an unfinished frame, unless messages may have more.
 const PARTIAL_LIMIT: usize = 128 << 10;
+/// What may stand around a message: a frame's head, or the lines of an event.
+const FRAME_HEAD: usize = 64;
 
 impl Swarm {
     pub(super) fn greet(&mut self, slot: usize) {
@@ -110,7 +113,7 @@ impl Swarm {
         }
         if client.partial.is_empty() {
             client.partial = Vec::new();
-        } else if client.partial.len() > PARTIAL_LIMIT {
+        } else if client.partial.len() > PARTIAL_LIMIT.max(self.plan.message_limit + FRAME_HEAD) {
             self.recorder.malformed += 1;
             end = Some("an unfinished frame without an end".to_owned());
         }

@@ -70,6 +70,8 @@ pub(crate) struct ThreadResult {
     pub(crate) malformed_sample: Option<String>,
     /// Bytes of a delivery's frame on the wire, by dialect, in the order of `DIALECTS`; 0 where none was seen.
     pub(crate) frame_bytes: [usize; DIALECTS.len()],
+    /// Bytes of this process that a client held at the end, on average.
+    pub(crate) held_bytes: usize,
     /// Churning clients that came and went.
     pub(crate) churned: u64,
 }

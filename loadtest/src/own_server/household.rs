@@ -4,7 +4,7 @@
 //! expect of the clients who use its token, and for those that can name libraries both say the same.
 
 use crate::frame::library_name;
-use crate::ledger::Subscription;
+use crate::ledger::libraries_of_user;
 use std::fmt::Write as _;
 use toml::{Table, Value};
 
@@ -46,12 +46,12 @@ impl Household {
              [[tokens]]\ntoken = \"{READER_AND_PUBLISHER}\"\nuser = \"user0\"\npublish = {{ types = [\"medias\"] }}\n"
         );
         for (number, token) in self.client_tokens().iter().enumerate() {
-            let rights = match Subscription::of_client(number, self.libraries, self.client_libraries).names() {
-                None => "\"read\"".to_owned(),
-                Some(libraries) => {
-                    let named: Vec<_> = libraries.into_iter().map(|library| library_name(library, self.libraries)).collect();
-                    format!("{{ {} = \"read\" }}", named.join(" = \"read\", "))
-                }
+            let rights = if self.users() == 1 {
+                "\"read\"".to_owned()
+            } else {
+                let libraries = libraries_of_user(number, self.libraries, self.client_libraries);
+                let named: Vec<_> = libraries.into_iter().map(|library| library_name(library, self.libraries)).collect();
+                format!("{{ {} = \"read\" }}", named.join(" = \"read\", "))
             };
             // Writing to a string cannot fail.
             let _ = writeln!(text, "[[users]]\nid = \"user{number}\"\ntoken = \"{token}\"\nlibraries = {rights}");
@@ -78,6 +78,7 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Subscription;
 
     #[test]
     fn every_client_shares_a_token_only_with_clients_of_the_same_libraries() {

@@ -42,6 +42,7 @@ pub(super) fn close(
     // Churning clients use the numbers of steady ones again, so nobody's own latency is known then.
     let by_client = if report.load.churn == 0 { by_client(results, mix) } else { Vec::new() };
     report.dialects = by_dialect.iter().map(|(dialect, latency)| of_dialect(*dialect, latency, &by_client, mix)).collect();
+    report.held_bytes_per_client = results.iter().map(|result| result.held_bytes).max().unwrap_or(0);
     report.accounting = sum;
 }
 

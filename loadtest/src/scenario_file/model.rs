@@ -250,13 +250,13 @@ mod tests {
     fn an_unknown_key_is_named_with_the_keys_there_are() {
         let wrong = |text: &str| Scenario::parse("t", &format!("description = \"\"\n{text}")).unwrap_err().to_string();
         for (text, named) in [
-            ("lod = 1", ["lod", "limits"]),
+            ("load_it = 1", ["load_it", "limits"]),
             ("[load]\nclient = 1", ["load.client:", "clients"]),
             ("[load]\ntoken = \"x\"", ["load.token:", "clients"]),
             ("[limits]\np98_ms = 1", ["p98_ms", "p99_ms"]),
-            ("[short.load]\nseonds = 1", ["load.seonds:", "seconds"]),
+            ("[short.load]\nsecond = 1", ["load.second:", "seconds"]),
             ("[[phases]]\nname = \"x\"\nkind = \"walk\"", ["walk", "storm"]),
-            ("[[phases]]\nname = \"x\"\nshort = { lod = 1 }", ["lod", "limits"]),
+            ("[[phases]]\nname = \"x\"\nshort = { load_it = 1 }", ["load_it", "limits"]),
         ] {
             let error = wrong(text);
             assert!(named.iter().all(|word| error.contains(word)), "{text}: {error}");
