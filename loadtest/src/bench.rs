@@ -3,6 +3,7 @@
 use crate::args::{BenchArgs, RunArgs};
 use crate::clock::{self, SECOND, now_ns};
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::http;
 use crate::report::{Report, Result as RunResult};
 use crate::stats::median_min_max;
@@ -14,6 +15,8 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// Version of the JSON form.
+pub(crate) const SCHEMA: &str = "fanfare-loadtest-bench/1";
 /// Time a server has to listen, and to end after SIGTERM.
 const PATIENCE_NS: u64 = 15 * SECOND;
 /// Rest before each run, so that the one before has left the machine.
@@ -59,7 +62,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
     if args.run.server_pid.is_some() || args.run.pin_floor.is_some() {
         return Err(Failure::new("server-pid, pin-floor: bench starts server and floor itself, on --server-cpu"));
     }
-    let mut bench = Bench { schema: "fanfare-loadtest-bench/1", floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
+    let mut bench = Bench { schema: SCHEMA, floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
     for pair in 1..=args.repeat {
         match &args.vs_server_cmd {
             Some(other) => bench.vs_server.push(server_run(args, other, address)?),
@@ -134,6 +137,11 @@ impl Bench {
     fn sides(&self) -> [(&'static str, &[Report]); 2] {
         let base = if self.vs_server.is_empty() { ("floor", &*self.floor) } else { ("vs server", &*self.vs_server) };
         [base, ("server", &self.server)]
+    }
+
+    /// Both sides for the page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        self.sides().map(|(name, runs)| Group { name: name.to_owned(), runs }).into()
     }
 
     /// The worst result of all runs: failed before invalid before passed.
@@ -236,6 +244,9 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
         ("--publish-path", run.publish_path.clone()),
     ];
     arguments.extend(named.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+    if run.quiet {
+        arguments.push("--quiet".to_owned());
+    }
     if let Some(limit) = run.lateness_limit_us {
         arguments.extend(["--lateness-limit-us".to_owned(), limit.to_string()]);
     }

@@ -9,7 +9,7 @@ mod record;
 mod shared;
 mod steps;
 
-pub(crate) use record::{ClientRecord, Role, ThreadResult};
+pub(crate) use record::{ClientLatency, ClientRecord, Role, ThreadResult};
 pub(crate) use shared::{NOT_OVER, Plan, Shared};
 
 use crate::clock::{SECOND, now_ns};
@@ -119,7 +119,7 @@ impl Swarm {
             poll: Poll::new().map_err(|error| Failure::io("epoll", error))?,
             clients: Vec::with_capacity(share.len()),
             waiting: share.into(),
-            recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to),
+            recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to, Arc::clone(&shared)),
             shapes: [Shape::default(); DIALECTS.len()],
             buffer: vec![0; READ_BUFFER.max(2 * plan.message_limit)],
             dechunked: Vec::new(),
@@ -248,7 +248,8 @@ impl Swarm {
         }
         ThreadResult {
             records: self.records,
-            latency: self.recorder.latency,
+            latency: self.recorder.take_latency(),
+            by_client: self.recorder.by_client,
             others: self.recorder.others,
             malformed: self.recorder.malformed,
             malformed_sample: self.recorder.malformed_sample,

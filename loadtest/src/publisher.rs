@@ -172,6 +172,7 @@ fn send_all(
         for item in seq..due {
             let intended = schedule.due_ns(item);
             lateness.saturating_record(now - intended);
+            shared.tally.lateness.record(now - intended);
             templates.iter().for_each(|(_, template)| template.append(&mut items, item, intended, now));
         }
         if style == PublishStyle::Fanfare {

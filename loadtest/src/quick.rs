@@ -9,6 +9,7 @@ mod words;
 use crate::args::{QuickArgs, TargetArgs};
 use crate::dialect::Dialect;
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::machine::Machine;
 use crate::own_server::household::Household;
 use crate::report::{Report, Result as RunResult};
@@ -76,6 +77,12 @@ pub(crate) fn run(args: &QuickArgs) -> Result<Quick, Failure> {
 impl Quick {
     fn runs(&self) -> impl Iterator<Item = &Report> {
         self.ways.iter().flat_map(|way| [&way.calm, &way.pressed])
+    }
+
+    /// Every run, for a page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let group = |way: &Way, load: &str, run| Group { name: format!("{} {load}", way.name), runs: std::slice::from_ref(run) };
+        self.ways.iter().flat_map(|way| [group(way, "calm", &way.calm), group(way, "pressed", &way.pressed)]).collect()
     }
 
     /// The verdict, the table, and what either means.

@@ -1,9 +1,12 @@
 //! What a run found, as data. The JSON form carries `schema`; it changes when a field changes its meaning or goes away.
 
+use crate::fairness::Fairness;
 use crate::identity::Watched;
 use crate::machine::Machine;
+use crate::program::Program;
 use crate::resident::Trend;
 use crate::scenario::Storm;
+use crate::series::Series;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
@@ -33,8 +36,14 @@ pub(crate) struct Report {
     pub(crate) schema: String,
     /// Version of the load tester.
     pub(crate) version: String,
+    /// When the run began, seconds since 1970.
+    pub(crate) started_unix_seconds: f64,
     /// Where.
     pub(crate) machine: Machine,
+    /// The load tester.
+    pub(crate) tester: Program,
+    /// The server, when its process is known.
+    pub(crate) program: Option<Program>,
     /// What was asked for.
     pub(crate) load: Load,
     /// How it ended.
@@ -47,6 +56,8 @@ pub(crate) struct Report {
     pub(crate) accounting: Accounting,
     /// Latency of timed deliveries from the intended time of their event.
     pub(crate) latency: Summary,
+    /// The same for each dialect, with the whole histogram.
+    pub(crate) dialects: Vec<DialectLatency>,
     /// Every how many deliveries one was timed.
     pub(crate) sampled_one_in: u32,
     /// Deliveries a second in the measured window.
@@ -77,9 +88,27 @@ pub(crate) struct Report {
     /// The latency a ramp was to keep to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ramp_goal_p99_ms: Option<f64>,
+    /// The run second by second.
+    pub(crate) series: Series,
     /// Latency against offered load, in the order tried; none unless a ramp was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ramp: Vec<RampPoint>,
+}
+
+/// Latency of one dialect's clients.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DialectLatency {
+    /// The dialect's name.
+    pub(crate) dialect: String,
+    /// Steady clients that spoke it.
+    pub(crate) clients: usize,
+    /// Its percentiles.
+    pub(crate) latency: Summary,
+    /// How equally its clients were served; unknown when clients came and went.
+    pub(crate) fairness: Option<Fairness>,
+    /// All its values in nanoseconds, as HdrHistogram's compressed V2 form in base64.
+    pub(crate) histogram: Option<String>,
 }
 
 /// What one offered load brought.

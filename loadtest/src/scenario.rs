@@ -22,9 +22,13 @@ use crate::connections::ReportedSkips;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
 use crate::identity::Watcher;
+use crate::live::View;
 use crate::machine::Machine;
+use crate::program::Program;
 use crate::publisher::Published;
 use crate::report::{Load, Memory, PublisherReport, Report, SCHEMA};
+use crate::sampler::Sampler;
+use crate::series::Series;
 use crate::source::Target;
 use crate::spread::Spread;
 use crate::verdict::{self, Limits};
@@ -54,6 +58,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(args, &plan, &shared)?;
+    let sampler = Sampler::start(pid, &shared, View::open(args, &shared))?;
     let mut memory = pid.map(|_| Memory::default());
     let own_per_client = swarms.connect_in_steps(args, pid, memory.as_mut())?;
 
@@ -72,25 +77,23 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let watched = watcher.map(Watcher::finish).transpose()?;
     let mut reported = reported_skips(args, is_floor, address);
     if let (Some(memory), Some(pid)) = (memory.as_mut(), pid) {
-        memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+        memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
     }
+    let series = sampler.finish()?;
     let results = swarms.stop()?;
 
     let mut report = Report {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        machine,
         load: load(args, &results),
         sampled_one_in: plan.sample_mask + 1,
         memory,
         own_per_client,
         watched,
         drain_ms: drained_ns.saturating_sub(schedule.due_ns(schedule.total())) as f64 / 1e6,
-        ..Report::default()
+        ..circumstances(machine, pid, series)
     };
     window.fill(&mut report);
     report.publisher = publisher_report(published, args);
-    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared);
+    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared, &args.mix());
     verdict::judge(&mut report, limits(args, is_floor));
     add_reasons(&mut report, published, reported.err(), &shared);
     Ok(report)
@@ -109,17 +112,33 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(&args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(&args, &plan, &shared)?;
+    let sampler = Sampler::start(Some(pid), &shared, View::open(&args, &shared))?;
     let mut memory = Memory::default();
     let own_per_client = swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
     let window = Window::measure(&args, Some(pid), &shared, Some(&mut memory), now_ns() + args.seconds * SECOND);
-    memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+    memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
+    let series = sampler.finish()?;
     let results = swarms.stop()?;
-    let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
+    let mut report = circumstances(machine, Some(pid), series);
     (report.load, report.memory, report.own_per_client) = (load(&args, &results), Some(memory), own_per_client);
     window.fill(&mut report);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared);
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
     verdict::judge(&mut report, limits(&args, true));
     Ok(report)
+}
+
+/// A report of when, where and with what.
+fn circumstances(machine: Machine, pid: Option<u32>, series: Series) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_unix_seconds: series.started_unix_seconds,
+        machine,
+        tester: Program::own(),
+        program: pid.map(Program::server),
+        series,
+        ..Report::default()
+    }
 }
 
 /// The arguments with one number of steady clients, and with what the floor can do, if it is the target: event streams, whatever is spoken

@@ -9,6 +9,7 @@ mod model;
 use crate::args::{Arguments, Command, DrainArgs, RunArgs, ScenarioArgs};
 use crate::drain::{self, DrainReport};
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::own_server::household::Household;
 use crate::report::{Report, Result as RunResult};
 use crate::under_test::{UnderTest, words};
@@ -157,6 +158,12 @@ impl Outcome {
 }
 
 impl ScenarioReport {
+    /// Every phase that has figures of a run, for a page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let group = |phase: &PhaseReport, report| Group { name: phase.name.clone(), runs: std::slice::from_ref(report) };
+        self.phases.iter().filter_map(|phase| Some(group(phase, phase.report.as_deref()?))).collect()
+    }
+
     /// Each phase's table, its limits, and the result.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{}: {}\n", self.scenario, self.description);

@@ -39,8 +39,8 @@ pub(crate) fn human(report: &Report) -> String {
 }
 
 /// Names of the columns of [`markdown_row`].
-pub(crate) const MARKDOWN_HEAD: &str = "| target | clients × ev/s | deliveries/s | user µs each | total µs each | p50 ms | p99 ms | max ms | KiB/connection | lost silently | result |\n\
-     |---|---|---|---|---|---|---|---|---|---|---|";
+pub(crate) const MARKDOWN_HEAD: &str = "| target | dialects | clients × ev/s | deliveries/s | user µs each | total µs each | p50 ms | p99 ms | max ms | KiB/connection | lost silently | result |\n\
+     |---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// The report as one row of a Markdown table.
 pub(crate) fn markdown_row(report: &Report) -> String {
@@ -50,8 +50,9 @@ pub(crate) fn markdown_row(report: &Report) -> String {
     let milliseconds = |us: f64| format!("{:.2}", us / 1000.0);
     let latency = &report.latency;
     format!(
-        "| {} | {} × {} | {:.0} | {:.3} | {:.3} | {} | {} | {} | {slope} | {} | {} |",
+        "| {} | {} | {} × {} | {:.0} | {:.3} | {:.3} | {} | {} | {} | {slope} | {} | {} |",
         report.load.target,
+        spoken(report),
         report.load.clients,
         report.load.rate,
         report.deliveries_per_second,
@@ -67,6 +68,21 @@ pub(crate) fn markdown_row(report: &Report) -> String {
             Result::Invalid => "invalid",
         },
     )
+}
+
+/// The dialects of the clients, with their numbers where there are several.
+fn spoken(report: &Report) -> String {
+    let parts = &report.load.clients_by_dialect;
+    let name = |(dialect, clients): (&String, &usize)| if parts.len() < 2 { dialect.clone() } else { format!("{dialect} {clients}") };
+    if parts.is_empty() { "–".to_owned() } else { parts.iter().map(name).collect::<Vec<_>>().join(", ") }
+}
+
+/// One line for each dialect, where there are several.
+fn dialect_rows(report: &Report) -> Vec<(&'static str, String)> {
+    if report.dialects.len() < 2 {
+        return Vec::new();
+    }
+    report.dialects.iter().map(|one| ("", format!("{:<17} {}", one.dialect, percentiles(&one.latency)))).collect()
 }
 
 fn load_line(report: &Report) -> String {
@@ -145,6 +161,8 @@ fn delivery_rows(report: &Report) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    let after_latency = rows.iter().position(|row| row.0 == "latency").map_or(rows.len(), |place| place + 1);
+    rows.splice(after_latency..after_latency, dialect_rows(report));
     if let Some(cost) = report.cost {
         rows.push(("CPU per delivery", format!("{:.3} µs, of it user {:.3} µs", cost.total_us, cost.user_us)));
     }

@@ -78,7 +78,7 @@ impl Swarm {
         }
         let polls = client.polls();
         let shape = &mut self.shapes[client.dialect as usize];
-        let mut sink = self.recorder.sink(&mut client.ledger, client.index, now);
+        let mut sink = self.recorder.sink(&mut client.ledger, client.dialect, client.index, now);
         let filled = carried + length;
         let mut end: Option<String> = None;
         if let Some(dechunker) = &mut client.dechunker {

@@ -2,6 +2,7 @@
 
 use crate::dialect::Dialect;
 use crate::spread::Spread;
+use crate::tally::Tally;
 use std::net::SocketAddrV4;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) churning: AtomicBool,
     /// Threads end when this is set.
     pub(crate) stop: AtomicBool,
+    /// Coarse counts for whoever looks while the run goes on.
+    pub(crate) tally: Tally,
     first_failure: OnceLock<String>,
 }
 
@@ -87,6 +90,7 @@ impl Shared {
             end: AtomicU32::new(NOT_OVER),
             churning: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            tally: Tally::default(),
             first_failure: OnceLock::new(),
         }
     }

@@ -133,7 +133,7 @@ pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddr
     storm.after = settled(storm.before.as_ref(), || sample(0));
     let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
     report.load = load(args, &results);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared);
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
     report.accounting.failed_to_connect = failed;
     verdict::judge(&mut report, limits(args, true));
     judge(&storm, &mut report);

@@ -61,7 +61,7 @@ impl Swarms {
             clock::sleep_ms(SETTLE_MS);
             own.push((self.shared.live.load(Relaxed) as f64, resident_kib(std::process::id()) as f64));
             if let (Some(memory), Some(pid)) = (memory.as_deref_mut(), pid) {
-                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)));
+                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)).with_slabs());
             }
         }
         if let Some(memory) = memory {
