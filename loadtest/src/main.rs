@@ -55,7 +55,7 @@ mod verdict;
 mod watch;
 mod websocket;
 
-use args::{Arguments, Command, RampArgs, RenderArgs, RunArgs};
+use args::{Arguments, Command, RunArgs, ScenarioArgs};
 use clap::Parser;
 use failure::Failure;
 use html::Group;
@@ -102,12 +102,6 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
         }
-        Command::Render(args) => render(args),
-        Command::Compare(args) => {
-            let comparison = compare::run(args)?;
-            print!("{}", comparison.text);
-            Ok(comparison.code)
-        }
         Command::Quick(args) => {
             let quick = quick::run(args)?;
             output::json(args.json.as_deref(), &quick)?;
@@ -115,18 +109,24 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             print!("{}", quick.text());
             Ok(verdict::exit_code(quick.result))
         }
-        Command::Scenario(args) if args.list => {
-            print!("{}", scenario_file::list()?);
-            Ok(0)
-        }
-        Command::Scenario(args) => {
-            let report = scenario_file::run(args)?;
+        Command::Scenario(args) => play(args),
+        Command::Ramp(args) => {
+            let report = ramp::run(args)?;
             output::json(args.json.as_deref(), &report)?;
-            output::page(args.html.as_deref(), &report.groups())?;
-            print!("{}", report.text());
+            output::page(args.html.as_deref(), &ramp::groups(&report))?;
+            print!("{}", ramp::text(&report));
             Ok(verdict::exit_code(report.result))
         }
-        Command::Ramp(args) => search(args),
+        Command::Render(args) => {
+            let stored = stored::Stored::read(&args.report)?;
+            output::page(args.html.as_deref(), &stored.groups())?;
+            output::histogram_log(args.hlog.as_deref(), &stored.groups()).map(|()| 0)
+        }
+        Command::Compare(args) => {
+            let comparison = compare::run(args)?;
+            print!("{}", comparison.text);
+            Ok(comparison.code)
+        }
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;
             floor::run(args).map(|()| 0)
@@ -134,18 +134,16 @@ fn execute(command: &Command) -> Result<u8, Failure> {
     }
 }
 
-fn search(args: &RampArgs) -> Result<u8, Failure> {
-    let report = ramp::run(args)?;
+fn play(args: &ScenarioArgs) -> Result<u8, Failure> {
+    if args.list {
+        print!("{}", scenario_file::list()?);
+        return Ok(0);
+    }
+    let report = scenario_file::run(args)?;
     output::json(args.json.as_deref(), &report)?;
-    output::page(args.html.as_deref(), &[Group::single(&report)])?;
-    print!("{}", ramp::text(&report));
+    output::page(args.html.as_deref(), &report.groups())?;
+    print!("{}", report.text());
     Ok(verdict::exit_code(report.result))
-}
-
-fn render(args: &RenderArgs) -> Result<u8, Failure> {
-    let stored = stored::Stored::read(&args.report)?;
-    output::page(args.html.as_deref(), &stored.groups())?;
-    output::histogram_log(args.hlog.as_deref(), &stored.groups()).map(|()| 0)
 }
 
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {

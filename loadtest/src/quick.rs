@@ -75,17 +75,14 @@ pub(crate) fn run(args: &QuickArgs) -> Result<Quick, Failure> {
 }
 
 impl Quick {
-    /// Each way in calm and under pressure, for a page.
-    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
-        let group = |name: String, run| Group { name, runs: std::slice::from_ref(run) };
-        self.ways
-            .iter()
-            .flat_map(|way| [group(way.name.clone(), &way.calm), group(format!("{}, pressed", way.name), &way.pressed)])
-            .collect()
-    }
-
     fn runs(&self) -> impl Iterator<Item = &Report> {
         self.ways.iter().flat_map(|way| [&way.calm, &way.pressed])
+    }
+
+    /// Every run, for a page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let group = |way: &Way, load: &str, run| Group { name: format!("{} {load}", way.name), runs: std::slice::from_ref(run) };
+        self.ways.iter().flat_map(|way| [group(way, "calm", &way.calm), group(way, "pressed", &way.pressed)]).collect()
     }
 
     /// The verdict, the table, and what either means.

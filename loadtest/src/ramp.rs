@@ -5,9 +5,11 @@
 
 use crate::args::RampArgs;
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::own_server::household::Household;
 use crate::report::{RampPoint, Report, Result as RunResult};
 use crate::scenario;
+use crate::stored;
 use crate::under_test::{UnderTest, words};
 use std::fmt::Write as _;
 
@@ -165,6 +167,11 @@ fn load(args: &RampArgs, rate: u64) -> Vec<String> {
         option("--pin-client", args.pin_client.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
     }
     load
+}
+
+/// The one run, for a page.
+pub(crate) fn groups(report: &Report) -> Vec<Group<'_>> {
+    vec![Group { name: stored::side_of(report).to_owned(), runs: std::slice::from_ref(report) }]
 }
 
 /// The curve and the verdict for people.

@@ -54,14 +54,6 @@ struct PhaseReport {
     result: RunResult,
 }
 
-impl ScenarioReport {
-    /// The phases that published, for a page.
-    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
-        let measured = self.phases.iter().filter_map(|phase| Some((&phase.name, phase.report.as_deref()?)));
-        measured.map(|(name, report)| Group { name: name.clone(), runs: std::slice::from_ref(report) }).collect()
-    }
-}
-
 /// Runs a scenario's phases in order; those after a failed one run, too.
 pub(crate) fn run(args: &ScenarioArgs) -> Result<ScenarioReport, Failure> {
     let name = args.scenario.as_deref().ok_or_else(|| Failure::new("scenario: name one, or a file; --list shows those that come along"))?;
@@ -166,6 +158,12 @@ impl Outcome {
 }
 
 impl ScenarioReport {
+    /// Every phase that has figures of a run, for a page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let group = |phase: &PhaseReport, report| Group { name: phase.name.clone(), runs: std::slice::from_ref(report) };
+        self.phases.iter().filter_map(|phase| Some(group(phase, phase.report.as_deref()?))).collect()
+    }
+
     /// Each phase's table, its limits, and the result.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{}: {}\n", self.scenario, self.description);

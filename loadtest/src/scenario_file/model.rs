@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 /// Options that are the command's to set, or the command line's.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 15] = [
     "target",
     "token",
     "admin-token",
@@ -20,6 +20,8 @@ const RESERVED: [&str; 13] = [
     "server-cmd",
     "metrics",
     "json",
+    "html",
+    "hlog",
     "markdown",
     "path",
     "publish-path",
