@@ -34,6 +34,9 @@ const READY_FIRST: u32 = 64;
 /// Writes one session may have in a row, so that a fast reader of a long backlog does not hold up the others.
 const WRITES_PER_VISIT: u32 = 4;
 
+/// How many connections are looked at together before they are visited.
+const LOOK_AHEAD: usize = 8;
+
 /// What is left of a chunk.
 struct Budget {
     writes: u32,
@@ -146,7 +149,13 @@ impl HubCore {
         let mut pass = std::mem::take(&mut group.pass);
         let group = &*group;
         let mut plan = Plan::new();
+        let mut n_looked_at = 0;
         while pass.left > 0 && !budget.spent() {
+            if n_looked_at == 0 {
+                look_ahead(&group.members, pass.next);
+                n_looked_at = LOOK_AHEAD;
+            }
+            n_looked_at -= 1;
             pass.left -= 1;
             let Some(Seat { slot, connection }) = group.members.get(pass.next) else { break };
             pass.next = if pass.next + 1 < group.members.len() { pass.next + 1 } else { 0 };
@@ -170,6 +179,13 @@ impl HubCore {
             }
         }
     }
+}
+
+/// Reads something of the next connections, so that the waits for their cache lines overlap: of many thousand connections
+/// none is near, and the kernel's work for one write drives out what was.
+fn look_ahead(members: &[Seat], from: usize) {
+    let next = members.iter().skip(from).take(LOOK_AHEAD);
+    std::hint::black_box(next.fold(0, |sum: u64, seat| sum.wrapping_add(seat.connection.cursor.get())));
 }
 
 /// What a visit came to.
