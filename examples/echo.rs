@@ -99,12 +99,12 @@ impl Dialect for Echo {
             formats: FormatPair { abridged: &Nothing, full: &Nothing },
             headers: Vec::new(),
             greeting: Bytes::new(),
-            keepalive: Some(Keepalive {
+            keepalive: Some(Arc::new(Keepalive {
                 interval: Duration::from_secs(30),
                 frame: frame::ping(b""),
                 silence: Some(Duration::from_secs(60)),
-            }),
-            notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            })),
+            notices: &Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
             conversation: Some(Box::new(Echo)),
             identify_within: None,
         })

@@ -78,7 +78,7 @@ impl Engine {
             formats: formats(Spelling::Document, false),
             opening: Bytes::new(),
             keepalive: None,
-            notices: Notices::default(),
+            notices: &Notices { gap: None, expiring: None, goodbye: None },
             credential: self.directory.authenticate("bob-1").expect("a known token").credential,
             admission: self.directory.admit(None, None).expect("not limited").guard,
             identify_within: None,

@@ -158,7 +158,7 @@ impl Dialect for Spoken {
             headers: Vec::new(),
             greeting: Bytes::from_static(b"welcome\n"),
             keepalive: None,
-            notices: Notices { gap: None, expiring: None, goodbye: None },
+            notices: &Notices { gap: None, expiring: None, goodbye: None },
             conversation: None,
             identify_within: None,
         })

@@ -218,7 +218,7 @@ impl Dialect for Raws {
             headers: Vec::new(),
             greeting: Bytes::new(),
             keepalive: None,
-            notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            notices: &Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
             conversation: None,
             identify_within: None,
         })

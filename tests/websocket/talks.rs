@@ -122,7 +122,7 @@ impl Dialect for Talks {
             headers: Vec::new(),
             greeting: frame::text("hello"),
             keepalive: None,
-            notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            notices: &Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
             conversation: Some(Box::new(Talk {
                 identities: Arc::clone(&self.identities),
                 number: Arc::clone(&self.number),

@@ -125,8 +125,8 @@ impl Dialect for Told {
             formats: FormatPair { abridged: &Texts, full: &Texts },
             headers: Vec::new(),
             greeting: bytes::Bytes::new(),
-            keepalive: Some(Keepalive { interval: self.0.ping, frame: frame::ping(b""), silence: Some(self.0.silence) }),
-            notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+            keepalive: Some(Arc::new(Keepalive { interval: self.0.ping, frame: frame::ping(b""), silence: Some(self.0.silence) })),
+            notices: &Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
             conversation: Some(Box::new(Listens)),
             identify_within: None,
         })
