@@ -254,6 +254,12 @@ impl Connection {
         }
     }
 
+    /// Whether it missed events and was not told yet.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.gap.get() > 0
+    }
+
     /// Events missed and not yet told; from here on they count as told.
     #[must_use]
     pub fn take_gap(&self) -> u64 {

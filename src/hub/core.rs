@@ -17,17 +17,19 @@ use super::{
     goodbye::Leavers,
     group::{Group, GroupKey, Seat},
     index::{GroupId, Index},
+    survey::Survey,
     topics::{Subscriptions, Topics},
     upkeep::TICK,
     wheel::Wheel,
 };
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter},
+    clock::Timestamp,
     connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, OutletKind, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
     id::ConnectionId,
-    metrics::{DialectCounters, WorkerCounters},
+    metrics::{CALL_BOUNDS_MICROS, DialectCounters, LIFE_BOUNDS_SECONDS, WorkerCounters, micros},
     shard::Credit,
     state::State,
 };
@@ -73,6 +75,8 @@ pub struct Join {
     pub credential: Credential,
     /// Its place in the counts of connections, freed when it leaves.
     pub admission: ConnectionGuard,
+    /// When it began to come in.
+    pub came: Instant,
     /// A WebSocket of nobody: it is closed (1008) unless it is given an owner within that time.
     pub identify_within: Option<Duration>,
 }
@@ -88,6 +92,8 @@ pub(super) struct Member {
     pub(super) dialect: usize,
     pub(super) keepalive: Option<Keepalive>,
     pub(super) next_ping: Cell<Instant>,
+    /// When it was sent the ping it has not answered yet.
+    pub(super) pinged: Cell<Option<Instant>>,
     pub(super) notices: Notices,
     pub(super) warned: Cell<bool>,
     pub(super) credential: Credential,
@@ -116,6 +122,8 @@ pub struct HubCore {
     pub(super) wheel: Wheel<(u32, u32)>,
     /// What clients are told of now and again.
     pub(super) topics: Topics,
+    /// Who is behind.
+    pub(super) survey: Survey,
     pub(super) last_tick: Instant,
     /// The end of the last standstill, or the beginning.
     pub(super) awake_since: Instant,
@@ -158,6 +166,7 @@ impl HubCore {
             leaving: Vec::new(),
             wheel: Wheel::new(Instant::now(), TICK),
             topics: Topics::new(Instant::now()),
+            survey: Survey::default(),
             last_tick: Instant::now(),
             awake_since: Instant::now(),
             leavers: Leavers::default(),
@@ -196,6 +205,7 @@ impl HubCore {
             dialect: join.dialect,
             keepalive: join.keepalive,
             next_ping: Cell::new(now + interval),
+            pinged: Cell::new(None),
             notices: join.notices,
             warned: Cell::new(false),
             credential: join.credential,
@@ -206,6 +216,7 @@ impl HubCore {
         self.members.insert(member);
         let counters = &self.counters.dialects[join.dialect];
         counters.opened.add(1);
+        counters.handshakes.observe(&CALL_BOUNDS_MICROS, micros(now.saturating_duration_since(join.came)));
         counters.connections[connection.outlet().kind() as usize].add(1);
         self.enter_group(slot, join.filter, join.formats);
         if !join.opening.is_empty() {
@@ -309,6 +320,7 @@ impl HubCore {
         let counters = self.dialect_counters(slot);
         counters.abandoned.add(counts.waiting);
         counters.closed[reason as usize].add(1);
+        counters.lives.observe(&LIFE_BOUNDS_SECONDS, connection.details.opened.seconds_until(Timestamp::now()));
         counters.connections[connection.outlet().kind() as usize].sub(1);
         connection.outlet().close();
         if let Some(subscriptions) = self.members.remove(slot as usize).subscriptions {
@@ -391,9 +403,9 @@ impl HubCore {
 pub(super) fn settle(connection: &Connection, group: &Group, counters: &DialectCounters) {
     if let Some(overtaken) = super::lag::check(connection.cursor.get(), group.feed.base()) {
         connection.cursor.set(overtaken.cursor);
+        counters.lag_episodes.add(u64::from(!connection.has_gap())); // one until it is told
         connection.lose(SkipReason::Lag, overtaken.gap);
         counters.skipped[SkipReason::Lag as usize].add(overtaken.gap);
-        counters.lag_episodes.add(1);
     }
     let lost = group.lost - connection.lost_before.replace(group.lost);
     if lost > 0 {

@@ -120,7 +120,7 @@ impl HubCore {
             return;
         };
         if group.pass.left == 0 {
-            group.begin_pass();
+            group.begin_pass(budget.now);
         }
         self.visit_members(group_id, budget);
         self.let_leave();
@@ -133,6 +133,10 @@ impl HubCore {
             return;
         }
         self.round_left = self.round_left.saturating_sub(1);
+        if let Some((began, n_members)) = group.pass.measured.take() {
+            budget.now = Instant::now();
+            self.counters.passed(n_members, budget.now.saturating_duration_since(began));
+        }
         group.pass.queued = group.end_pass();
         if group.pass.queued {
             self.queue.push_back(group_id);
@@ -328,6 +332,8 @@ impl<'a> Plan<'a> {
         }
         let n_events = connection.delivered(taken as u64);
         count(counters, connection, n_events, n_bytes);
+        counters.partial_writes.add(begun as u64);
+        counters.events_per_write.observe_power(taken as u64);
         record_latency(&self.offers[..taken], counters, now);
     }
 

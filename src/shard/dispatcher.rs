@@ -193,7 +193,7 @@ impl Dispatcher {
         if let Some(key) = key {
             self.window.remember(key, order, now);
         }
-        self.metrics.published(event.kind() as usize);
+        self.metrics.published(event.kind() as usize, event.message().len());
         let envelope = Arc::new(Envelope::new(event, audience, id.clone(), self.settings.shard, order));
         self.state.fold(&envelope);
         envelopes.push(envelope);

@@ -235,6 +235,7 @@ impl World {
             notices: Notices::default(),
             credential,
             admission,
+            came: Instant::now(),
             identify_within: None,
         }
     }
