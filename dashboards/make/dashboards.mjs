@@ -158,6 +158,8 @@ const connections = dashboard(
       lines('Reconnect storm', 'Connections opened now, as a multiple of the hour before. Above 10 is a storm.', 'none',
         { times: share(rate('fanfare_connections_opened_total', '', DIALECT), `sum(rate(fanfare_connections_opened_total{${DIALECT}}[1h]))`) }, { limit: 10 }),
       lines('Credentials', 'By what came of looking at them.', 'cps', { '{{result}}': rate('fanfare_auth_requests_total', 'result') }),
+      lines('Time a back end takes', 'Until whoever is asked about a token has answered. The chosen quantile; 0 where nobody is asked.', 's', { '{{backend}}': quantile('$quantile', 'fanfare_auth_duration_seconds', 'backend') }),
+      lines('Answers remembered', 'Tokens about which nobody had to be asked, because the answer was known.', 'cps', { remembered: rate('fanfare_auth_cache_hits_total') }),
       lines('Places', 'Open connections and how many are let in at most; 0 is no limit.', 'none', {
         'open {{instance}}': total('fanfare_connections', 'instance'), 'limit {{instance}}': total('fanfare_connection_limit', 'instance'),
       })),
@@ -184,6 +186,11 @@ const publishing = dashboard(
       lines('Size', 'Of messages: mean and the chosen quantile.', 'bytes', {
         mean: mean('fanfare_publish_payload_bytes'), quantile: quantile('$quantile', 'fanfare_publish_payload_bytes'),
       })),
+    row('Libraries',
+      lines('Accepted by library', 'Of the libraries that server.metrics_libraries names; 0 where there are none.', 'cps',
+        { '{{library}}': `${rate('fanfare_library_events_published_total', 'library')} or vector(0)` }, { stack: true }),
+      lines('Offered by library', 'Each event once for every client it is offered to.', 'cps',
+        { '{{library}}': `${rate('fanfare_library_events_offered_total', 'library')} or vector(0)` }, { stack: true })),
     row('Shards',
       lines('Answers', 'By way.', 'cps', { '{{api}}': rate('fanfare_publish_duration_seconds_count', 'api') }),
       lines('Repeats', 'Recognised as accepted before, and not delivered again.', 'cps', { repeats: rate('fanfare_publish_duplicates_total') }),

@@ -70,8 +70,8 @@ pub struct Details {
 #[derive(Debug)]
 struct Torn {
     rest: Bytes,
-    /// It is an event, and counts as delivered when its last byte is taken.
-    is_event: bool,
+    /// It is an event, accepted then, and counts as delivered when its last byte is taken.
+    event: Option<Instant>,
 }
 
 /// One client, as hub and session see it.
@@ -333,7 +333,7 @@ impl Connection {
     /// Events that are neither in the feed nor settled: the torn one, the chunk, the backlog.
     #[must_use]
     pub fn in_hand(&self) -> u64 {
-        let torn = self.torn.borrow().as_ref().is_some_and(|torn| torn.is_event);
+        let torn = self.torn.borrow().as_ref().is_some_and(|torn| torn.event.is_some());
         u64::from(torn) + self.in_chunk.get() + self.backlog.borrow().len() as u64
     }
 
@@ -377,10 +377,10 @@ impl Connection {
         }
     }
 
-    /// Remembers the rest of an event's frame.
-    pub fn tear(&self, rest: Bytes) {
+    /// Remembers the rest of the frame of an event that was accepted then.
+    pub fn tear(&self, rest: Bytes, accepted: Instant) {
         self.attention.set(true);
-        *self.torn.borrow_mut() = Some(Torn { rest, is_event: true });
+        *self.torn.borrow_mut() = Some(Torn { rest, event: Some(accepted) });
     }
 
     /// An event's last byte was taken by the outlet.
@@ -400,10 +400,11 @@ impl Connection {
         n_events
     }
 
-    /// Writes what stands before the feed: the torn frame, then replies, then the backlog.
+    /// Writes what stands before the feed: the torn frame, then replies, then the backlog. `finished` is told when each event
+    /// was accepted whose last byte is taken.
     ///
     /// Returns how it ended, the events delivered and the bytes taken.
-    pub fn write_own_queue(&self, now: Instant) -> (Wrote, u64, usize) {
+    pub fn write_own_queue(&self, now: Instant, mut finished: impl FnMut(Instant)) -> (Wrote, u64, usize) {
         let (mut n_events, mut n_bytes) = (0, 0);
         loop {
             let Some((mut torn, mut unbegun)) = self.next_own_frame() else {
@@ -426,7 +427,8 @@ impl Connection {
                     }
                 }
             }
-            if torn.is_event {
+            if let Some(accepted) = torn.event {
+                finished(accepted);
                 n_events += self.delivered(1);
             }
         }
@@ -439,7 +441,7 @@ impl Connection {
             return Some((torn, None));
         }
         if let Some(reply) = self.outbox.borrow_mut().pop() {
-            return Some((Torn { rest: reply, is_event: false }, None));
+            return Some((Torn { rest: reply, event: None }, None));
         }
         if self.closing.get().is_some() {
             return None;
@@ -449,6 +451,6 @@ impl Connection {
         if backlog.is_empty() {
             *backlog = VecDeque::new();
         }
-        Some((Torn { rest: offer.frame.clone(), is_event: true }, Some(offer)))
+        Some((Torn { rest: offer.frame.clone(), event: Some(offer.envelope.stamped) }, Some(offer)))
     }
 }

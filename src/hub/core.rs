@@ -28,7 +28,7 @@ use crate::{
     connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, OutletKind, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
-    id::ConnectionId,
+    id::{ConnectionId, LibraryId},
     metrics::{CALL_BOUNDS_MICROS, DialectCounters, LIFE_BOUNDS_SECONDS, WorkerCounters, micros},
     shard::Credit,
     state::State,
@@ -49,6 +49,8 @@ pub struct HubSettings {
     pub stall_limit: Option<Duration>,
     /// Entries and bytes a connection may keep from before a change of its rights.
     pub backlog: OutboxLimits,
+    /// Libraries whose offers are counted by name.
+    pub libraries: Arc<[LibraryId]>,
     /// Messages its mailbox must hold: all credit, and room for what it missed.
     pub mailbox: usize,
 }

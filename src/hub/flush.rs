@@ -233,7 +233,11 @@ fn attend(connection: &Connection, group: &Group, look: &Look<'_>, budget: &mut 
         return Some(Visited::Leaving(CloseReason::OutboxFull));
     }
     if connection.has_own_queue() || connection.closing().is_some() {
-        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now);
+        let finished = |accepted| {
+            let took = budget.now.saturating_duration_since(accepted);
+            look.counters.latency.record_run(took, took, 1);
+        };
+        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now, finished);
         budget.one_write();
         count(look.counters, connection, n_events, n_bytes);
         match (wrote, connection.closing()) {
@@ -344,7 +348,7 @@ impl<'a> Plan<'a> {
                 return (taken, 0, *position);
             }
             if n_bytes < offer.frame.len() {
-                connection.tear(offer.frame.slice(n_bytes..));
+                connection.tear(offer.frame.slice(n_bytes..), offer.envelope.stamped);
                 return (taken, 1, position + 1);
             }
             n_bytes -= offer.frame.len();

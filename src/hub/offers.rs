@@ -23,6 +23,7 @@ impl HubCore {
         self.give_named_sessions_their_own_groups(envelope);
         let mut frames = Frames::new(envelope);
         let Self { index, groups, counters, ledger, queue, settings, .. } = self;
+        let mut n_offered = 0;
         index.candidates(&envelope.audience.rule, |group_id, level| {
             let group = &mut groups[group_id as usize];
             let filter = &group.key.filter;
@@ -38,8 +39,12 @@ impl HubCore {
             let Some(offer) = offer else { return };
             group.feed.push(offer, &settings.feed);
             counters.dialects[group.dialect].offered.add(group.members.len() as u64);
+            n_offered += group.members.len();
             group.mark(group_id, queue);
         });
+        if let Some(place) = envelope.library().and_then(|library| settings.libraries.iter().position(|known| known == library)) {
+            counters.libraries[place].add(n_offered as u64);
+        }
         if self.ledger.get() > self.settings.feeds_bytes {
             self.shed();
         }

@@ -15,7 +15,7 @@ use prometheus::{
 };
 
 use super::{
-    AUDIENCES, AdmissionMetrics, AuthResult, CALL_BOUNDS_MICROS, Counter, DialectCounters, Histogram, LAG_BOUNDS_EVENTS,
+    AUDIENCES, AdmissionMetrics, AuthResult, BackEndMetrics, CALL_BOUNDS_MICROS, Counter, DialectCounters, Histogram, LAG_BOUNDS_EVENTS,
     LATENCY_BOUNDS_MICROS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, PublishApi, PublishMetrics, PublishRefusal, Rejection, ShardMetrics,
     WRITE_BOUNDS_EVENTS, WorkerCounters,
     family::{Page, Scale, Series, histogram},
@@ -35,6 +35,8 @@ pub struct Sources {
     pub publish: Arc<PublishMetrics>,
     /// What all who let clients in share.
     pub admission: Arc<AdmissionMetrics>,
+    /// What is counted of those who are asked about tokens.
+    pub back_ends: Arc<BackEndMetrics>,
     /// The words for the numbers.
     pub labels: Labels,
     /// What is read, not counted.
@@ -48,6 +50,8 @@ pub struct Labels {
     pub dialects: Vec<&'static str>,
     /// The kinds of event, in the order of their numbers.
     pub kinds: Vec<&'static str>,
+    /// The libraries counted apart, in their order; at most [`super::MAX_LIBRARIES`].
+    pub libraries: Vec<String>,
     /// The outlets, in the order of their numbers.
     pub outlets: [&'static str; 4],
     /// The reasons for a close, in the order of their numbers.
@@ -149,6 +153,9 @@ impl Exporter {
         let sum = |read: &dyn Fn(&ShardMetrics) -> u64| shards.iter().map(|shard| read(shard)).sum::<u64>() as f64;
         let published = labels.kinds.iter().enumerate().map(|(kind, name)| (vec![*name], sum(&|shard| shard.n_published(kind))));
         page.add(&names::EVENTS_PUBLISHED, published);
+        let libraries = labels.libraries.iter().enumerate();
+        let by_library = libraries.map(|(place, name)| (vec![name.as_str()], sum(&|shard| shard.n_published_in(place))));
+        page.add(&names::LIBRARY_PUBLISHED, by_library);
         page.add(&names::PUBLISH_REJECTED, PublishRefusal::ALL.map(|why| (vec![why.name()], publish.n_refused(why) as f64)));
         page.one(&names::PUBLISH_DUPLICATES, sum(&ShardMetrics::n_duplicates));
         let durations = PublishApi::ALL.map(|api| (vec![api.name()], publish.durations(api)));
@@ -163,6 +170,11 @@ impl Exporter {
     fn delivery(&self, page: &mut Page) {
         let labels = &self.sources.labels;
         self.by_dialect(page, &names::EVENTS_OFFERED, |counters| &counters.offered);
+        let libraries = labels.libraries.iter().enumerate();
+        page.add(
+            &names::LIBRARY_OFFERED,
+            libraries.map(|(place, name)| (vec![name.as_str()], self.sum(|worker| &worker.libraries[place]))),
+        );
         self.by_dialect_and(page, &names::DELIVERIES, labels.outlets, |counters| &counters.delivered);
         self.by_dialect_and(page, &names::EVENTS_SKIPPED, labels.skip_reasons, |counters| &counters.skipped);
         self.by_dialect(page, &names::EVENTS_CONFLATED, |counters| &counters.conflated);
@@ -204,6 +216,10 @@ impl Exporter {
         page.one(&names::HUB_STALLED, gauges.stalled_hubs.load(Ordering::Relaxed) as f64);
         let authenticated = AuthResult::ALL.map(|result| (vec![result.name()], admission.n_authenticated(result) as f64));
         page.add(&names::AUTH_REQUESTS, authenticated);
+        let back_ends =
+            BackEndMetrics::NAMES.iter().enumerate().map(|(number, name)| (vec![*name], self.sources.back_ends.durations(number)));
+        page.push(histogram(&names::AUTH_DURATION, seconds(&CALL_BOUNDS_MICROS), back_ends));
+        page.one(&names::AUTH_CACHE_HITS, self.sources.back_ends.n_remembered() as f64);
         page.one(&names::DRAINING, f64::from(u8::from(gauges.draining.load(Ordering::Relaxed))));
         page.add(&names::BUILD_INFO, [(vec![labels.version, labels.commit], 1.0)]);
     }

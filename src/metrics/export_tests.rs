@@ -13,9 +13,11 @@ fn sources() -> Sources {
         shards: (0..2).map(|_| Arc::default()).collect(),
         publish: Arc::default(),
         admission: Arc::default(),
+        back_ends: Arc::default(),
         labels: Labels {
             dialects: vec!["one", "two"],
             kinds: vec!["medias", "scan"],
+            libraries: vec!["films".to_owned(), "mu\"sic".to_owned()],
             outlets: ["plain", "body", "tls", "poll"],
             close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
             skip_reasons: ["lag", "hub"],

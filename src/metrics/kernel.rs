@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn buffers_are_told_in_pages_and_retransmits_below_their_name() {
         let sockstat = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 1 alloc 7 mem 3\nUDP: inuse 1 mem 8\n";
-        let snmp = "Ip: Forwarding\nIp: 1\nTcp: RtoMin OutSegs RetransSegs InErrs\nTcp: 200 11 42 0\n";
+        let snmp = "Ip: Forwarding\nIp: 1\nTcp: InSegs OutSegs RetransSegs InErrs\nTcp: 200 11 42 0\n";
         assert_eq!(Tcp::parse(sockstat, snmp, 4096), Tcp { buffer_bytes: Some(12_288.0), retransmits: Some(42.0) });
         assert_eq!(Tcp::parse("", "Tcp: RetransSegs\n", 4096), Tcp::default());
     }

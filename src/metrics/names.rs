@@ -56,6 +56,8 @@ metrics! {
 
     EVENTS_PUBLISHED: Counter "fanfare_events_published_total" ["type"]
         "Events accepted: stamped and queued for every worker. Repeats are not among them.";
+    LIBRARY_PUBLISHED: Counter "fanfare_library_events_published_total" ["library"]
+        "Events accepted, of the libraries that server.metrics_libraries names.";
     PUBLISH_REJECTED: Counter "fanfare_publish_rejected_total" ["reason"] "Events not accepted, by reason.";
     PUBLISH_DURATION: Histogram "fanfare_publish_duration_seconds" ["api"]
         "Seconds from a body that has come to its answer, by way: one event, a batch, lines that came together, a thread of the process.";
@@ -65,6 +67,8 @@ metrics! {
 
     EVENTS_OFFERED: Counter "fanfare_events_offered_total" ["dialect"]
         "Events offered to sessions: each event once for every session that may see it and asked for it.";
+    LIBRARY_OFFERED: Counter "fanfare_library_events_offered_total" ["library"]
+        "Events offered to sessions, of the libraries that server.metrics_libraries names.";
     DELIVERIES: Counter "fanfare_deliveries_total" ["dialect", "outlet"]
         "Events delivered: their last byte was taken, each once for every session.";
     EVENTS_SKIPPED: Counter "fanfare_events_skipped_total" ["dialect", "reason"]
@@ -117,6 +121,9 @@ metrics! {
 
     AUTH_REQUESTS: Counter "fanfare_auth_requests_total" ["result"]
         "Credentials looked at, for streams, publishing and the API, by what came of it.";
+    AUTH_DURATION: Histogram "fanfare_auth_duration_seconds" ["backend"]
+        "Seconds until somebody else who was asked about a token answered, or did not in time.";
+    AUTH_CACHE_HITS: Counter "fanfare_auth_cache_hits_total" [] "Times somebody else's answer about a token was remembered, so nobody was asked.";
     DRAINING: Gauge "fanfare_draining" [] "1 while the server says goodbye to its clients, otherwise 0.";
     BUILD_INFO: Gauge "fanfare_build_info" ["version", "commit"] "Always 1; the labels say which build runs.";
     FD_LIMIT: Gauge "fanfare_fd_limit" [] "File descriptors the process may have open: every connection is one.";

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     histogram::{CALL_BOUNDS_MICROS, Histogram, PAYLOAD_BOUNDS_BYTES, Reading, micros},
-    worker::Counter,
+    worker::{Counter, MAX_LIBRARIES},
 };
 
 /// More kinds than there are event families.
@@ -21,6 +21,7 @@ pub struct ShardMetrics {
     duplicates: Counter,
     credit_exhausted: Counter,
     payloads: Histogram<{ PAYLOAD_BOUNDS_BYTES.len() }>,
+    libraries: [Counter; MAX_LIBRARIES],
 }
 
 impl ShardMetrics {
@@ -28,6 +29,17 @@ impl ShardMetrics {
     pub fn published(&self, kind: usize, n_bytes: usize) {
         self.published[kind].add(1);
         self.payloads.observe(&PAYLOAD_BOUNDS_BYTES, n_bytes as u64);
+    }
+
+    /// It was one of a library that is counted apart, by its place among those.
+    pub fn published_in(&self, library: usize) {
+        self.libraries[library].add(1);
+    }
+
+    /// Accepted events of a library that is counted apart.
+    #[must_use]
+    pub fn n_published_in(&self, library: usize) -> u64 {
+        self.libraries[library].get()
     }
 
     /// An event was recognised as one accepted before.

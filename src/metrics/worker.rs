@@ -15,6 +15,9 @@ pub const LATENCY_BOUNDS_MICROS: [u64; 17] = [
 /// How many dialects may be counted apart.
 pub const MAX_DIALECTS: usize = 6;
 
+/// How many libraries may be counted apart.
+pub const MAX_LIBRARIES: usize = 20;
+
 /// A counter with one writer: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -163,6 +166,8 @@ pub struct WorkerCounters {
     pub passes: [Histogram<{ CALL_BOUNDS_MICROS.len() }>; AUDIENCES.len()],
     /// How much later than wanted a timer ran, in microseconds.
     pub delays: Histogram<{ CALL_BOUNDS_MICROS.len() }>,
+    /// Events offered to sessions, by the libraries that are counted apart.
+    pub libraries: [Counter; MAX_LIBRARIES],
     /// The kernel's number of its thread; 0 while it is not known.
     pub thread: Counter,
 }
