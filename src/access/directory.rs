@@ -137,7 +137,8 @@ pub struct Directory {
     /// What is in force. Never held while anything is waited for.
     pub(super) people: Arc<Mutex<People>>,
     back_ends: BackEnds,
-    back_end_metrics: Arc<BackEndMetrics>,
+    /// What is counted of those who are asked about tokens.
+    pub(crate) back_end_metrics: Arc<BackEndMetrics>,
     changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
     pub(super) counts: Arc<ConnectionCounts>,
@@ -336,12 +337,6 @@ impl Directory {
     #[must_use]
     pub fn connection_limit(&self) -> usize {
         self.counts.limit_of_all()
-    }
-
-    /// What is counted of those who are asked about tokens.
-    #[must_use]
-    pub fn back_end_metrics(&self) -> Arc<BackEndMetrics> {
-        Arc::clone(&self.back_end_metrics)
     }
 
     /// All connections counted now.

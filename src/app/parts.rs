@@ -208,7 +208,7 @@ impl Parts {
             shards: self.shard_metrics.clone(),
             publish: Arc::clone(&self.publish_metrics),
             admission: Arc::clone(&self.admission),
-            back_ends: self.crew.directory.back_end_metrics(),
+            back_ends: Arc::clone(&self.crew.directory.back_end_metrics),
             labels: Labels {
                 dialects,
                 kinds: EventKind::ALL.iter().map(|kind| kind.name()).collect(),

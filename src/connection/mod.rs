@@ -245,19 +245,15 @@ impl Connection {
         self.attention.set(left);
     }
 
-    /// Events were lost to it: charged, and told at the next chance.
-    pub fn lose(&self, reason: SkipReason, n_events: u64) {
+    /// Events were lost to it: charged, and told at the next chance. Says whether that chance is all of these' own.
+    pub fn lose(&self, reason: SkipReason, n_events: u64) -> bool {
+        let first = self.gap.get() == 0;
         if n_events > 0 {
             self.tally.skip(reason, n_events);
             add(&self.gap, n_events);
             self.attention.set(true);
         }
-    }
-
-    /// Whether it missed events and was not told yet.
-    #[must_use]
-    pub fn has_gap(&self) -> bool {
-        self.gap.get() > 0
+        first
     }
 
     /// Events missed and not yet told; from here on they count as told.
@@ -400,10 +396,8 @@ impl Connection {
         n_events
     }
 
-    /// Writes what stands before the feed: the torn frame, then replies, then the backlog. `finished` is told when each event
-    /// was accepted whose last byte is taken.
-    ///
-    /// Returns how it ended, the events delivered and the bytes taken.
+    /// Writes what stands before the feed: the torn frame, then replies, then the backlog; tells `finished` when each event was
+    /// accepted whose last byte is taken. Returns how it ended, the events delivered and the bytes taken.
     pub fn write_own_queue(&self, now: Instant, mut finished: impl FnMut(Instant)) -> (Wrote, u64, usize) {
         let (mut n_events, mut n_bytes) = (0, 0);
         loop {

@@ -405,8 +405,8 @@ impl HubCore {
 pub(super) fn settle(connection: &Connection, group: &Group, counters: &DialectCounters) {
     if let Some(overtaken) = super::lag::check(connection.cursor.get(), group.feed.base()) {
         connection.cursor.set(overtaken.cursor);
-        counters.lag_episodes.add(u64::from(!connection.has_gap())); // one until it is told
-        connection.lose(SkipReason::Lag, overtaken.gap);
+        let first = connection.lose(SkipReason::Lag, overtaken.gap);
+        counters.lag_episodes.add(u64::from(first)); // one until it is told
         counters.skipped[SkipReason::Lag as usize].add(overtaken.gap);
     }
     let lost = group.lost - connection.lost_before.replace(group.lost);

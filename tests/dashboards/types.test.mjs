@@ -44,7 +44,7 @@ test('Grafana knows everything the dashboards say', () => {
 test('what Grafana does not know is found', () => {
   const [{ json }] = dashboards;
   for (const [place, wrong] of [
-    ['"refresh"', '"refreshes"'], ['"lastNotNull"', '7'], ['"type": "timeseries"', '"type": "timeserie"'], ['"drawStyle": "line"', '"drawStyle": "lines"'],
+    ['"refresh"', '"refreshes"'], ['"lastNotNull"', '7'], ['"type": "timeseries"', '"type": "line"'], ['"drawStyle": "line"', '"drawStyle": "lines"'],
   ]) {
     const text = JSON.stringify(json, null, 1);
     assert.ok(text.includes(place), place);
