@@ -38,7 +38,7 @@ use crate::{
     digest::Digester,
     id::UserId,
     metrics::MAX_DIALECTS,
-    server::{self, Discovery, HubAddress, Questions, ServerHandle, Shared, Tls, TlsError},
+    server::{self, Clash, Discovery, HubAddress, Questions, ServerHandle, Shared, Tls, TlsError},
     source::folder::{FolderHandle, Store, StoreError},
     state::{IdKeeper, State},
 };
@@ -86,6 +86,9 @@ pub enum StartError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Randomness,
+    /// Two dialects claim one path.
+    #[error(transparent)]
+    Clash(#[from] Clash),
     /// More dialects than are counted apart.
     #[error("at most {MAX_DIALECTS} dialects can be spoken")]
     TooManyDialects,
@@ -133,6 +136,7 @@ impl App {
             directory: &directory,
         };
         let dialects = dialect::all(&settings.dialects, &about);
+        server::check_paths(&dialects)?;
         let questions = discovery::open(&settings, &server_id)?;
         Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state, own_log: None })
     }
@@ -140,10 +144,14 @@ impl App {
     /// Speaks further dialects beside those of the settings.
     ///
     /// # Errors
-    /// [`StartError::TooManyDialects`]: each is counted apart, and there is room for [`MAX_DIALECTS`].
+    /// [`StartError::TooManyDialects`]: each is counted apart, and there is room for [`MAX_DIALECTS`]. [`StartError::Clash`]: one
+    /// claims a path of another.
     pub fn speak(&mut self, further: impl IntoIterator<Item = Arc<dyn Dialect>>) -> Result<(), StartError> {
         self.dialects.extend(further);
-        if self.dialects.len() > MAX_DIALECTS { Err(StartError::TooManyDialects) } else { Ok(()) }
+        if self.dialects.len() > MAX_DIALECTS {
+            return Err(StartError::TooManyDialects);
+        }
+        Ok(server::check_paths(&self.dialects)?)
     }
 
     /// Tells the engine's own log lines as `log` events, to whoever listens to the log.

@@ -1,7 +1,13 @@
 //! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
 
+mod drain;
+mod reports;
+
+pub(crate) use drain::DrainArgs;
+pub(crate) use reports::{CompareArgs, RenderArgs};
+
 use crate::dialect::{Dialect, Mix};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
@@ -27,8 +33,45 @@ pub(crate) enum Command {
     Siege(Box<SiegeArgs>),
     /// Stop a server under load, and check what every client is told, when, and how long it takes.
     Drain(DrainArgs),
+    /// Make a page or a histogram log of a report that was written as JSON.
+    Render(RenderArgs),
+    /// Compare two reports: medians and ratios with intervals, and limits for CI.
+    Compare(CompareArgs),
+    /// Within a minute, from nothing: start a server, put short loads on it, and say in words what came of it.
+    Quick(QuickArgs),
+    /// Run a scenario: one or several loads with what must hold, from a file or from those that come along.
+    Scenario(ScenarioArgs),
+    /// Search for the highest rate at which latency keeps to a goal without loss, and show latency at every rate on the way.
+    Ramp(Box<RampArgs>),
     /// Be the floor: a bare writer of ready bytes. Usually started by the other commands.
     Floor(FloorArgs),
+}
+
+/// What is published for each sequence number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Events {
+    /// One `medias` event, and for MediaBrowser's clients a `raw` message beside it.
+    #[default]
+    Medias,
+    /// A `raw` message for every dialect of the mix, so that frames have one size in all of them; on /sse `medias`.
+    Raw,
+}
+
+/// How events are published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PublishStyle {
+    /// Lines of one streaming request, as Fanfare takes them.
+    #[default]
+    Fanfare,
+    /// A request for each event, its body what clients are to get, one behind the other on one connection: nchan and the like.
+    Post,
+}
+
+fn header_line(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((name, _)) if !name.is_empty() && !text.contains(['\r', '\n']) => Ok(text.to_owned()),
+        _ => Err("must be `Name: value`".to_owned()),
+    }
 }
 
 /// One run.
@@ -76,6 +119,24 @@ pub(crate) struct RunArgs {
     /// Libraries each client asks for with `libraries=`; 0 asks for none and gets all.
     #[arg(long, default_value_t = 0)]
     pub(crate) client_libraries: u32,
+    /// How unequal the libraries' shares are: Zipf's exponent, 0 for all in turn.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) skew: f64,
+    /// What is published.
+    #[arg(long, value_enum, default_value_t = Events::Medias)]
+    pub(crate) events: Events,
+    /// How it is published.
+    #[arg(long, value_enum, default_value_t = PublishStyle::Fanfare)]
+    pub(crate) publish_style: PublishStyle,
+    /// Socket.IO clients are content with the namespace and send no `auth`, as on a plain Socket.IO server.
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// WebSocket subprotocol to ask for, where the server wants one.
+    #[arg(long)]
+    pub(crate) ws_subprotocol: Option<String>,
+    /// Header line more in every client's request that opens a stream, as `Name: value`.
+    #[arg(long = "header", value_name = "LINE", value_parser = header_line)]
+    pub(crate) headers: Vec<String>,
     /// Further clients that connect and never read.
     #[arg(long, default_value_t = 0)]
     pub(crate) stalled: usize,
@@ -109,15 +170,27 @@ pub(crate) struct RunArgs {
     /// Publisher lateness (p99, microseconds) above which the run is invalid; 1000 up to 1000 events a second, else 5000.
     #[arg(long)]
     pub(crate) lateness_limit_us: Option<u64>,
-    /// Path of the event stream.
+    /// Path of `/sse` and of any-sse and any-ws; for the latter two `{library}` in it becomes the client's library.
     #[arg(long, default_value = "/sse")]
     pub(crate) path: String,
-    /// Path events are posted to.
+    /// Path events are posted to; with `--publish-style post` `{library}` in it becomes the event's library.
     #[arg(long, default_value = "/api/events")]
     pub(crate) publish_path: String,
+    /// Milliseconds the publisher sleeps before each write: a fault planted to see that it is found.
+    #[arg(long, default_value_t = 0, hide = true)]
+    pub(crate) publisher_pause_ms: u64,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the latency of each dialect as an HdrHistogram log to this file.
+    #[arg(long)]
+    pub(crate) hlog: Option<PathBuf>,
+    /// Show nothing while it runs, on a terminal too.
+    #[arg(long)]
+    pub(crate) quiet: bool,
     /// Print a Markdown table row instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,
@@ -202,6 +275,133 @@ impl SiegeArgs {
     }
 }
 
+/// The server that a command starts, or the one that runs already.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TargetArgs {
+    /// The server's binary, to be started for this; by default the `fanfare` beside this program, or on the PATH.
+    #[arg(long, conflicts_with = "target")]
+    pub(crate) server: Option<PathBuf>,
+    /// Words put before the server's command, such as `taskset -c 0`; they must end in the server's own process.
+    #[arg(long, default_value = "", conflicts_with = "target")]
+    pub(crate) wrap: String,
+    /// A server that runs already, as `http://127.0.0.1:8400`. Loopback addresses only.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// With --target: token that publishes, and that clients use when they have none of their own.
+    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// With --target: token for `GET /api/connections`; without it the publishing token is tried.
+    #[arg(long, env = "FANFARE_LOADTEST_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+    /// With --target: file with one client token per line, given out in turn.
+    #[arg(long, requires = "target")]
+    pub(crate) client_tokens_file: Option<PathBuf>,
+    /// With --target: process id of the server, to watch it in /proc.
+    #[arg(long, requires = "target")]
+    pub(crate) server_pid: Option<u32>,
+}
+
+/// A number of clients that can be divided by four and fits a machine.
+fn clients_of_quick(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|clients| (100..=100_000).contains(clients)).ok_or_else(|| "must be from 100 to 100000".to_owned())
+}
+
+/// A scenario.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ScenarioArgs {
+    /// Its name, or a file.
+    #[arg(required_unless_present = "list")]
+    pub(crate) scenario: Option<String>,
+    /// Show the scenarios that come along.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Its short form: less load and wider limits, for a first try and for CI.
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// What to put under load.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// A search for the limit.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RampArgs {
+    /// Latency of 99 of 100 deliveries that must be kept to, milliseconds.
+    #[arg(long)]
+    pub(crate) goal_p99_ms: f64,
+    /// What to put under load; `--target floor` measures the floor.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// The first rate, events a second.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) from: u64,
+    /// The highest rate that is tried.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) to: u64,
+    /// How near the highest rate that holds and the lowest that does not must come, percent.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) precision_percent: u64,
+    /// Measured seconds of each try, after a second of warm-up.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Clients.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) clients: usize,
+    /// Their protocol.
+    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
+    pub(crate) dialect: Dialect,
+    /// How many of them speak which protocol, in place of --clients and --dialect: `sse=800,plex-ws=200`.
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) mix: Option<Mix>,
+    /// Bytes of one frame on the wire, blank line included.
+    #[arg(long, default_value_t = 400)]
+    pub(crate) payload_bytes: usize,
+    /// Libraries the events are spread over.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) libraries: u32,
+    /// Libraries of each client; 0 for all.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) client_libraries: u32,
+    /// How unequal the libraries' shares are: Zipf's exponent, 0 for all in turn.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) skew: f64,
+    /// CPUs of the client threads, one thread each; the publisher shares the first.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) pin_client: Vec<usize>,
+    /// Publisher lateness (p99, microseconds) above which a try is invalid; as in `run`.
+    #[arg(long)]
+    pub(crate) lateness_limit_us: Option<u64>,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// A look at everything, for newcomers.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct QuickArgs {
+    /// The server's binary; by default the `fanfare` beside this program, or on the PATH.
+    #[arg(long)]
+    pub(crate) server: Option<PathBuf>,
+    /// Clients of the calm load; the other one has a quarter of them.
+    #[arg(long, default_value_t = 2000, value_parser = clients_of_quick)]
+    pub(crate) clients: usize,
+    /// Write the report as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page with plots to this file.
+    #[arg(long)]
+    pub(crate) html: Option<PathBuf>,
+}
+
 /// The floor's own arguments.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FloorArgs {
@@ -226,45 +426,4 @@ pub(crate) struct FloorArgs {
     /// Keep the connections open after the report, until standard input ends.
     #[arg(long)]
     pub(crate) hold: bool,
-}
-
-/// One stop.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct DrainArgs {
-    /// The server, as `http://127.0.0.1:8400`. Loopback addresses only.
-    #[arg(long)]
-    pub(crate) target: String,
-    /// Its metrics listener, where readiness is asked for.
-    #[arg(long, default_value = "http://127.0.0.1:8401")]
-    pub(crate) metrics: String,
-    /// Token that publishes and that clients use.
-    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// Process id of the server to stop.
-    #[arg(long)]
-    pub(crate) server_pid: Option<u32>,
-    /// Command that starts the server to stop, words parted by blanks; then its exit code counts too.
-    #[arg(long)]
-    pub(crate) server_cmd: Option<String>,
-    /// Clients; all from one address, so at most as many as there are ports.
-    #[arg(long, default_value_t = 5000)]
-    pub(crate) clients: usize,
-    /// Events accepted right before the signal.
-    #[arg(long, default_value_t = 20)]
-    pub(crate) events: u32,
-    /// Bytes of one frame on the wire, blank line included.
-    #[arg(long, default_value_t = 267)]
-    pub(crate) payload_bytes: usize,
-    /// Seconds of the server's drain window.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) window: u64,
-    /// Seconds it may take beyond its window.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) rest: u64,
-    /// Path of the event stream.
-    #[arg(long, default_value = "/sse")]
-    pub(crate) path: String,
-    /// Write the report as JSON to this file.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
 }

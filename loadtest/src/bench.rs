@@ -3,16 +3,20 @@
 use crate::args::{BenchArgs, RunArgs};
 use crate::clock::{self, SECOND, now_ns};
 use crate::failure::Failure;
+use crate::html::Group;
 use crate::http;
 use crate::report::{Report, Result as RunResult};
 use crate::stats::median_min_max;
 use crate::watch;
+use clap::ValueEnum as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use std::net::{SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// Version of the JSON form.
+pub(crate) const SCHEMA: &str = "fanfare-loadtest-bench/1";
 /// Time a server has to listen, and to end after SIGTERM.
 const PATIENCE_NS: u64 = 15 * SECOND;
 /// Rest before each run, so that the one before has left the machine.
@@ -58,7 +62,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
     if args.run.server_pid.is_some() || args.run.pin_floor.is_some() {
         return Err(Failure::new("server-pid, pin-floor: bench starts server and floor itself, on --server-cpu"));
     }
-    let mut bench = Bench { schema: "fanfare-loadtest-bench/1", floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
+    let mut bench = Bench { schema: SCHEMA, floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
     for pair in 1..=args.repeat {
         match &args.vs_server_cmd {
             Some(other) => bench.vs_server.push(server_run(args, other, address)?),
@@ -135,16 +139,15 @@ impl Bench {
         [base, ("server", &self.server)]
     }
 
+    /// Both sides for the page.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        self.sides().map(|(name, runs)| Group { name: name.to_owned(), runs }).into()
+    }
+
     /// The worst result of all runs: failed before invalid before passed.
     pub(crate) fn result(&self) -> RunResult {
-        let mut results = self.floor.iter().chain(&self.server).chain(&self.vs_server).map(|run| run.result);
-        if results.clone().any(|result| result == RunResult::Failed) {
-            RunResult::Failed
-        } else if results.any(|result| result == RunResult::Invalid) {
-            RunResult::Invalid
-        } else {
-            RunResult::Passed
-        }
+        let runs = self.floor.iter().chain(&self.server).chain(&self.vs_server);
+        crate::verdict::worst(runs.map(|run| run.result))
     }
 }
 
@@ -220,7 +223,8 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
     let cpus = if run.pin_client.is_empty() { vec![1] } else { run.pin_client.clone() };
     let mut arguments = vec!["--target".to_owned(), target.to_owned(), "--json".to_owned(), json.display().to_string()];
     let named = [
-        ("--clients", run.clients.to_string()),
+        // The floor speaks one protocol, to as many clients.
+        if target == "floor" { ("--clients", run.mix().clients().to_string()) } else { ("--mix", run.mix().to_string()) },
         ("--rate", run.rate.to_string()),
         ("--seconds", run.seconds.to_string()),
         ("--warmup", run.warmup.to_string()),
@@ -240,6 +244,9 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
         ("--publish-path", run.publish_path.clone()),
     ];
     arguments.extend(named.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+    if run.quiet {
+        arguments.push("--quiet".to_owned());
+    }
     if let Some(limit) = run.lateness_limit_us {
         arguments.extend(["--lateness-limit-us".to_owned(), limit.to_string()]);
     }
@@ -249,6 +256,21 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
     if let Some(pause_ms) = run.watch_accounts.filter(|_| target != "floor") {
         arguments.extend(["--watch-accounts".to_owned(), pause_ms.to_string()]);
     }
+    if target != "floor" {
+        arguments.extend(spoken_arguments(run));
+    }
+    arguments
+}
+
+/// What is said to a server, and how; the floor has one way for everything.
+fn spoken_arguments(run: &RunArgs) -> Vec<String> {
+    let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let mut arguments = vec!["--skew".to_owned(), run.skew.to_string()];
+    arguments.extend(["--events".to_owned(), name(run.events.to_possible_value())]);
+    arguments.extend(["--publish-style".to_owned(), name(run.publish_style.to_possible_value())]);
+    arguments.extend(run.headers.iter().flat_map(|line| ["--header".to_owned(), line.clone()]));
+    arguments.extend(run.ws_subprotocol.iter().flat_map(|subprotocol| ["--ws-subprotocol".to_owned(), subprotocol.clone()]));
+    arguments.extend(run.no_auth.then(|| "--no-auth".to_owned()));
     arguments
 }
 
@@ -316,8 +338,8 @@ mod tests {
 
     #[test]
     fn options_that_mean_nothing_to_the_floor_are_given_to_servers_only() {
-        let line =
-            "t bench --target http://127.0.0.1:1 --server-cmd s --watch-accounts 50 --stalled 3 --churn 2 --client-tokens-file f --drain 9";
+        let line = "t bench --target http://127.0.0.1:1 --server-cmd s --watch-accounts 50 --stalled 3 --churn 2 --client-tokens-file f --drain 9 \
+             --mix plex-ws=7,sse=2 --events raw --skew 1.5 --no-auth";
         let parsed = crate::args::Arguments::try_parse_from(line.split(' ')).unwrap();
         let crate::args::Command::Bench(args) = parsed.command else { panic!("not a bench") };
         let given = |target: &str| run_arguments(&args.run, target, Path::new("j"), 0).join(" ");
@@ -326,6 +348,11 @@ mod tests {
             server.contains("--watch-accounts 50") && server.contains("--stalled 3") && server.contains("--client-tokens-file f"),
             "{server}"
         );
+        assert!(
+            server.contains("--mix plex-ws=7,sse=2") && server.contains("--skew 1.5 --events raw --publish-style fanfare --no-auth"),
+            "{server}"
+        );
+        assert!(floor.contains("--clients 9") && !["--mix", "--events", "--skew"].iter().any(|name| floor.contains(name)), "{floor}");
         assert!(!floor.contains("--watch-accounts") && !floor.contains("--client-tokens-file"), "{floor}");
         assert!(floor.contains("--stalled 0") && floor.contains("--churn 0") && floor.contains("--drain 9"), "{floor}");
     }

@@ -32,8 +32,8 @@ impl Dechunker {
         self.state == State::Over
     }
 
-    /// Appends the content of `input` to `output`.
-    pub(crate) fn push(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), Broken> {
+    /// Appends the content of `input` to `output`. Returns how many bytes of `input` belong to this body: all of them before its end.
+    pub(crate) fn push(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<usize, Broken> {
         let mut at = 0;
         while at < input.len() {
             let byte = input[at];
@@ -53,11 +53,11 @@ impl Dechunker {
                 State::DataEnd if byte == b'\n' => self.state = State::Size,
                 State::DataEnd if byte == b'\r' => {}
                 State::DataEnd => return Err(Broken),
-                State::Over => return Ok(()),
+                State::Over => return Ok(at),
             }
             at += 1;
         }
-        Ok(())
+        Ok(at)
     }
 
     fn size_byte(&mut self, byte: u8) -> Result<(), Broken> {
@@ -92,6 +92,14 @@ mod tests {
             assert_eq!(output, b"hello 0123456789");
             assert!(dechunker.is_over());
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_is_not_taken() {
+        let body = b"5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK";
+        let mut output = Vec::new();
+        let taken = Dechunker::new().push(body, &mut output).unwrap();
+        assert_eq!((output.as_slice(), body[taken..].trim_ascii_start()), (&b"hello"[..], &b"HTTP/1.1 200 OK"[..]));
     }
 
     #[test]

@@ -1,30 +1,33 @@
-//! The clients: thousands of `/sse` connections on one epoll loop per thread, non-blocking, with one read buffer for all of them.
+//! The clients: thousands of connections in every dialect on one epoll loop per thread, non-blocking, with one read buffer for all of them.
 //!
-//! A client keeps its ledger and the beginning of an unfinished frame, nothing else. What events mean, and whether a run passes, is not known here.
+//! A client keeps its ledger and the beginning of an unfinished frame, and over Socket.IO its session's id, nothing else. What events mean, and whether a run passes, is not known here.
 
 mod connect;
+mod opening;
+mod reading;
 mod record;
 mod shared;
+mod steps;
 
-pub(crate) use record::{ClientRecord, Role, ThreadResult};
+pub(crate) use record::{ClientLatency, ClientRecord, Role, ThreadResult};
 pub(crate) use shared::{NOT_OVER, Plan, Shared};
 
 use crate::clock::{SECOND, now_ns};
+use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
-use crate::ledger::Ledger;
-use crate::sse::{Shape, decode};
-use connect::{Greeting, read_greeting};
+use crate::ledger::{Ledger, Subscription};
+use crate::shape::Shape;
+use crate::websocket::Unfinished;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use record::Recorder;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 const READ_BUFFER: usize = 256 << 10;
-const PARTIAL_LIMIT: usize = 128 << 10;
 const TICK_NS: u64 = 20_000_000;
 const CONNECTING_AT_ONCE: usize = 256;
 
@@ -32,6 +35,7 @@ const CONNECTING_AT_ONCE: usize = 256;
 enum State {
     Connecting,
     Greeting,
+    Joining,
     Live,
     Closed,
 }
@@ -39,12 +43,51 @@ enum State {
 struct Client {
     index: usize,
     role: Role,
+    dialect: Dialect,
     state: State,
+    probing: bool,
     stream: Option<TcpStream>,
     partial: Vec<u8>,
     ledger: Ledger,
     dechunker: Option<Box<crate::chunked::Dechunker>>,
+    session: Option<Box<str>>,
+    unfinished: Unfinished,
     closed_by_server: bool,
+}
+
+impl Client {
+    fn new(index: usize, role: Role, dialect: Dialect, subscription: Subscription) -> Self {
+        Self {
+            index,
+            role,
+            dialect,
+            state: State::Connecting,
+            probing: false,
+            stream: None,
+            partial: Vec::new(),
+            ledger: Ledger::new(subscription),
+            dechunker: None,
+            session: None,
+            unfinished: Unfinished::default(),
+            closed_by_server: false,
+        }
+    }
+
+    /// Bytes it holds in this process, itself and what it points to.
+    fn held_bytes(&self) -> usize {
+        let session = self.session.as_deref().map_or(0, str::len);
+        let dechunker = self.dechunker.as_deref().map_or(0, size_of_val);
+        size_of::<Self>() + self.partial.capacity() + session + dechunker + self.ledger.heap_bytes() + self.unfinished.heap_bytes()
+    }
+
+    /// Whether it speaks over requests of its own now.
+    fn polls(&self) -> bool {
+        match self.dialect {
+            Dialect::SocketIoPolling => true,
+            Dialect::SocketIoUpgrade => !self.probing,
+            _ => false,
+        }
+    }
 }
 
 /// One client thread: drives its share of the clients until told to stop, then hands back their ledgers.
@@ -55,13 +98,14 @@ pub(crate) struct Swarm {
     clients: Vec<Client>,
     waiting: VecDeque<(usize, Role)>,
     recorder: Recorder,
-    shape: Shape,
+    shapes: [Shape; DIALECTS.len()],
     buffer: Vec<u8>,
     dechunked: Vec<u8>,
+    ticks: usize,
     opened: usize,
     opening: usize,
     first_open_ns: u64,
-    churners: VecDeque<(usize, u64)>,
+    churners: VecDeque<connect::Churner>,
     churned: u64,
     churn_from_ns: u64,
     free: Vec<usize>,
@@ -75,10 +119,11 @@ impl Swarm {
             poll: Poll::new().map_err(|error| Failure::io("epoll", error))?,
             clients: Vec::with_capacity(share.len()),
             waiting: share.into(),
-            recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to),
-            shape: Shape::default(),
-            buffer: vec![0; READ_BUFFER],
+            recorder: Recorder::new(plan.sample_mask, plan.measured_from, plan.measured_to, Arc::clone(&shared)),
+            shapes: [Shape::default(); DIALECTS.len()],
+            buffer: vec![0; READ_BUFFER.max(2 * plan.message_limit)],
             dechunked: Vec::new(),
+            ticks: 0,
             opened: 0,
             opening: 0,
             first_open_ns: 0,
@@ -119,7 +164,8 @@ impl Swarm {
     fn on_ready(&mut self, slot: usize, writable: bool, readable: bool) {
         let Some(client) = self.clients.get_mut(slot) else { return };
         if client.state == State::Connecting && writable {
-            match connect::send_request(client.stream.as_mut(), &self.plan, client.index) {
+            match connect::send_request(client, &self.plan) {
+                Ok(()) if client.polls() => client.state = State::Joining,
                 Ok(()) => client.state = State::Greeting,
                 Err(reason) => return self.refuse(slot, &reason),
             }
@@ -132,88 +178,9 @@ impl Swarm {
             match self.clients[slot].state {
                 State::Greeting => self.greet(slot),
                 State::Live if self.clients[slot].role.reads_at_once() => self.read(slot, usize::MAX),
+                State::Joining => self.read(slot, usize::MAX),
                 State::Live | State::Connecting | State::Closed => {}
             }
-        }
-    }
-
-    fn greet(&mut self, slot: usize) {
-        let client = &mut self.clients[slot];
-        match read_greeting(client.stream.as_mut(), &mut client.partial, &mut self.buffer) {
-            Greeting::Incomplete => {}
-            Greeting::Refused(reason) => self.refuse(slot, &reason),
-            Greeting::Accepted { chunked, rest } => {
-                client.state = State::Live;
-                client.dechunker = chunked.then(|| Box::new(crate::chunked::Dechunker::new()));
-                client.partial = Vec::new();
-                if client.role == Role::Churning {
-                    client.ledger.join_at(self.shared.sent.load(Relaxed));
-                }
-                self.opening -= 1;
-                self.shared.live.fetch_add(1, Relaxed);
-                self.buffer[..rest.len()].copy_from_slice(&rest);
-                if client.role != Role::Stalled {
-                    self.take(slot, 0, rest.len(), now_ns());
-                    // Epoll tells only once of what may already be waiting behind the head.
-                    self.read(slot, if self.clients[slot].role == Role::Slow { 1 } else { usize::MAX });
-                }
-            }
-        }
-    }
-
-    /// Reads until the socket is empty or `limit` bytes have come.
-    fn read(&mut self, slot: usize, limit: usize) {
-        let mut left = limit;
-        loop {
-            let client = &mut self.clients[slot];
-            let Some(stream) = client.stream.as_mut() else { return };
-            let carried = client.partial.len();
-            self.buffer[..carried].copy_from_slice(&client.partial);
-            let room = (self.buffer.len() - carried).min(left);
-            match stream.read(&mut self.buffer[carried..carried + room]) {
-                Ok(0) => return self.close_by_server(slot),
-                Ok(length) => {
-                    let now = now_ns();
-                    self.take(slot, carried, length, now);
-                    left -= length;
-                    // Less than asked for means the socket was empty: no need to ask again.
-                    if length < room || left == 0 {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return self.close_by_server(slot),
-            }
-        }
-    }
-
-    /// Decodes `carried + length` bytes of the buffer and keeps what is left of an unfinished frame.
-    #[inline]
-    fn take(&mut self, slot: usize, carried: usize, length: usize, now: u64) {
-        let client = &mut self.clients[slot];
-        let mut sink = self.recorder.sink(&mut client.ledger, client.index, now);
-        if let Some(dechunker) = &mut client.dechunker {
-            self.dechunked.clear();
-            self.dechunked.extend_from_slice(&self.buffer[..carried]);
-            let broken = dechunker.push(&self.buffer[carried..carried + length], &mut self.dechunked).is_err();
-            let taken = decode(&self.dechunked, &mut self.shape, &mut sink);
-            client.partial.clear();
-            client.partial.extend_from_slice(&self.dechunked[taken..]);
-            if broken || dechunker.is_over() {
-                return self.close_by_server(slot);
-            }
-        } else {
-            let filled = carried + length;
-            let taken = decode(&self.buffer[..filled], &mut self.shape, &mut sink);
-            client.partial.clear();
-            client.partial.extend_from_slice(&self.buffer[taken..filled]);
-        }
-        if client.partial.is_empty() {
-            client.partial = Vec::new();
-        } else if client.partial.len() > PARTIAL_LIMIT {
-            self.recorder.malformed += 1;
-            self.close_by_server(slot);
         }
     }
 
@@ -234,6 +201,7 @@ impl Swarm {
             self.recorder.reported_complete = complete;
         }
         self.churn(now);
+        self.keep_alive();
     }
 
     fn refuse(&mut self, slot: usize, reason: &str) {
@@ -242,9 +210,19 @@ impl Swarm {
         self.close(slot, false);
     }
 
-    fn close_by_server(&mut self, slot: usize) {
-        self.shared.live.fetch_sub(1, Relaxed);
-        self.close(slot, true);
+    /// The server, or the connection, has ended a client's stream, or it never got one.
+    fn lose(&mut self, slot: usize, reason: &str) {
+        match self.clients[slot].state {
+            State::Live => {
+                self.shared.live.fetch_sub(1, Relaxed);
+                self.close(slot, true);
+            }
+            State::Closed => {}
+            State::Connecting | State::Greeting | State::Joining => {
+                let reason = format!("{}: {reason}", self.clients[slot].dialect);
+                self.refuse(slot, &reason);
+            }
+        }
     }
 
     fn close(&mut self, slot: usize, by_server: bool) {
@@ -253,9 +231,11 @@ impl Swarm {
         client.closed_by_server = by_server;
         client.stream = None;
         client.partial = Vec::new();
+        client.unfinished = Unfinished::default();
     }
 
     fn finish(mut self) -> ThreadResult {
+        let held_bytes = self.clients.iter().map(Client::held_bytes).sum::<usize>() / self.clients.len().max(1);
         for client in std::mem::take(&mut self.clients) {
             let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
             if let Some(stream) = &client.stream {
@@ -263,16 +243,18 @@ impl Swarm {
                 let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
             }
             if client.role != Role::Churning || client.state != State::Closed {
-                self.records.push(ClientRecord::of(client.role, client.ledger, address, client.closed_by_server));
+                self.records.push(ClientRecord::of(client.role, client.dialect, client.ledger, address, client.closed_by_server));
             }
         }
         ThreadResult {
             records: self.records,
-            latency: self.recorder.latency,
+            latency: self.recorder.take_latency(),
+            by_client: self.recorder.by_client,
             others: self.recorder.others,
             malformed: self.recorder.malformed,
             malformed_sample: self.recorder.malformed_sample,
-            frame_bytes: self.shape.length(),
+            frame_bytes: DIALECTS.map(|(dialect, _)| self.shapes[dialect as usize].length()),
+            held_bytes,
             churned: self.churned,
         }
     }

@@ -1,7 +1,9 @@
 //! The ways in which clients can connect, and how many use which: `sse=800,plex-ws=200`.
 //!
-//! Names only: how a dialect opens and what its frames look like stands with the clients.
+//! How a dialect opens stands with the clients, what its messages look like in `message`.
 
+use crate::frame::Family;
+use crate::message::Speech;
 use std::fmt;
 use std::str::FromStr;
 
@@ -42,6 +44,39 @@ pub(crate) const DIALECTS: [(Dialect, &str); 9] = [
 ];
 
 impl Dialect {
+    /// How its messages are read; none for event streams.
+    pub(crate) fn speech(self) -> Option<Speech> {
+        match self {
+            Self::Sse | Self::PlexSse | Self::AnySse => None,
+            Self::PlexWs => Some(Speech::Plex),
+            Self::MediaBrowser => Some(Speech::MediaBrowser),
+            Self::SocketIo | Self::SocketIoPolling | Self::SocketIoUpgrade => Some(Speech::SocketIo),
+            Self::AnyWs => Some(Speech::Any),
+        }
+    }
+
+    /// The events it is told of; `raw`: a message of its own wherever it has one.
+    pub(crate) fn family(self, raw: bool) -> Family {
+        match self.speech() {
+            Some(Speech::MediaBrowser) => Family::MediaBrowser,
+            Some(Speech::SocketIo) if raw => Family::Audiobookshelf,
+            Some(Speech::Plex) if raw => Family::Plex,
+            None if raw && self == Self::PlexSse => Family::Plex,
+            None if raw && self == Self::Sse => Family::RedSeat,
+            _ => Family::Medias,
+        }
+    }
+
+    /// Whether its streams say how much a client has missed.
+    pub(crate) fn tells_gaps(self) -> bool {
+        self.speech().is_none()
+    }
+
+    /// Whether its clients are Audiobookshelf's.
+    pub(crate) fn is_socketio(self) -> bool {
+        self.speech() == Some(Speech::SocketIo)
+    }
+
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
         DIALECTS.iter().find(|(dialect, _)| *dialect == self).map_or("", |(_, name)| name)
@@ -82,6 +117,14 @@ impl Mix {
     /// The parts, in the order given.
     pub(crate) fn parts(&self) -> &[(Dialect, usize)] {
         &self.0
+    }
+
+    /// The families of events its clients need, each once.
+    pub(crate) fn families(&self, raw: bool) -> Vec<Family> {
+        let mut families: Vec<Family> = self.0.iter().filter(|(_, clients)| *clients > 0).map(|(dialect, _)| dialect.family(raw)).collect();
+        families.sort_unstable();
+        families.dedup();
+        families
     }
 
     /// The dialect of client number `index`; dialects take turns as long as they have clients left, so that every step of connecting and every

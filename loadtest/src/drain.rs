@@ -132,7 +132,7 @@ fn until<T>(deadline: u64, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// Publishes the events in one request of lines; every one must be accepted.
 fn publish(args: &DrainArgs, address: SocketAddrV4) -> Result<(), Failure> {
-    let template = Template::item(args.payload_bytes, 1)?;
+    let template = Template::item(crate::frame::Family::Medias, args.payload_bytes, &crate::spread::Spread::even(1), false)?;
     let mut body = Vec::new();
     (0..args.events).for_each(|seq| template.append(&mut body, seq, now_ns(), now_ns()));
     let authorization = args.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();

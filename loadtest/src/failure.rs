@@ -24,3 +24,9 @@ impl From<crate::frame::TooSmall> for Failure {
         Self(error.to_string())
     }
 }
+
+impl From<crate::spread::NoSpread> for Failure {
+    fn from(error: crate::spread::NoSpread) -> Self {
+        Self(error.to_string())
+    }
+}

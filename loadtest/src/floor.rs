@@ -72,7 +72,7 @@ struct Floor {
 
 impl Floor {
     fn open(args: &FloorArgs) -> Result<Self, Failure> {
-        let template = Template::frame(args.payload_bytes, args.libraries)?;
+        let template = Template::frame(args.payload_bytes, &crate::spread::Spread::even(args.libraries))?;
         let socket =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).map_err(|error| Failure::io("socket", error))?;
         let listening = socket

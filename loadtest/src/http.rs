@@ -28,8 +28,12 @@ pub(crate) struct Response {
 
 impl Response {
     /// Waits for the response head on a connection whose request has been, or is being, written.
-    pub(crate) fn read_head(mut stream: TcpStream) -> Result<Self, Failure> {
-        let mut bytes = Vec::new();
+    pub(crate) fn read_head(stream: TcpStream) -> Result<Self, Failure> {
+        Self::read_next(stream, Vec::new())
+    }
+
+    /// The same for a connection whose next response has begun with `bytes`.
+    pub(crate) fn read_next(mut stream: TcpStream, mut bytes: Vec<u8>) -> Result<Self, Failure> {
         let end = loop {
             if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
                 break end;
@@ -45,8 +49,13 @@ impl Response {
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         let chunks = field("transfer-encoding:").is_some_and(|coding| coding.contains("chunked")).then(Dechunker::new);
-        let left = field("content-length:").and_then(|length| length.parse().ok());
+        let left = if status == 204 { Some(0) } else { field("content-length:").and_then(|length| length.parse().ok()) };
         Ok(Self { status, stream, pending: bytes[end + 4..].to_vec(), chunks, left })
+    }
+
+    /// The connection, and what came behind a body that has been read to its end.
+    pub(crate) fn into_rest(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.pending)
     }
 
     /// Appends the next piece of the body; false at its end.
@@ -62,14 +71,17 @@ impl Response {
                 return Ok(false);
             }
         }
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(self.pending.len());
-        }
-        match &mut self.chunks {
-            Some(chunks) => chunks.push(&self.pending, body).map_err(|error| Failure::new(format!("response body: {error}")))?,
-            None => body.extend_from_slice(&self.pending),
-        }
-        self.pending.clear();
+        let taken = match (&mut self.chunks, &mut self.left) {
+            (Some(chunks), _) => chunks.push(&self.pending, body).map_err(|error| Failure::new(format!("response body: {error}")))?,
+            (None, left) => {
+                let taken = left.unwrap_or(usize::MAX).min(self.pending.len());
+                body.extend_from_slice(&self.pending[..taken]);
+                *left = left.map(|left| left - taken);
+                taken
+            }
+        };
+        // What is left then is the beginning of the next response.
+        self.pending.drain(..taken);
         Ok(true)
     }
 }

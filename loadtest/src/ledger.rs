@@ -1,53 +1,75 @@
 //! Exact accounting of one client: which sequence numbers it should have had, which came, twice or late, and which never did.
 //!
-//! It knows nothing of sockets or time. A client's subscription is a run of libraries, and event `seq` belongs to library `seq % libraries`.
+//! It knows nothing of sockets or time. A client's subscription is a run of libraries; which event is of which library says the run's spread.
 
-/// The libraries a client gets: `width` of `libraries`, from `first` on, around the end.
-#[derive(Clone, Copy, Debug)]
+use crate::spread::Spread;
+
+/// The libraries a client gets: `width` of all, from `first` on, around the end.
+#[derive(Clone, Debug)]
 pub(crate) struct Subscription {
-    libraries: u32,
+    spread: Spread,
     first: u32,
     width: u32,
 }
 
+/// The numbers of the libraries that user number `user` may read, where clients have `width` libraries each: those of client `user`, since
+/// client `n` shows the token of user `n` modulo the number of users. 0, or as many as there are, means all.
+pub(crate) fn libraries_of_user(user: usize, libraries: u32, width: u32) -> Vec<u32> {
+    Subscription::of_client(user, libraries, width).names().unwrap_or_else(|| (0..libraries.max(1)).collect())
+}
+
 impl Subscription {
     /// The subscription of client number `client`, which asked for `width` libraries; 0 or more than there are means all.
-    pub(crate) fn of_client(client: usize, libraries: u32, width: u32) -> Self {
-        let libraries = libraries.max(1);
+    pub(crate) fn of_client(client: usize, spread: impl Into<Spread>, width: u32) -> Self {
+        let spread = spread.into();
+        let libraries = spread.libraries();
         if width == 0 || width >= libraries {
-            return Self { libraries: 1, first: 0, width: 1 };
+            return Self { spread: Spread::even(1), first: 0, width: 1 };
         }
         let first = u32::try_from(client as u64 * u64::from(width) % u64::from(libraries)).unwrap_or(0);
-        Self { libraries, first, width }
+        Self { spread, first, width }
     }
 
     /// The numbers of its libraries, or none when it has all.
     pub(crate) fn names(&self) -> Option<Vec<u32>> {
-        (self.libraries > 1).then(|| (0..self.width).map(|offset| (self.first + offset) % self.libraries).collect())
+        let libraries = self.spread.libraries();
+        (libraries > 1).then(|| (0..self.width).map(|offset| (self.first + offset) % libraries).collect())
     }
 
     /// Whether event `seq` is for this client.
+    #[inline]
     pub(crate) fn contains(&self, seq: u32) -> bool {
-        self.place(seq) < u64::from(self.width)
+        self.has(self.spread.library(seq))
     }
 
-    /// How many events below `end` are for this client.
-    pub(crate) fn members_below(&self, end: u32) -> u64 {
-        let upto = |shifted: u64| {
-            shifted / u64::from(self.libraries) * u64::from(self.width) + (shifted % u64::from(self.libraries)).min(self.width.into())
-        };
-        let shift = u64::from(self.libraries - self.first);
-        upto(u64::from(end) + shift) - upto(shift)
+    /// How many events from `from` on and below `end` are for this client.
+    pub(crate) fn members(&self, from: u32, end: u32) -> u64 {
+        if !self.spread.is_even() {
+            return (from..end.max(from)).filter(|seq| self.contains(*seq)).count() as u64;
+        }
+        let (libraries, width) = (u64::from(self.spread.libraries()), u64::from(self.width));
+        let upto = |shifted: u64| shifted / libraries * width + (shifted % libraries).min(width);
+        let shift = libraries - u64::from(self.first);
+        upto(u64::from(end.max(from)) + shift) - upto(u64::from(from) + shift)
     }
 
     /// The first event for this client at or after `seq`.
+    #[inline]
     pub(crate) fn at_or_after(&self, seq: u32) -> u32 {
-        let place = self.place(seq);
-        if place < u64::from(self.width) { seq } else { seq.saturating_add(u32::try_from(u64::from(self.libraries) - place).unwrap_or(0)) }
+        let libraries = self.spread.libraries();
+        if libraries == 1 {
+            return seq;
+        }
+        if !self.spread.is_even() {
+            return self.spread.first_from(seq, |library| self.has(library));
+        }
+        let place = (u64::from(seq) + u64::from(libraries - self.first)) % u64::from(libraries);
+        if place < u64::from(self.width) { seq } else { seq.saturating_add(u32::try_from(u64::from(libraries) - place).unwrap_or(0)) }
     }
 
-    fn place(&self, seq: u32) -> u64 {
-        (u64::from(seq) + u64::from(self.libraries - self.first)) % u64::from(self.libraries)
+    fn has(&self, library: u32) -> bool {
+        let place = if library >= self.first { library - self.first } else { library + (self.spread.libraries() - self.first) };
+        place < self.width
     }
 }
 
@@ -127,6 +149,11 @@ impl Ledger {
         }
     }
 
+    /// Bytes held outside of itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.missing.capacity() * size_of::<(u32, u32)>()
+    }
+
     /// Whether every event below `end` has come or been passed over.
     pub(crate) fn is_complete(&self, end: u32) -> bool {
         self.next >= end
@@ -183,7 +210,7 @@ impl Ledger {
     }
 
     fn accepted(&self, range: (u32, u32), refused: &[u32]) -> u64 {
-        self.subscription.members_below(range.1) - self.subscription.members_below(range.0) - self.refused(range, refused)
+        self.subscription.members(range.0, range.1) - self.refused(range, refused)
     }
 
     fn refused(&self, range: (u32, u32), refused: &[u32]) -> u64 {
@@ -263,7 +290,7 @@ mod tests {
         for client in 0..10 {
             let subscription = Subscription::of_client(client, 10, 3);
             let names = subscription.names().unwrap();
-            let mut ledger = Ledger::new(subscription);
+            let mut ledger = Ledger::new(subscription.clone());
             let members: Vec<u32> = (0..1000).filter(|seq| names.contains(&(seq % 10))).collect();
             assert!(members.iter().all(|seq| subscription.contains(*seq)));
             members.iter().for_each(|seq| ledger.observe(*seq));
@@ -276,7 +303,7 @@ mod tests {
     #[test]
     fn a_filtered_client_that_misses_one_shows_exactly_one() {
         let subscription = Subscription::of_client(3, 10, 4);
-        let mut ledger = Ledger::new(subscription);
+        let mut ledger = Ledger::new(subscription.clone());
         let lost = (500..).find(|seq| subscription.contains(*seq)).unwrap();
         (0..1000).filter(|seq| subscription.contains(*seq) && *seq != lost).for_each(|seq| ledger.observe(seq));
         assert_eq!(ledger.close(1000, &[], false), outcome(400, 1, 0));
@@ -292,5 +319,30 @@ mod tests {
         later.join_at(50);
         later.observe(53);
         assert_eq!(later.close(1000, &[], true), outcome(4, 3, 0));
+    }
+
+    #[test]
+    fn under_a_skewed_load_a_client_expects_exactly_the_events_drawn_for_its_libraries() {
+        let spread = Spread::new(50, 1.1).unwrap();
+        for client in 0..20 {
+            let subscription = Subscription::of_client(client, spread.clone(), 3);
+            let names = subscription.names().unwrap();
+            let members: Vec<u32> = (0..4000).filter(|seq| names.contains(&spread.library(*seq))).collect();
+            let mut ledger = Ledger::new(subscription.clone());
+            let lost = members[members.len() / 2];
+            members.iter().filter(|seq| **seq != lost).for_each(|seq| ledger.observe(*seq));
+            assert_eq!(ledger.close(4000, &[], false), outcome(members.len() as u64, 1, 0), "client {client}");
+            let stranger = (0..).find(|seq| !names.contains(&spread.library(*seq))).unwrap();
+            ledger.observe(stranger);
+            assert_eq!(ledger.foreign, 1);
+            assert_eq!(subscription.members(1000, 3000), members.iter().filter(|seq| (1000..3000).contains(*seq)).count() as u64);
+        }
+    }
+
+    #[test]
+    fn a_user_may_read_what_the_client_of_the_same_number_expects() {
+        assert_eq!(libraries_of_user(3, 10, 4), [2, 3, 4, 5]);
+        assert_eq!(libraries_of_user(2, 10, 4), [8, 9, 0, 1]);
+        assert_eq!(libraries_of_user(7, 3, 0), [0, 1, 2]);
     }
 }

@@ -3,10 +3,12 @@
 use crate::failure::Failure;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 
 /// What a reader must know to compare figures.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Machine {
     /// Model name of the first CPU.
     pub(crate) cpu: String,
@@ -20,7 +22,27 @@ pub(crate) struct Machine {
     pub(crate) nofile: u64,
     /// Load average over one minute before the run: other work on the machine shows here.
     pub(crate) load_before: f64,
+    /// Memory, KiB.
+    pub(crate) memory_kib: u64,
+    /// Settings of the kernel that decide how many connections fit and how fast they are, by name.
+    pub(crate) sysctls: BTreeMap<String, String>,
 }
+
+/// Files of settings below /proc/sys or /sys, and what they are called.
+const SYSCTLS: [(&str, &str); 12] = [
+    ("net.core.somaxconn", "/proc/sys/net/core/somaxconn"),
+    ("net.ipv4.ip_local_port_range", "/proc/sys/net/ipv4/ip_local_port_range"),
+    ("net.ipv4.tcp_max_syn_backlog", "/proc/sys/net/ipv4/tcp_max_syn_backlog"),
+    ("net.ipv4.tcp_mem", "/proc/sys/net/ipv4/tcp_mem"),
+    ("net.ipv4.tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem"),
+    ("net.ipv4.tcp_wmem", "/proc/sys/net/ipv4/tcp_wmem"),
+    ("net.ipv4.tcp_congestion_control", "/proc/sys/net/ipv4/tcp_congestion_control"),
+    ("net.netfilter.nf_conntrack_max", "/proc/sys/net/netfilter/nf_conntrack_max"),
+    ("fs.nr_open", "/proc/sys/fs/nr_open"),
+    ("fs.file-max", "/proc/sys/fs/file-max"),
+    ("kernel.sched_autogroup_enabled", "/proc/sys/kernel/sched_autogroup_enabled"),
+    ("transparent_hugepage", "/sys/kernel/mm/transparent_hugepage/enabled"),
+];
 
 impl Machine {
     /// Describes this machine now.
@@ -36,9 +58,39 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease"),
             governor: (!governor.is_empty()).then_some(governor),
             nofile: rlimit::Resource::NOFILE.get().map_or(0, |limits| limits.0),
+            memory_kib: total_memory_kib(&read("/proc/meminfo")),
+            sysctls: sysctls(),
             load_before: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
         }
     }
+}
+
+impl Machine {
+    /// Names and values for people.
+    pub(crate) fn lines(&self) -> Vec<(String, String)> {
+        let named = |name: &str, value: String| (name.to_owned(), value);
+        let mut lines = vec![
+            named("CPU", format!("{}, {} cores", self.cpu, self.cores)),
+            named("Governor", self.governor.clone().unwrap_or_else(|| "unknown".to_owned())),
+            named("Kernel", format!("Linux {}", self.kernel)),
+            named("Open files allowed", self.nofile.to_string()),
+            named("Load average before", format!("{:.2}", self.load_before)),
+            named("Memory", format!("{:.1} GiB", self.memory_kib as f64 / 1024.0 / 1024.0)),
+        ];
+        lines.extend(self.sysctls.clone());
+        lines
+    }
+}
+
+fn total_memory_kib(meminfo: &str) -> u64 {
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    total.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// What this machine has of [`SYSCTLS`].
+fn sysctls() -> BTreeMap<String, String> {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    SYSCTLS.iter().filter_map(|(name, path)| Some(((*name).to_owned(), read(path)?))).collect()
 }
 
 /// Pins the calling thread, and those it will start, to some CPUs.
@@ -63,4 +115,16 @@ pub(crate) fn raise_file_limit(clients: usize) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_described_with_its_limits() {
+        let machine = Machine::describe();
+        assert!(machine.memory_kib > 0 && machine.cores > 0 && machine.sysctls.contains_key("net.core.somaxconn"), "{machine:?}");
+        assert!(machine.lines().iter().any(|(name, value)| name == "net.ipv4.ip_local_port_range" && value.contains(' ')));
+    }
 }

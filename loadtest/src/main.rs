@@ -9,34 +9,57 @@ mod bench;
 mod chunked;
 mod client;
 mod clock;
+mod compare;
 mod connections;
 mod dialect;
 mod drain;
 mod failure;
+mod fairness;
 mod floor;
 mod frame;
+mod html;
 mod http;
 mod identity;
+mod interval;
 mod ledger;
+mod live;
 mod machine;
+mod message;
+mod output;
+mod own_server;
+mod polling;
+mod program;
 mod publisher;
+mod quick;
+mod ramp;
 mod report;
 mod resident;
+mod sampler;
 mod scenario;
+mod scenario_file;
 mod schedule;
+#[cfg(test)]
+mod schema;
+mod series;
+mod shape;
 mod siege;
 mod source;
+mod spread;
 mod sse;
 mod stats;
+mod stored;
 mod table;
+mod tally;
+mod under_test;
 mod verdict;
 mod watch;
+mod websocket;
 
-use args::{Arguments, Command, RunArgs};
+use args::{Arguments, Command, RampArgs, RenderArgs, RunArgs};
 use clap::Parser;
 use failure::Failure;
+use html::Group;
 use report::Report;
-use std::path::Path;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -61,22 +84,49 @@ fn execute(command: &Command) -> Result<u8, Failure> {
         Command::Idle(args) => show(args, &scenario::idle(args)?),
         Command::Bench(args) => {
             let bench = bench::run(args)?;
-            write_json(args.run.json.as_deref(), &bench)?;
+            output::json(args.run.json.as_deref(), &bench)?;
+            output::page(args.run.html.as_deref(), &bench.groups())?;
+            output::histogram_log(args.run.hlog.as_deref(), &bench.groups())?;
             print!("{}", bench.table());
             Ok(verdict::exit_code(bench.result()))
         }
         Command::Siege(args) => {
             let siege = siege::run(args)?;
-            write_json(args.json.as_deref(), &siege)?;
+            output::json(args.json.as_deref(), &siege)?;
             print!("{}", siege.table());
             Ok(verdict::exit_code(siege.witnesses.result))
         }
         Command::Drain(args) => {
             let report = drain::run(args)?;
-            write_json(args.json.as_deref(), &report)?;
+            output::json(args.json.as_deref(), &report)?;
             print!("{}", report.text());
             Ok(u8::from(!report.failures.is_empty()))
         }
+        Command::Render(args) => render(args),
+        Command::Compare(args) => {
+            let comparison = compare::run(args)?;
+            print!("{}", comparison.text);
+            Ok(comparison.code)
+        }
+        Command::Quick(args) => {
+            let quick = quick::run(args)?;
+            output::json(args.json.as_deref(), &quick)?;
+            output::page(args.html.as_deref(), &quick.groups())?;
+            print!("{}", quick.text());
+            Ok(verdict::exit_code(quick.result))
+        }
+        Command::Scenario(args) if args.list => {
+            print!("{}", scenario_file::list()?);
+            Ok(0)
+        }
+        Command::Scenario(args) => {
+            let report = scenario_file::run(args)?;
+            output::json(args.json.as_deref(), &report)?;
+            output::page(args.html.as_deref(), &report.groups())?;
+            print!("{}", report.text());
+            Ok(verdict::exit_code(report.result))
+        }
+        Command::Ramp(args) => search(args),
         Command::Floor(args) => {
             machine::raise_file_limit(0)?;
             floor::run(args).map(|()| 0)
@@ -84,18 +134,28 @@ fn execute(command: &Command) -> Result<u8, Failure> {
     }
 }
 
+fn search(args: &RampArgs) -> Result<u8, Failure> {
+    let report = ramp::run(args)?;
+    output::json(args.json.as_deref(), &report)?;
+    output::page(args.html.as_deref(), &[Group::single(&report)])?;
+    print!("{}", ramp::text(&report));
+    Ok(verdict::exit_code(report.result))
+}
+
+fn render(args: &RenderArgs) -> Result<u8, Failure> {
+    let stored = stored::Stored::read(&args.report)?;
+    output::page(args.html.as_deref(), &stored.groups())?;
+    output::histogram_log(args.hlog.as_deref(), &stored.groups()).map(|()| 0)
+}
+
 fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
-    write_json(args.json.as_deref(), report)?;
+    output::json(args.json.as_deref(), report)?;
+    output::page(args.html.as_deref(), &[Group::single(report)])?;
+    output::histogram_log(args.hlog.as_deref(), &[Group::single(report)])?;
     if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));
     } else {
         print!("{}", table::human(report));
     }
     Ok(verdict::exit_code(report.result))
-}
-
-fn write_json<T: serde::Serialize>(path: Option<&Path>, report: &T) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(report).map_err(|error| Failure::new(format!("json: {error}")))?;
-    std::fs::write(path, text).map_err(|error| Failure::io("json", error))
 }

@@ -1,11 +1,16 @@
 //! What a run found, as data. The JSON form carries `schema`; it changes when a field changes its meaning or goes away.
 
+use crate::fairness::Fairness;
 use crate::identity::Watched;
 use crate::machine::Machine;
+use crate::program::Program;
 use crate::resident::Trend;
+use crate::scenario::Storm;
+use crate::series::Series;
 use crate::stats::{Line, Summary};
 use crate::watch::{MemorySample, Usage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the JSON form.
 pub(crate) const SCHEMA: &str = "fanfare-loadtest/1";
@@ -25,13 +30,20 @@ pub(crate) enum Result {
 
 /// One run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Report {
     /// See [`SCHEMA`].
     pub(crate) schema: String,
     /// Version of the load tester.
     pub(crate) version: String,
+    /// When the run began, seconds since 1970.
+    pub(crate) started_unix_seconds: f64,
     /// Where.
     pub(crate) machine: Machine,
+    /// The load tester.
+    pub(crate) tester: Program,
+    /// The server, when its process is known.
+    pub(crate) program: Option<Program>,
     /// What was asked for.
     pub(crate) load: Load,
     /// How it ended.
@@ -44,6 +56,8 @@ pub(crate) struct Report {
     pub(crate) accounting: Accounting,
     /// Latency of timed deliveries from the intended time of their event.
     pub(crate) latency: Summary,
+    /// The same for each dialect, with the whole histogram.
+    pub(crate) dialects: Vec<DialectLatency>,
     /// Every how many deliveries one was timed.
     pub(crate) sampled_one_in: u32,
     /// Deliveries a second in the measured window.
@@ -58,14 +72,74 @@ pub(crate) struct Report {
     pub(crate) cost: Option<Cost>,
     /// Server memory while clients connected, and at the end.
     pub(crate) memory: Option<Memory>,
+    /// The load tester's own RSS over its clients while they connected, KiB each; small numbers hide in the allocator's pages.
+    #[serde(default)]
+    pub(crate) own_per_client: Option<Line>,
+    /// Bytes of the load tester a client held at the end, on average of the thread with the most: its account, what is unfinished, its session.
+    #[serde(default)]
+    pub(crate) held_bytes_per_client: usize,
     /// The server's own accounts, when they were watched.
     pub(crate) watched: Option<Watched>,
     /// The load tester's own CPU in the window.
     pub(crate) own: Usage,
+    /// The run second by second.
+    pub(crate) series: Series,
+    /// How everybody came and went at once, in a storm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) storm: Option<Storm>,
+    /// The latency a ramp was to keep to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp_goal_p99_ms: Option<f64>,
+    /// Latency against offered load, in the order tried; none unless a ramp was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ramp: Vec<RampPoint>,
+}
+
+/// Latency of one dialect's clients.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DialectLatency {
+    /// The dialect's name.
+    pub(crate) dialect: String,
+    /// Steady clients that spoke it.
+    pub(crate) clients: usize,
+    /// Its percentiles.
+    pub(crate) latency: Summary,
+    /// How equally its clients were served; unknown when clients came and went.
+    pub(crate) fairness: Option<Fairness>,
+    /// All its values in nanoseconds, as HdrHistogram's compressed V2 form in base64.
+    pub(crate) histogram: Option<String>,
+}
+
+/// What one offered load brought.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RampPoint {
+    /// Events a second offered.
+    pub(crate) rate: u64,
+    /// Deliveries a second seen.
+    pub(crate) deliveries_per_second: f64,
+    /// Median latency from the intended time, microseconds.
+    pub(crate) p50_us: f64,
+    /// 99th percentile.
+    pub(crate) p99_us: f64,
+    /// 99.9th percentile.
+    pub(crate) p999_us: f64,
+    /// Largest.
+    pub(crate) max_us: f64,
+    /// Missing and told, in the stream or by the server.
+    pub(crate) skipped: u64,
+    /// Missing and told nowhere.
+    pub(crate) lost_silently: u64,
+    /// Whether the goal was met without loss.
+    pub(crate) held: bool,
+    /// Why it was not, or why nothing was proved.
+    pub(crate) reasons: Vec<String>,
 }
 
 /// The load of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Load {
     /// `floor` or the address.
     pub(crate) target: String,
@@ -83,8 +157,14 @@ pub(crate) struct Load {
     pub(crate) seconds: u64,
     /// Bytes of a frame asked for.
     pub(crate) payload_bytes: usize,
-    /// Bytes of a frame seen on the wire.
+    /// Bytes of a frame seen on the wire, the largest of all dialects.
     pub(crate) frame_bytes: usize,
+    /// Steady clients of each dialect.
+    #[serde(default)]
+    pub(crate) clients_by_dialect: BTreeMap<String, usize>,
+    /// Bytes of a delivery's frame on the wire in each dialect.
+    #[serde(default)]
+    pub(crate) frame_bytes_by_dialect: BTreeMap<String, usize>,
     /// Libraries.
     pub(crate) libraries: u32,
     /// Libraries per client, 0 for all.
@@ -93,6 +173,7 @@ pub(crate) struct Load {
 
 /// The publisher.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct PublisherReport {
     /// Events sent, warm-up included.
     pub(crate) sent: u32,
@@ -114,6 +195,7 @@ pub(crate) struct PublisherReport {
 
 /// The sum over steady, slow and churning clients.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Accounting {
     /// Accepted events clients should have had while subscribed.
     pub(crate) expected: u64,
@@ -155,6 +237,7 @@ pub(crate) struct Accounting {
 
 /// CPU microseconds of the server per delivery.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Cost {
     /// In its own code.
     pub(crate) user_us: f64,
@@ -164,6 +247,7 @@ pub(crate) struct Cost {
 
 /// Server memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Memory {
     /// Samples while clients connected, nothing published yet.
     pub(crate) connecting: Vec<MemorySample>,

@@ -7,35 +7,48 @@
 //! ```
 
 mod accounts;
+#[cfg(test)]
+mod dialect_tests;
+mod storm;
 mod swarms;
 #[cfg(test)]
 mod tests;
 mod window;
 
-use crate::args::RunArgs;
+use crate::args::{Events, PublishStyle, RunArgs};
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
+use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
 use crate::identity::Watcher;
+use crate::live::View;
 use crate::machine::Machine;
+use crate::program::Program;
 use crate::publisher::Published;
 use crate::report::{Load, Memory, PublisherReport, Report, SCHEMA};
+use crate::sampler::Sampler;
+use crate::series::Series;
 use crate::source::Target;
+use crate::spread::Spread;
 use crate::verdict::{self, Limits};
 use crate::watch::MemorySample;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+pub(crate) use storm::{Storm, storm};
 use swarms::Swarms;
 use window::Window;
 
 /// Timed deliveries a second at most; beyond, one of every power of two is timed.
 const TIMED_PER_SECOND: u64 = 200_000;
+/// Bytes of a message that carries no event of ours, and is kept all the same until it is whole.
+const LARGEST_MESSAGE: usize = 8 << 10;
 /// Longest wait for clients that still make progress after the last event.
 const DRAIN_LIMIT_NS: u64 = 120 * SECOND;
 
 /// Runs, judges, and returns the report.
 pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
+    let args = &settled(args);
     check(args)?;
     let machine = Machine::describe();
     let target = Target::open(args)?;
@@ -45,8 +58,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(args, &plan, &shared)?;
+    let sampler = Sampler::start(pid, &shared, View::open(args, &shared))?;
     let mut memory = pid.map(|_| Memory::default());
-    swarms.connect_in_steps(args, pid, memory.as_mut())?;
+    let own_per_client = swarms.connect_in_steps(args, pid, memory.as_mut())?;
 
     window::sample_before_publishing(pid, memory.as_mut());
     let watcher = args.watch_accounts.map(|pause_ms| Watcher::start(address, admin_token(args), pause_ms)).transpose()?;
@@ -63,24 +77,23 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     let watched = watcher.map(Watcher::finish).transpose()?;
     let mut reported = reported_skips(args, is_floor, address);
     if let (Some(memory), Some(pid)) = (memory.as_mut(), pid) {
-        memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+        memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
     }
+    let series = sampler.finish()?;
     let results = swarms.stop()?;
 
     let mut report = Report {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        machine,
         load: load(args, &results),
         sampled_one_in: plan.sample_mask + 1,
         memory,
+        own_per_client,
         watched,
         drain_ms: drained_ns.saturating_sub(schedule.due_ns(schedule.total())) as f64 / 1e6,
-        ..Report::default()
+        ..circumstances(machine, pid, series)
     };
     window.fill(&mut report);
     report.publisher = publisher_report(published, args);
-    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared);
+    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared, &args.mix());
     verdict::judge(&mut report, limits(args, is_floor));
     add_reasons(&mut report, published, reported.err(), &shared);
     Ok(report)
@@ -88,7 +101,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
 
 /// Connects and holds, publishes nothing.
 pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
-    let args = RunArgs { rate: 0, warmup: 0, steps: args.steps.max(4), ..args.clone() };
+    let args = RunArgs { rate: 0, warmup: 0, steps: args.steps.max(4), ..settled(args) };
     check(&args)?;
     if args.watch_accounts.is_some() {
         return Err(Failure::new("watch-accounts: idle publishes nothing that could be accounted for; it goes with run and bench"));
@@ -99,17 +112,43 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     let plan = Arc::new(plan(&args, &target)?);
     let shared = Arc::new(Shared::new());
     let swarms = Swarms::start(&args, &plan, &shared)?;
+    let sampler = Sampler::start(Some(pid), &shared, View::open(&args, &shared))?;
     let mut memory = Memory::default();
-    swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
+    let own_per_client = swarms.connect_in_steps(&args, Some(pid), Some(&mut memory))?;
     let window = Window::measure(&args, Some(pid), &shared, Some(&mut memory), now_ns() + args.seconds * SECOND);
-    memory.after = MemorySample::take(pid, shared.live.load(Relaxed));
+    memory.after = MemorySample::take(pid, shared.live.load(Relaxed)).with_slabs();
+    let series = sampler.finish()?;
     let results = swarms.stop()?;
-    let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
-    (report.load, report.memory) = (load(&args, &results), Some(memory));
+    let mut report = circumstances(machine, Some(pid), series);
+    (report.load, report.memory, report.own_per_client) = (load(&args, &results), Some(memory), own_per_client);
     window.fill(&mut report);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared);
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
     verdict::judge(&mut report, limits(&args, true));
     Ok(report)
+}
+
+/// A report of when, where and with what.
+fn circumstances(machine: Machine, pid: Option<u32>, series: Series) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_unix_seconds: series.started_unix_seconds,
+        machine,
+        tester: Program::own(),
+        program: pid.map(Program::server),
+        series,
+        ..Report::default()
+    }
+}
+
+/// The arguments with one number of steady clients, and with what the floor can do, if it is the target: event streams, whatever is spoken
+/// elsewhere, of libraries in turn.
+fn settled(args: &RunArgs) -> RunArgs {
+    let args = RunArgs { clients: args.mix().clients(), ..args.clone() };
+    if args.target != "floor" {
+        return args;
+    }
+    RunArgs { dialect: Dialect::Sse, mix: None, skew: 0.0, events: Events::Medias, publish_style: PublishStyle::Fanfare, ..args }
 }
 
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
@@ -144,6 +183,9 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.client_libraries > args.libraries {
         return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
     }
+    if args.path.contains("{library}") && args.libraries > 1 && args.client_libraries != 1 {
+        return Err(Failure::new("client-libraries: must be 1 with `{library}` in the path, which names one library for each client"));
+    }
     if args.steps == 0 || args.connect_rate == 0 {
         return Err(Failure::new("steps, connect-rate: must be 1 or more"));
     }
@@ -157,14 +199,30 @@ fn known_process(pid: Option<u32>) -> Result<Option<u32>, Failure> {
     }
 }
 
-fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
-    let tokens = match &args.client_tokens_file {
+/// The clients' tokens, given out in turn.
+fn client_tokens(args: &RunArgs) -> Result<Vec<String>, Failure> {
+    let tokens: Vec<String> = match &args.client_tokens_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::io("client-tokens-file", error))?;
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
         }
         None => args.token.iter().cloned().collect(),
     };
+    let is_narrowed = args.client_libraries > 0 && args.client_libraries < args.libraries;
+    let asks =
+        |dialect| matches!(dialect, Dialect::Sse) || matches!(dialect, Dialect::AnySse | Dialect::AnyWs) && args.path.contains("{library}");
+    let mix = args.mix();
+    let silent = mix.parts().iter().find(|(dialect, clients)| *clients > 0 && !asks(*dialect));
+    if let (true, Some((dialect, _)), ..2) = (is_narrowed, silent, tokens.len()) {
+        return Err(Failure::new(format!(
+            "client-libraries: in {dialect} a client's libraries are those of its user; give each user a token in client-tokens-file"
+        )));
+    }
+    Ok(tokens)
+}
+
+fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
+    let tokens = client_tokens(args)?;
     let threads = args.pin_client.len().max(1);
     let per_second = args.clients as u64 * args.rate * u64::from(if args.client_libraries == 0 { 1 } else { args.client_libraries })
         / u64::from(if args.client_libraries == 0 { 1 } else { args.libraries.max(1) });
@@ -173,8 +231,15 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
     Ok(Plan {
         address: target.address(),
         path: args.path.clone(),
+        dialects: args.mix().dialects(),
+        more_headers: args.headers.iter().map(|line| format!("{line}\r\n")).collect(),
+        subprotocol: args.ws_subprotocol.clone(),
+        own_addresses: args.rate > 0 && args.target != "floor" && args.publish_style == PublishStyle::Fanfare,
+        raw_events: args.events == Events::Raw,
+        no_auth: args.no_auth,
+        message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,
         tokens,
-        libraries: args.libraries.max(1),
+        spread: Spread::new(args.libraries, args.skew)?,
         client_libraries: args.client_libraries,
         sample_mask: u32::try_from(one_in - 1).unwrap_or(0),
         measured_from: event(args.warmup),
@@ -186,7 +251,8 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
 }
 
 fn reported_skips(args: &RunArgs, is_floor: bool, address: std::net::SocketAddrV4) -> Result<Option<ReportedSkips>, Failure> {
-    if is_floor {
+    // Another server than Fanfare has no such list.
+    if is_floor || args.publish_style == PublishStyle::Post {
         return Ok(None);
     }
     let mut skips = ReportedSkips::fetch(address, admin_token(args))?;
@@ -206,6 +272,8 @@ fn limits(args: &RunArgs, floor: bool) -> Limits {
 }
 
 fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
+    let seen = |dialect: Dialect| results.iter().map(|result| result.frame_bytes[dialect as usize]).max().unwrap_or(0);
+    let frame_bytes: Vec<_> = DIALECTS.iter().map(|(dialect, _)| (*dialect, seen(*dialect))).filter(|(_, bytes)| *bytes > 0).collect();
     Load {
         target: args.target.clone(),
         clients: args.clients,
@@ -215,14 +283,16 @@ fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
         rate: args.rate,
         seconds: args.seconds,
         payload_bytes: args.payload_bytes,
-        frame_bytes: results.iter().map(|result| result.frame_bytes).max().unwrap_or(0),
+        frame_bytes: frame_bytes.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0),
+        clients_by_dialect: args.mix().parts().iter().map(|(dialect, clients)| (dialect.to_string(), *clients)).collect(),
+        frame_bytes_by_dialect: frame_bytes.into_iter().map(|(dialect, bytes)| (dialect.to_string(), bytes)).collect(),
         libraries: args.libraries,
         client_libraries: args.client_libraries,
     }
 }
 
 fn publisher_report(published: &Published, args: &RunArgs) -> PublisherReport {
-    let refused = published.refused.len() as u64;
+    let refused = published.refusals();
     PublisherReport {
         sent: published.sent,
         accepted: u64::from(published.sent).saturating_sub(refused + published.unanswered),

@@ -12,12 +12,12 @@ mod stalled;
 
 use crate::args::{Arguments, Command, RunArgs, SiegeArgs};
 use crate::failure::Failure;
+use crate::own_server::OwnServer;
 use crate::report::{Report, Result as RunResult};
 use crate::scenario;
 use attack::Attack;
 use clap::Parser as _;
 use serde::Serialize;
-use server::Server;
 use std::fmt::Write as _;
 
 /// Windows shorter than this say nothing about growth: what is used for the first time grows.
@@ -52,10 +52,10 @@ pub(crate) struct Siege {
 pub(crate) fn run(args: &SiegeArgs) -> Result<Siege, Failure> {
     let seconds = args.seconds();
     crate::machine::raise_file_limit(args.witnesses + args.stalled + args.flood_open + 2 * args.publishers)?;
-    let server = Server::start(args)?;
+    let server = server::start(args)?;
     let attack = Attack::start(args, server.address())?;
     let witnesses = witness_run(args, &server, seconds).and_then(|run| scenario::run(&run));
-    let (peak_rss_kib, stalls_and_skips) = (server.peak_rss_kib(), server.stalls_and_skips());
+    let (peak_rss_kib, stalls_and_skips) = (server.peak_rss_kib(), server::stalls_and_skips(&server));
     // The attackers are stopped before a failure is told, or they would outlive the run.
     let attack = attack.finish();
     let alive = server.is_alive();
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &SiegeArgs) -> Result<Siege, Failure> {
 }
 
 /// Numbered events to healthy clients, in a library of their own. What is not said here stays as `run` has it.
-fn witness_run(args: &SiegeArgs, server: &Server, seconds: u64) -> Result<RunArgs, Failure> {
+fn witness_run(args: &SiegeArgs, server: &OwnServer, seconds: u64) -> Result<RunArgs, Failure> {
     let line = format!(
         "fanfare-loadtest run --target http://{} --clients {} --rate {} --seconds {seconds} --drain 15 --server-pid {} \
          --lateness-limit-us {LATENESS_LIMIT_US} --token {} --admin-token {} --client-tokens-file {}",
@@ -86,7 +86,7 @@ fn witness_run(args: &SiegeArgs, server: &Server, seconds: u64) -> Result<RunArg
         server.pid(),
         server::PUBLISHER,
         server::ADMIN,
-        server.tokens_file().display(),
+        server.file(server::TOKENS_FILE).display(),
     );
     match Arguments::try_parse_from(line.split_whitespace()).map(|arguments| arguments.command) {
         Ok(Command::Run(run)) => Ok(*run),

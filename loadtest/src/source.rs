@@ -1,14 +1,15 @@
 //! Where events come from: the open-loop publisher in front of a server, or the floor, which makes them itself in a child process.
 
-use crate::args::RunArgs;
+use crate::args::{Events, PublishStyle, RunArgs};
 use crate::client::Shared;
 use crate::clock::{SECOND, now_ns};
 use crate::failure::Failure;
 use crate::floor::FloorReport;
-use crate::frame::Template;
+use crate::frame::{Family, Template};
 use crate::http;
 use crate::publisher::{Destination, Published, Publisher};
 use crate::schedule::Schedule;
+use crate::spread::Spread;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddrV4;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -55,7 +56,13 @@ impl Target {
             return Floor::start(args).map(Self::Floor);
         }
         let address = http::loopback_address(&args.target)?;
-        Ok(Self::Server(Destination { address, path: args.publish_path.clone(), token: args.token.clone() }))
+        Ok(Self::Server(Destination {
+            address,
+            path: args.publish_path.clone(),
+            token: args.token.clone(),
+            style: args.publish_style,
+            pause_ms: args.publisher_pause_ms,
+        }))
     }
 
     /// Where clients connect.
@@ -80,8 +87,7 @@ impl Target {
         match self {
             Self::Server(destination) => {
                 let schedule = Schedule::new(now_ns() + LEAD_NS, args.rate, seconds);
-                let template = Template::item(args.payload_bytes, args.libraries)?;
-                let publisher = Publisher::start(&destination, schedule, template, Arc::clone(shared))?;
+                let publisher = Publisher::start(&destination, schedule, templates(args, &destination)?, Arc::clone(shared))?;
                 Ok((Flow::Published(publisher), schedule))
             }
             Self::Floor(floor) => {
@@ -90,6 +96,19 @@ impl Target {
             }
         }
     }
+}
+
+/// One template for each family of events that the clients need.
+fn templates(args: &RunArgs, destination: &Destination) -> Result<Vec<(Family, Template)>, Failure> {
+    let mix = args.mix();
+    let with_book = mix.parts().iter().any(|(dialect, _)| dialect.is_socketio());
+    let spread = Spread::new(args.libraries, args.skew)?;
+    if args.publish_style == PublishStyle::Post {
+        let head = destination.post_head();
+        return Ok(vec![(Family::Medias, Template::post(&head, args.payload_bytes, &spread)?)]);
+    }
+    let of = |family| Ok((family, Template::item(family, args.payload_bytes, &spread, with_book)?));
+    mix.families(args.events == Events::Raw).into_iter().map(of).collect()
 }
 
 impl Flow {

@@ -3,46 +3,9 @@
 //! It is written for millions of frames a second on one core: when frames have the length of the one before, only the blank line at the end
 //! and the marker's prefix are looked at. It knows nothing of sockets or accounting.
 
-use crate::frame::{MARKER_LEN, MARKER_PREFIX, sequence};
+use crate::frame::sequence;
+use crate::shape::{Found, Shape, Sink, find_marker};
 use memchr::memmem;
-
-/// Takes what the decoder finds, in order.
-pub(crate) trait Sink {
-    /// A frame with a marker.
-    fn delivery(&mut self, seq: u32, marker: &[u8; MARKER_LEN]);
-    /// A comment that says how many events were skipped.
-    fn gap_comment(&mut self, missed: u64);
-    /// An `event: gap` that says how many events were skipped.
-    fn gap_event(&mut self, missed: u64);
-    /// A comment or event that is neither a delivery nor a gap.
-    fn other(&mut self);
-    /// A frame no server should send.
-    fn malformed(&mut self, frame: &[u8]);
-}
-
-/// The length of the last delivery's frame and where its marker stands, learned from the stream itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Shape {
-    length: usize,
-    marker_at: usize,
-}
-
-impl Shape {
-    /// Bytes of the last frame parsed in full, 0 before the first one.
-    pub(crate) fn length(&self) -> usize {
-        self.length
-    }
-
-    /// The marker of the frame `bytes` begins with, if that frame has this very shape.
-    #[inline]
-    fn marker<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8; MARKER_LEN]> {
-        let frame = bytes.get(..self.length)?;
-        let marker = frame.get(self.marker_at..self.marker_at + MARKER_LEN)?;
-        let alike =
-            frame.ends_with(b"\n\n") && frame.starts_with(b"event: ") && frame[self.marker_at - 4..self.marker_at] == *MARKER_PREFIX;
-        if alike && marker[8] == b':' { marker.try_into().ok() } else { None }
-    }
-}
 
 /// Decodes all whole frames of `bytes` and returns how many bytes they took; the rest is the beginning of a frame.
 #[inline]
@@ -50,14 +13,12 @@ pub(crate) fn decode<S: Sink>(bytes: &[u8], shape: &mut Shape, sink: &mut S) -> 
     let mut at = 0;
     loop {
         let rest = &bytes[at..];
-        if shape.length != 0
-            && let Some(marker) = shape.marker(rest)
-        {
+        if let Some(marker) = shape.marker(rest) {
             sink.delivery(sequence(marker), marker);
-            at += shape.length;
+            at += shape.length();
             continue;
         }
-        if shape.length != 0 && rest.len() < shape.length && memchr::memchr(b'\n', rest).is_none() {
+        if rest.len() < shape.length() && memchr::memchr(b'\n', rest).is_none() {
             return at;
         }
         let Some(end) = memmem::find(rest, b"\n\n") else { return at };
@@ -98,16 +59,16 @@ fn decode_comment<S: Sink>(comment: &[u8], sink: &mut S) {
 }
 
 fn decode_delivery<S: Sink>(frame: &[u8], shape: &mut Shape, sink: &mut S) {
-    let Some(marker_at) = memmem::find(frame, MARKER_PREFIX).map(|at| at + MARKER_PREFIX.len()) else { return sink.other() };
-    let marker: Option<&[u8; MARKER_LEN]> = frame.get(marker_at..marker_at + MARKER_LEN).and_then(|marker| marker.try_into().ok());
-    match marker {
-        Some(marker) if marker[8] == b':' => {
-            if frame.starts_with(b"event: ") {
-                *shape = Shape { length: frame.len(), marker_at };
+    match find_marker(frame) {
+        Found::Nothing => sink.other(),
+        Found::Torn => sink.malformed(frame),
+        Found::Marker(at, marker) => {
+            // A comment that stands before the event is no part of its shape.
+            if !frame.starts_with(b":") {
+                shape.learn(frame, at);
             }
             sink.delivery(sequence(marker), marker);
         }
-        _ => sink.malformed(frame),
     }
 }
 
@@ -120,38 +81,12 @@ fn first_number(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Template, intended_ns};
-
-    #[derive(Debug, Default, PartialEq)]
-    struct Seen {
-        deliveries: Vec<(u32, u64)>,
-        comment_gaps: u64,
-        event_gaps: u64,
-        others: u64,
-        malformed: u64,
-    }
-
-    impl Sink for Seen {
-        fn delivery(&mut self, seq: u32, marker: &[u8; MARKER_LEN]) {
-            self.deliveries.push((seq, intended_ns(marker)));
-        }
-        fn gap_comment(&mut self, missed: u64) {
-            self.comment_gaps += missed;
-        }
-        fn gap_event(&mut self, missed: u64) {
-            self.event_gaps += missed;
-        }
-        fn other(&mut self) {
-            self.others += 1;
-        }
-        fn malformed(&mut self, _frame: &[u8]) {
-            self.malformed += 1;
-        }
-    }
+    use crate::frame::Template;
+    use crate::shape::tests::Seen;
 
     fn stream() -> Vec<u8> {
-        let short = Template::frame(267, 1).unwrap();
-        let long = Template::frame(700, 1).unwrap();
+        let short = Template::frame(267, &crate::spread::Spread::even(1)).unwrap();
+        let long = Template::frame(700, &crate::spread::Spread::even(1)).unwrap();
         let mut bytes = b": hello\n\n".to_vec();
         for seq in 0..40 {
             if seq % 13 == 5 { &long } else { &short }.append(&mut bytes, seq, u64::from(seq) * 1000, 0);
@@ -198,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_torn_frame_followed_by_a_whole_one_is_not_taken_for_a_delivery_of_the_first() {
-        let template = Template::frame(267, 1).unwrap();
+        let template = Template::frame(267, &crate::spread::Spread::even(1)).unwrap();
         let mut bytes = Vec::new();
         template.append(&mut bytes, 1, 0, 0);
         template.append(&mut bytes, 2, 0, 0);

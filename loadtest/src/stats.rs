@@ -1,10 +1,13 @@
 //! Percentile summaries and the straight line through memory samples. Pure arithmetic.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
 /// Percentiles of one histogram, in microseconds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Summary {
     /// Values recorded.
     pub(crate) count: u64,
@@ -46,8 +49,32 @@ pub(crate) fn summary(histogram: &Histogram<u64>) -> Summary {
     }
 }
 
+/// A histogram as text: HdrHistogram's compressed V2 form in base64, which the libraries of every language read. `None` when it is empty.
+pub(crate) fn encoded(histogram: &Histogram<u64>) -> Option<String> {
+    let mut bytes = Vec::new();
+    let written = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
+    (written.is_ok() && !histogram.is_empty()).then(|| BASE64_STANDARD.encode(bytes))
+}
+
+/// Reads what [`encoded`] wrote.
+pub(crate) fn decoded(text: &str) -> Option<Histogram<u64>> {
+    let bytes = BASE64_STANDARD.decode(text).ok()?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}
+
+/// Histograms added up: percentiles of several runs are those of all their values, never an average of percentiles.
+pub(crate) fn merged<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) -> Histogram<u64> {
+    let mut sum = histogram();
+    for one in histograms {
+        // All have the bounds of `histogram`, so adding cannot fail.
+        let _ = sum.add(one);
+    }
+    sum
+}
+
 /// The least-squares line through points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Line {
     /// Rise per unit.
     pub(crate) slope: f64,
@@ -105,6 +132,16 @@ mod tests {
         values.record(1_000_000_000).unwrap();
         let summary = summary(&values);
         assert!(summary.p50_us < 1002.0 && summary.p999_us > 999_000.0);
+    }
+
+    #[test]
+    fn a_histogram_survives_its_text_and_two_of_them_add_up() {
+        let mut values = histogram();
+        (1..=100_u64).for_each(|value| values.record(value * 10_000).unwrap());
+        let read = decoded(&encoded(&values).unwrap()).unwrap();
+        assert_eq!(read, values);
+        assert_eq!(merged([&values, &read]).len(), 200);
+        assert!(encoded(&histogram()).is_none() && decoded("no histogram").is_none());
     }
 
     #[test]

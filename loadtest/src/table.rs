@@ -25,7 +25,7 @@ pub(crate) fn human(report: &Report) -> String {
     if let Some(memory) = &report.memory {
         rows.extend(memory_rows(memory));
     }
-    rows.push(("own CPU", own_line(report)));
+    rows.push(("load tester", own_line(report)));
     rows.push(("result", format!("{:?}", report.result).to_uppercase()));
     let mut text = String::new();
     for (name, value) in rows {
@@ -39,8 +39,8 @@ pub(crate) fn human(report: &Report) -> String {
 }
 
 /// Names of the columns of [`markdown_row`].
-pub(crate) const MARKDOWN_HEAD: &str = "| target | clients × ev/s | deliveries/s | user µs each | total µs each | p50 ms | p99 ms | max ms | KiB/connection | lost silently | result |\n\
-     |---|---|---|---|---|---|---|---|---|---|---|";
+pub(crate) const MARKDOWN_HEAD: &str = "| target | dialects | clients × ev/s | deliveries/s | user µs each | total µs each | p50 ms | p99 ms | max ms | KiB/connection | lost silently | result |\n\
+     |---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// The report as one row of a Markdown table.
 pub(crate) fn markdown_row(report: &Report) -> String {
@@ -50,8 +50,9 @@ pub(crate) fn markdown_row(report: &Report) -> String {
     let milliseconds = |us: f64| format!("{:.2}", us / 1000.0);
     let latency = &report.latency;
     format!(
-        "| {} | {} × {} | {:.0} | {:.3} | {:.3} | {} | {} | {} | {slope} | {} | {} |",
+        "| {} | {} | {} × {} | {:.0} | {:.3} | {:.3} | {} | {} | {} | {slope} | {} | {} |",
         report.load.target,
+        spoken(report),
         report.load.clients,
         report.load.rate,
         report.deliveries_per_second,
@@ -69,10 +70,29 @@ pub(crate) fn markdown_row(report: &Report) -> String {
     )
 }
 
+/// The dialects of the clients, with their numbers where there are several.
+fn spoken(report: &Report) -> String {
+    let parts = &report.load.clients_by_dialect;
+    let name = |(dialect, clients): (&String, &usize)| if parts.len() < 2 { dialect.clone() } else { format!("{dialect} {clients}") };
+    if parts.is_empty() { "–".to_owned() } else { parts.iter().map(name).collect::<Vec<_>>().join(", ") }
+}
+
+/// One line for each dialect, where there are several.
+fn dialect_rows(report: &Report) -> Vec<(&'static str, String)> {
+    if report.dialects.len() < 2 {
+        return Vec::new();
+    }
+    report.dialects.iter().map(|one| ("", format!("{:<17} {}", one.dialect, percentiles(&one.latency)))).collect()
+}
+
 fn load_line(report: &Report) -> String {
     let load = &report.load;
     let mut line = format!("{}: {} clients × {} ev/s, {} s", load.target, load.clients, load.rate, load.seconds);
     let _ = write!(line, ", frame {} bytes (asked {})", load.frame_bytes, load.payload_bytes);
+    if load.frame_bytes_by_dialect.len() > 1 {
+        let sizes: Vec<String> = load.frame_bytes_by_dialect.iter().map(|(dialect, bytes)| format!("{dialect} {bytes}")).collect();
+        let _ = write!(line, " [{}]", sizes.join(", "));
+    }
     let _ = write!(
         line,
         ", {} libraries ({} per client)",
@@ -141,6 +161,8 @@ fn delivery_rows(report: &Report) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    let after_latency = rows.iter().position(|row| row.0 == "latency").map_or(rows.len(), |place| place + 1);
+    rows.splice(after_latency..after_latency, dialect_rows(report));
     if let Some(cost) = report.cost {
         rows.push(("CPU per delivery", format!("{:.3} µs, of it user {:.3} µs", cost.total_us, cost.user_us)));
     }
@@ -192,7 +214,11 @@ fn own_line(report: &Report) -> String {
     let own = &report.own;
     let clients = own.percent(own.running_of("client-"));
     let waited = own.percent(own.total.waiting_ns);
-    format!("client threads {clients:.0} %, publisher {:.0} %, waited for a core {waited:.0} %", report.publisher.cpu_percent)
+    // What the allocator had already paged in does not grow, and says nothing.
+    let resident =
+        report.own_per_client.filter(|line| line.slope >= 0.01).map(|line| format!(", {:.2} KiB resident", line.slope)).unwrap_or_default();
+    let memory = format!("; {} bytes held per client{resident}", report.held_bytes_per_client);
+    format!("client threads {clients:.0} %, publisher {:.0} %, waited for a core {waited:.0} %{memory}", report.publisher.cpu_percent)
 }
 
 fn percentiles(summary: &Summary) -> String {

@@ -39,6 +39,18 @@ pub(crate) fn exit_code(result: Result) -> u8 {
     }
 }
 
+/// The worst of some results: failed before invalid before passed.
+pub(crate) fn worst(results: impl IntoIterator<Item = Result>) -> Result {
+    results
+        .into_iter()
+        .max_by_key(|result| match result {
+            Result::Passed => 0,
+            Result::Invalid => 1,
+            Result::Failed => 2,
+        })
+        .unwrap_or_default()
+}
+
 fn failures(report: &Report) -> Vec<String> {
     let accounts = &report.accounting;
     let counts = [

@@ -8,9 +8,12 @@ use std::fs;
 /// The kernel counts CPU time for /proc/PID/stat in hundredths of a second on every Linux.
 const TICK_NS: u64 = 10_000_000;
 const PAGE_KIB: u64 = 4;
+/// Kernel objects of which every connection needs some.
+const SLABS: [&str; 7] = ["TCP", "tcp_sock", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "eventpoll_pwq"];
 
 /// Memory of a process and of all sockets of the machine, both ends of a loopback connection included.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct MemorySample {
     /// Clients connected.
     pub(crate) connections: u64,
@@ -22,10 +25,14 @@ pub(crate) struct MemorySample {
     pub(crate) anon_kib: u64,
     /// Pages the kernel holds in TCP buffers, in KiB.
     pub(crate) socket_kib: u64,
+    /// KiB in the kernel's own objects for sockets and files, by name, all processes together; empty where /proc/slabinfo may not be read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) slab_kib: BTreeMap<String, u64>,
 }
 
 /// CPU of one thread since it started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ThreadSample {
     /// Its name.
     pub(crate) name: String,
@@ -39,6 +46,8 @@ pub(crate) struct ThreadSample {
     pub(crate) waiting_ns: u64,
     /// Context switches it asked for by blocking.
     pub(crate) voluntary_switches: u64,
+    /// Context switches forced on it.
+    pub(crate) involuntary_switches: u64,
 }
 
 /// A process at one moment.
@@ -51,6 +60,7 @@ pub(crate) struct ProcessSample {
 
 /// What a process used between two moments.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Usage {
     /// Length of the interval.
     pub(crate) elapsed_ns: u64,
@@ -81,12 +91,14 @@ impl ProcessSample {
                 running_ns: now.running_ns.saturating_sub(before.running_ns),
                 waiting_ns: now.waiting_ns.saturating_sub(before.waiting_ns),
                 voluntary_switches: now.voluntary_switches.saturating_sub(before.voluntary_switches),
+                involuntary_switches: now.involuntary_switches.saturating_sub(before.involuntary_switches),
             };
             usage.total.user_ns += used.user_ns;
             usage.total.system_ns += used.system_ns;
             usage.total.running_ns += used.running_ns;
             usage.total.waiting_ns += used.waiting_ns;
             usage.total.voluntary_switches += used.voluntary_switches;
+            usage.total.involuntary_switches += used.involuntary_switches;
             if used.running_ns > 0 {
                 usage.threads.push(used);
             }
@@ -112,7 +124,13 @@ impl MemorySample {
     pub(crate) fn take(pid: u32, connections: u64) -> Self {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let value = |name: &str| rollup.lines().find_map(|line| line.strip_prefix(name)).and_then(first_number).unwrap_or(0);
-        Self { connections, rss_kib: value("Rss:"), pss_kib: value("Pss:"), anon_kib: value("Pss_Anon:"), socket_kib: socket_kib() }
+        let (rss_kib, pss_kib, anon_kib) = (value("Rss:"), value("Pss:"), value("Pss_Anon:"));
+        Self { connections, rss_kib, pss_kib, anon_kib, socket_kib: socket_kib(), slab_kib: BTreeMap::new() }
+    }
+
+    /// The same with the kernel's objects, which are dear to count.
+    pub(crate) fn with_slabs(self) -> Self {
+        Self { slab_kib: slab_kib(&fs::read_to_string("/proc/slabinfo").unwrap_or_default()), ..self }
     }
 }
 
@@ -142,15 +160,27 @@ fn thread_sample(pid: u32, tid: u32) -> Option<ThreadSample> {
     let schedstat = read("schedstat").unwrap_or_default();
     let nanoseconds = |field: usize| schedstat.split(' ').nth(field).and_then(first_number).unwrap_or(0);
     let status = read("status")?;
-    let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).and_then(first_number);
+    let switches = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).and_then(first_number).unwrap_or(0);
     Some(ThreadSample {
         name: read("comm")?.trim().to_owned(),
         user_ns: ticks(14),
         system_ns: ticks(15),
         running_ns: nanoseconds(0),
         waiting_ns: nanoseconds(1),
-        voluntary_switches: switches.unwrap_or(0),
+        voluntary_switches: switches("voluntary_ctxt_switches:"),
+        involuntary_switches: switches("nonvoluntary_ctxt_switches:"),
     })
+}
+
+/// The sizes of the objects a connection needs, from the text of slabinfo (name, active objects, objects, bytes of one).
+fn slab_kib(slabinfo: &str) -> BTreeMap<String, u64> {
+    let size = |line: &str| {
+        let mut words = line.split_whitespace();
+        let name = words.next().filter(|name| SLABS.contains(name))?.to_owned();
+        let (objects, bytes) = (words.nth(1)?.parse::<u64>().ok()?, words.next()?.parse::<u64>().ok()?);
+        Some((name, objects * bytes / 1024))
+    };
+    slabinfo.lines().filter_map(size).collect()
 }
 
 fn first_number(text: &str) -> Option<u64> {
@@ -174,6 +204,13 @@ mod tests {
         let usage = after.since(&before);
         let burnt = usage.running_of("burner");
         assert!((40_000_000..120_000_000).contains(&burnt), "{burnt}");
+    }
+
+    #[test]
+    fn slabs_of_connections_are_read_in_kib_and_others_left_out() {
+        let text = "slabinfo - version: 2.1\n# name <active_objs> <num_objs> <objsize>\nTCP 10 16 2048 8 4 : tunables\nvm_area 9 9 9 9\n";
+        assert_eq!(slab_kib(text), BTreeMap::from([("TCP".to_owned(), 32)]));
+        assert!(slab_kib("").is_empty());
     }
 
     #[test]

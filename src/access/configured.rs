@@ -9,7 +9,7 @@ use crate::{
 /// Every token of the settings, with its end and what it grants.
 pub(super) fn configured_tokens(settings: &Settings) -> impl Iterator<Item = (TokenHash, Option<Timestamp>, Grant)> + '_ {
     let of_users = settings.users.iter().filter_map(|user| {
-        let grant = Grant { user: Some(user.id.clone()), own: Principal::default(), alone: false };
+        let grant = Grant { user: Some(user.id.clone()), name: None, own: Principal::default(), alone: false };
         Some((user.token?, None, grant))
     });
     let of_tokens = settings.tokens.iter().map(|token| {
@@ -21,7 +21,7 @@ pub(super) fn configured_tokens(settings: &Settings) -> impl Iterator<Item = (To
             metrics: token.metrics,
             ..Principal::default()
         };
-        (token.hash, token.expires, Grant { user: token.user.clone(), own, alone: false })
+        (token.hash, token.expires, Grant { user: token.user.clone(), name: None, own, alone: false })
     });
     of_users.chain(of_tokens)
 }
@@ -29,5 +29,5 @@ pub(super) fn configured_tokens(settings: &Settings) -> impl Iterator<Item = (To
 /// The token of the run: everything, the reserved kinds included.
 pub(super) fn run_grant(token: &Secret) -> (TokenHash, Option<Timestamp>, Grant) {
     let own = Principal { member: true, admin: true, publish: PublishRights::everything(), ..Principal::default() };
-    (TokenHash::of(token.expose()), None, Grant { user: None, own, alone: true })
+    (TokenHash::of(token.expose()), None, Grant { user: None, name: None, own, alone: true })
 }

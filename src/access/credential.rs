@@ -20,7 +20,7 @@ use crate::{clock::Timestamp, id::UserId};
 const NEVER: i64 = i64::MAX;
 
 static NOBODY: LazyLock<Credential> = LazyLock::new(|| {
-    let grant = Grant { user: None, own: Principal::default(), alone: true };
+    let grant = Grant { user: None, name: None, own: Principal::default(), alone: true };
     // No token has this hash, and none is looked up by it.
     let held = Held::new(TokenHash::of(""), Origin::Configured, None, grant, Ok(Arc::default()));
     Credential(Arc::new(held))
@@ -107,6 +107,8 @@ pub(super) enum Origin {
 pub(super) struct Grant {
     /// Whose token it is.
     pub(super) user: Option<UserId>,
+    /// What whoever granted it calls the user.
+    pub(super) name: Option<Arc<str>>,
     /// What the token itself gives.
     pub(super) own: Principal,
     /// Whether it gives all there is: then the user's configured rights are not added. He may still be refused.

@@ -124,7 +124,7 @@ pub(super) fn open(store: &super::PrincipalStore, passwords: &Passwords, people:
 /// The credential of a token as it stands now.
 fn held(record: &Record, people: &mut People) -> Held {
     let origin = Origin::Issued(record.issued);
-    let grant = Grant { user: Some(record.user.clone()), own: Principal::default(), alone: false };
+    let grant = Grant { user: Some(record.user.clone()), name: None, own: Principal::default(), alone: false };
     let now = people.resolve(&record.hash, origin, &grant);
     Held::new(record.hash, origin, None, grant, now).bound_to(record.device.clone())
 }

@@ -21,6 +21,7 @@ mod jwt;
 mod log_in;
 #[cfg(test)]
 mod matrix_tests;
+mod names;
 mod pairs;
 mod people;
 mod principal;

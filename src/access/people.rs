@@ -14,6 +14,7 @@ use super::{
     credential::{Grant, Held, Origin},
     directory::UserRights,
     jwt::Fingerprint,
+    names::Names,
     pairs::FamilyId,
     store::{Changed, ChangedUsers},
 };
@@ -43,6 +44,8 @@ pub(super) struct People {
     /// By hash and not by user: a revoked token that is given to another user stays revoked.
     revoked: HashSet<[u8; 32]>,
     issued: Sweeping<HashMap<IssuedBy, Weak<Held>>>,
+    /// What users are called that only others know.
+    pub(super) names: Names,
     /// Principals in use: equal ones are one.
     shared: Sweeping<HashSet<Arc<Principal>>>,
 }
@@ -92,6 +95,7 @@ impl People {
             revoked_when: HashMap::new(),
             revoked: HashSet::new(),
             issued: Sweeping::default(),
+            names: Names::default(),
             shared: Sweeping::default(),
         };
         people.change(changed);

@@ -35,6 +35,12 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Whether it is anybody's who has shown who he is; who has not is and may nothing.
+    #[must_use]
+    pub fn is_somebody(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Whether the principal has at least that level in the library; server admins always have.
     #[must_use]
     pub fn has(&self, library: &LibraryId, level: Level) -> bool {

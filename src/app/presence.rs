@@ -96,7 +96,7 @@ struct Message<'a> {
 struct Person<'a> {
     id: &'a UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a String>,
+    name: Option<&'a str>,
 }
 
 impl Work {
@@ -160,7 +160,8 @@ impl Work {
     }
 
     fn event(&self, id: &UserId, online: bool) -> Option<Submission> {
-        let user = Person { id, name: self.names.get(id) };
+        let told = self.directory.name_told(id);
+        let user = Person { id, name: self.names.get(id).map(String::as_str).or(told.as_deref()) };
         let playback = self.latest_playback(id);
         let message = Message { state: if online { "online" } else { "offline" }, user, playback: playback.as_deref() };
         match Event::from_value(EventKind::Presence, &message) {

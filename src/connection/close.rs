@@ -64,6 +64,16 @@ impl CloseReason {
         }
     }
 
+    /// Whether a client that polls, and has no GET there as it ends, is told by its next one what it had not fetched. One that
+    /// takes or says nothing is not waited for, and one that broke the rules is owed nothing.
+    #[must_use]
+    pub const fn is_told_later(self) -> bool {
+        match self {
+            Self::Gone | Self::Stalled | Self::Silent | Self::Misbehaved => false,
+            Self::OutboxFull | Self::Expired | Self::Revoked | Self::Draining | Self::HubLost | Self::Unidentified | Self::Full => true,
+        }
+    }
+
     /// What the client is told with it.
     #[must_use]
     pub const fn goodbye(self) -> Goodbye {

@@ -5,6 +5,7 @@
 mod close;
 mod outbox;
 mod outlet;
+mod own_queue;
 mod tally;
 
 use std::{
@@ -27,6 +28,7 @@ pub use outlet::{
     BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, PostAnswer, RelayEnds, SocketOptions,
     TlsOutlet,
 };
+use own_queue::{OwnQueue, Torn};
 pub use tally::{Counts, SkipReason, Tally, add};
 
 use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
@@ -66,14 +68,6 @@ pub struct Details {
     pub opened: Timestamp,
 }
 
-/// A frame of which the client has taken only a part. It is finished, or the connection closed.
-#[derive(Debug)]
-struct Torn {
-    rest: Bytes,
-    /// It is an event, accepted then, and counts as delivered when its last byte is taken.
-    event: Option<Instant>,
-}
-
 /// One client, as hub and session see it.
 ///
 /// In the order of use: what a delivery touches stands first and fills one cache line, because a visit to one of many
@@ -89,6 +83,10 @@ pub struct Connection {
     attention: Cell<bool>,
     /// Set once the hub has let go of it; nothing is written any more.
     pub ended: Cell<bool>,
+    /// The session reads on once no reply waits.
+    awaits_replies: Cell<bool>,
+    /// Set when it shall end as soon as its outbox is empty.
+    closing: Cell<Option<CloseReason>>,
     outlet: Outlet,
     /// What became of what it was offered.
     pub tally: Tally,
@@ -98,25 +96,17 @@ pub struct Connection {
     pub details: Details,
     /// Events missed and not yet told.
     gap: Cell<u64>,
-    /// What still waited when its rights changed, already checked again.
-    backlog: RefCell<VecDeque<Rc<Offer>>>,
-    /// Set when it shall end as soon as its outbox is empty.
-    closing: Cell<Option<CloseReason>>,
-    outbox: RefCell<Outbox>,
-    torn: RefCell<Option<Torn>>,
+    /// What stands before its feed; `None`, as for most at most times: nothing.
+    own: RefCell<Option<Box<OwnQueue>>>,
     /// Since when the outlet takes nothing; `None` while it does.
     blocked: Cell<Option<Instant>>,
     /// When the client last said something, or took something after it had been blocked. Of use where it has to answer.
     heard: Cell<Instant>,
-    /// The session reads on once no reply waits.
-    awaits_replies: Cell<bool>,
     /// Events the outlet has, and the HTTP server or a GET has not yet pulled.
     in_chunk: Cell<u64>,
     waker: RefCell<Option<Waker>>,
     control: OnceCell<Recipient<Control>>,
 }
-
-use outbox::Outbox;
 
 /// What a write came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +118,9 @@ pub enum Wrote {
     /// The client is gone.
     Gone,
 }
+
+/// With the two counts of its `Rc`, which alignment gives a line of their own, it fills six cache lines and no more.
+const _: () = assert!(size_of::<Connection>() <= 5 * 64);
 
 /// What a delivery touches is on the first cache line; a field put before it would cost every delivery another.
 const _: () = assert!(std::mem::offset_of!(Connection, tally) + size_of::<u64>() <= 64);
@@ -141,18 +134,16 @@ impl Connection {
             lost_before: Cell::new(0),
             attention: Cell::new(false),
             ended: Cell::new(false),
+            awaits_replies: Cell::new(false),
+            closing: Cell::new(None),
             outlet,
             tally: Tally::default(),
             id,
             details,
             gap: Cell::new(0),
-            backlog: RefCell::default(),
-            closing: Cell::new(None),
-            outbox: RefCell::default(),
-            torn: RefCell::default(),
+            own: RefCell::default(),
             blocked: Cell::new(None),
             heard: Cell::new(Instant::now()),
-            awaits_replies: Cell::new(false),
             in_chunk: Cell::new(0),
             waker: RefCell::default(),
             control: OnceCell::new(),
@@ -279,30 +270,37 @@ impl Connection {
     /// Takes what waits from before a change of rights.
     #[must_use]
     pub fn take_backlog(&self) -> VecDeque<Rc<Offer>> {
-        self.backlog.take()
+        self.own.borrow_mut().as_deref_mut().map(OwnQueue::take_backlog).unwrap_or_default()
     }
 
     /// Keeps what waits from before a change of rights.
     pub fn keep_backlog(&self, backlog: VecDeque<Rc<Offer>>) {
-        self.attention.set(true);
-        *self.backlog.borrow_mut() = backlog;
+        self.to_own(|own| own.keep_backlog(backlog));
     }
 
     /// Queues a reply; `false` when the outbox is full and the connection must end.
     pub fn reply(&self, reply: Bytes, limits: OutboxLimits) -> bool {
-        self.attention.set(true);
-        self.outbox.borrow_mut().push(reply, false, limits)
+        self.to_own(|own| own.outbox.push(reply, false, limits))
     }
 
     /// Queues the state of something, as far as there is room; unlike a reply it may be dropped again.
     pub fn tell_state(&self, frame: Bytes, limits: OutboxLimits) -> bool {
-        self.attention.set(true);
-        self.outbox.borrow_mut().push(frame, true, limits)
+        self.to_own(|own| own.outbox.push(frame, true, limits))
     }
 
     /// Rights changed: states that wait were checked against the old ones, and go. Whether there were any.
     pub fn drop_state(&self) -> bool {
-        self.outbox.borrow_mut().drop_state()
+        self.own.borrow_mut().as_mut().is_some_and(|own| own.outbox.drop_state())
+    }
+
+    /// Puts something before the feed.
+    fn to_own<R>(&self, put: impl FnOnce(&mut OwnQueue) -> R) -> R {
+        self.attention.set(true);
+        put(self.own.borrow_mut().get_or_insert_default())
+    }
+
+    fn of_own<R: Default>(&self, look: impl FnOnce(&OwnQueue) -> R) -> R {
+        self.own.borrow().as_deref().map(look).unwrap_or_default()
     }
 
     /// Whether it has not taken all it was given beside the feed, or takes nothing at all.
@@ -313,24 +311,23 @@ impl Connection {
 
     /// Whether replies, a torn frame or a backlog stand before the feed.
     pub fn has_own_queue(&self) -> bool {
-        self.torn.borrow().is_some() || !self.outbox.borrow().is_empty() || !self.backlog.borrow().is_empty()
+        self.of_own(|own| !own.is_empty())
     }
 
     /// Whether the client has taken a part of a frame only.
     pub fn is_mid_frame(&self) -> bool {
-        self.torn.borrow().is_some()
+        self.of_own(|own| own.torn.is_some())
     }
 
     /// Whether replies wait.
     pub fn has_replies(&self) -> bool {
-        !self.outbox.borrow().is_empty()
+        self.of_own(|own| !own.outbox.is_empty())
     }
 
     /// Events that are neither in the feed nor settled: the torn one, the chunk, the backlog.
     #[must_use]
     pub fn in_hand(&self) -> u64 {
-        let torn = self.torn.borrow().as_ref().is_some_and(|torn| torn.event.is_some());
-        u64::from(torn) + self.in_chunk.get() + self.backlog.borrow().len() as u64
+        self.in_chunk.get() + self.of_own(OwnQueue::n_events)
     }
 
     /// Writes pieces without waiting. `Ok(n)` bytes were taken, perhaps not all.
@@ -375,8 +372,7 @@ impl Connection {
 
     /// Remembers the rest of the frame of an event that was accepted then.
     pub fn tear(&self, rest: Bytes, accepted: Instant) {
-        self.attention.set(true);
-        *self.torn.borrow_mut() = Some(Torn { rest, event: Some(accepted) });
+        self.to_own(|own| own.torn = Some(Torn { rest, event: Some(accepted) }));
     }
 
     /// An event's last byte was taken by the outlet.
@@ -413,10 +409,7 @@ impl Connection {
                         unbegun = None;
                     }
                     Err(outcome) => {
-                        match unbegun {
-                            Some(offer) => self.backlog.borrow_mut().push_front(offer),
-                            None => *self.torn.borrow_mut() = Some(torn),
-                        }
+                        self.to_own(|own| own.give_back(torn, unbegun));
                         return (outcome, n_events, n_bytes);
                     }
                 }
@@ -428,23 +421,13 @@ impl Connection {
         }
     }
 
-    /// The frame to go on with: it stays torn until it is finished. Of a backlog entry also the offer: while no byte of
-    /// it was taken it may still be refused, so it is not begun.
+    /// The frame to go on with, and of a backlog entry also its offer.
     fn next_own_frame(&self) -> Option<(Torn, Option<Rc<Offer>>)> {
-        if let Some(torn) = self.torn.borrow_mut().take() {
-            return Some((torn, None));
+        let mut own = self.own.borrow_mut();
+        let next = own.as_mut()?.next(self.closing.get().is_some());
+        if own.as_ref().is_some_and(|own| own.is_empty()) {
+            *own = None; // an idle connection holds none
         }
-        if let Some(reply) = self.outbox.borrow_mut().pop() {
-            return Some((Torn { rest: reply, event: None }, None));
-        }
-        if self.closing.get().is_some() {
-            return None;
-        }
-        let mut backlog = self.backlog.borrow_mut();
-        let offer = backlog.pop_front()?;
-        if backlog.is_empty() {
-            *backlog = VecDeque::new();
-        }
-        Some((Torn { rest: offer.frame.clone(), event: Some(offer.envelope.stamped) }, Some(offer)))
+        next
     }
 }

@@ -27,6 +27,7 @@ use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
 
+use super::CloseReason;
 pub use moving::Moving;
 pub use poll::{PollAnswer, PollOutlet, Polled, PostAnswer};
 pub use relay::RelayEnds;
@@ -217,13 +218,14 @@ impl Outlet {
         let _ = SockRef::from(socket).shutdown(Shutdown::Write);
     }
 
-    /// The hub has let go of the connection: ends a body, says goodbye over TLS if the socket takes it now.
-    pub fn close(&self) {
+    /// The hub has let go of the connection: ends a body, says goodbye over TLS if the socket takes it now, keeps for the next GET
+    /// what a client that polls has not fetched.
+    pub fn close(&self, reason: CloseReason) {
         match self {
             Self::Plain(_) => {} // the socket closes with the last reference
             Self::Other(OtherOutlet::Body(body)) => body.close(),
             Self::Other(OtherOutlet::Tls(tls)) => tls.close(),
-            Self::Other(OtherOutlet::Poll(poll)) => poll.close(),
+            Self::Other(OtherOutlet::Poll(poll)) => poll.close(reason.is_told_later()),
             Self::Other(OtherOutlet::Relay(relay)) => relay.close(),
         }
     }

@@ -56,6 +56,8 @@ pub trait Conversation {
 pub enum NotAuthenticated {
     /// It does not count.
     Refused,
+    /// It is that of a user who may not come in.
+    Disabled,
     /// The address has shown too many bad ones, and must wait so long.
     TooManyAttempts(Duration),
     /// Whoever may know it cannot be asked now.

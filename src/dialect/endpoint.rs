@@ -56,6 +56,9 @@ pub struct Call<'a> {
     pub parts: &'a [String],
     /// The body; empty where there is none.
     pub body: &'a [u8],
+    /// Whether cookies count: nothing was had sent by a page of another site. Where they do not, none of the request's is seen,
+    /// and none may be set by the answer.
+    pub cookies_count: bool,
     /// Who calls, where that is known.
     pub caller: Option<&'a Caller>,
     /// What is going on.

@@ -155,9 +155,9 @@ pub struct Opening {
     /// What is sent before anything else.
     pub greeting: Bytes,
     /// How it is kept alive.
-    pub keepalive: Option<Keepalive>,
+    pub keepalive: Option<Arc<Keepalive>>,
     /// What it can be told.
-    pub notices: Notices,
+    pub notices: &'static Notices,
     /// The dialect's side of a WebSocket; `None`: what the client says is ignored.
     pub conversation: Option<Box<dyn Conversation>>,
     /// It is closed with 1008 unless the client has shown within that time who it is ([`Effect::Become`]); `None`: it has.
@@ -176,6 +176,11 @@ pub trait Dialect: Send + Sync {
     /// What may stand before its paths, as `/emby`. Its streams and endpoints are then also found in any case. `None`: its
     /// paths are exact.
     fn prefixes(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// The setting that says where its paths are, by its whole name; `None`: they are where they are.
+    fn paths_setting(&self) -> Option<&'static str> {
         None
     }
 

@@ -8,8 +8,9 @@ const LATE: Duration = Duration::from_millis(50);
 /// When the next ping is due, or the answer to the last one.
 #[derive(Debug, Clone, Copy)]
 pub struct Heart {
-    interval: Duration,
-    timeout: Duration,
+    /// Milliseconds, as clients are told them: half as wide as durations, in every session.
+    interval_ms: u32,
+    timeout_ms: u32,
     waits: Waits,
     /// When what it waits for is due.
     due: Instant,
@@ -38,26 +39,35 @@ impl Heart {
     /// The heart of a session that begins now.
     #[must_use]
     pub fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
-        Self { interval, timeout, waits: Waits::ToPing, due: now + interval }
+        let milliseconds = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+        Self { interval_ms: milliseconds(interval), timeout_ms: milliseconds(timeout), waits: Waits::ToPing, due: now + interval }
     }
 
     /// The client has answered.
     pub fn pong(&mut self, now: Instant) {
         if self.waits == Waits::ForPong {
-            (self.waits, self.due) = (Waits::ToPing, now + self.interval);
+            (self.waits, self.due) = (Waits::ToPing, now + self.interval());
         }
     }
 
     /// The client has said something else: it lives, so a late answer has its time once more.
     pub fn heard(&mut self, now: Instant) {
         if self.waits == Waits::ForPong {
-            self.due = now + self.timeout;
+            self.due = now + self.timeout();
         }
     }
 
     /// The client could not be reached, so it is not to blame that it did not answer.
     pub fn excuse(&mut self, now: Instant) {
         self.heard(now);
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms.into())
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.into())
     }
 
     /// When it must be asked again.
@@ -76,7 +86,7 @@ impl Heart {
             Waits::ToPing => {
                 // Counted from when the ping was due, unless this worker was so late that the client would pay for it.
                 let from = if now.duration_since(self.due) < LATE { self.due } else { now };
-                (self.waits, self.due) = (Waits::ForPong, from + self.timeout);
+                (self.waits, self.due) = (Waits::ForPong, from + self.timeout());
                 Beat::Ping
             }
         }

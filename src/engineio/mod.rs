@@ -27,7 +27,7 @@ pub enum Carrier {
     WebSocket,
 }
 
-/// How sessions are carried. Clients are told all of it but the last two in the first packet.
+/// How sessions are carried. Clients are told all of it but the last three in the first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// The time between an answer to a ping, or the beginning, and the next ping.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub ping_timeout: Duration,
     /// The most one message or POST may hold, in bytes.
     pub max_payload: usize,
+    /// The same, while nobody has shown whose the session is; never more than `max_payload`.
+    pub strangers_payload: usize,
     /// How long a WebSocket may take to replace polling.
     pub upgrade_timeout: Duration,
     /// How long a client may take to connect its first namespace.
@@ -49,9 +51,18 @@ impl Default for Settings {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             max_payload: 1_000_000,
+            strangers_payload: 1_000_000,
             upgrade_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(45),
         }
+    }
+}
+
+impl Settings {
+    /// The most one message or POST may hold, in bytes: of somebody, or while nobody has shown whose the session is.
+    #[must_use]
+    pub fn payload(&self, is_somebodys: bool) -> usize {
+        if is_somebodys { self.max_payload } else { self.strangers_payload.min(self.max_payload) }
     }
 }
 

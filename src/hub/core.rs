@@ -70,9 +70,9 @@ pub struct Join {
     /// The first bytes, sent before any event.
     pub opening: bytes::Bytes,
     /// How often it is pinged.
-    pub keepalive: Option<Keepalive>,
+    pub keepalive: Option<Arc<Keepalive>>,
     /// What it can be told.
-    pub notices: Notices,
+    pub notices: &'static Notices,
     /// How its rights are asked for again.
     pub credential: Credential,
     /// Its place in the counts of connections, freed when it leaves.
@@ -92,11 +92,11 @@ pub(super) struct Member {
     /// The feed's head, and the group's losses, when it joined the group.
     pub(super) joined_at: u64,
     pub(super) dialect: usize,
-    pub(super) keepalive: Option<Keepalive>,
+    pub(super) keepalive: Option<Arc<Keepalive>>,
     pub(super) next_ping: Cell<Instant>,
-    /// When it was sent the ping it has not answered yet.
-    pub(super) pinged: Cell<Option<Instant>>,
-    pub(super) notices: Notices,
+    pub(super) notices: &'static Notices,
+    /// It has not answered the ping it was sent last.
+    pub(super) pinged: Cell<bool>,
     pub(super) warned: Cell<bool>,
     pub(super) credential: Credential,
     pub(super) admission: ConnectionGuard,
@@ -207,7 +207,7 @@ impl HubCore {
             dialect: join.dialect,
             keepalive: join.keepalive,
             next_ping: Cell::new(now + interval),
-            pinged: Cell::new(None),
+            pinged: Cell::new(false),
             notices: join.notices,
             warned: Cell::new(false),
             credential: join.credential,
@@ -324,7 +324,7 @@ impl HubCore {
         counters.closed[reason as usize].add(1);
         counters.lives.observe(&LIFE_BOUNDS_SECONDS, connection.details.opened.seconds_until(Timestamp::now()));
         counters.connections[connection.outlet().kind() as usize].sub(1);
-        connection.outlet().close();
+        connection.outlet().close(reason);
         if let Some(subscriptions) = self.members.remove(slot as usize).subscriptions {
             self.forget_subscriptions(*subscriptions);
         }

@@ -74,7 +74,7 @@ impl HubCore {
             // Written if the client takes it now; the connection ends either way.
             let _ = connection.write(&[IoSlice::new(&last_word)], Instant::now());
         }
-        connection.outlet().close();
+        connection.outlet().close(CloseReason::HubLost);
         connection.tell(Control::Ended(CloseReason::HubLost));
     }
 }

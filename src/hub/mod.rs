@@ -171,7 +171,7 @@ impl HubHandle {
 }
 
 /// How often it is looked at how late a worker's timers are.
-const DELAY_CHECK: Duration = Duration::from_millis(100);
+const DELAY_CHECK: Duration = Duration::from_millis(250);
 
 /// The actor of one worker.
 pub struct Hub {

@@ -55,9 +55,10 @@ impl HubCore {
             return;
         }
         let member = &self.members[connection.id.slot as usize];
-        if let Some(pinged) = member.pinged.take() {
+        if let Some(keepalive) = member.keepalive.as_ref().filter(|_| member.pinged.take()) {
+            let took = (now + keepalive.interval).saturating_duration_since(member.next_ping.get());
             let round_trips = &self.counters.dialects[member.dialect].round_trips;
-            round_trips.observe(&CALL_BOUNDS_MICROS, micros(now.saturating_duration_since(pinged)));
+            round_trips.observe(&CALL_BOUNDS_MICROS, micros(took));
         }
     }
 
@@ -133,7 +134,7 @@ impl HubCore {
         if connection.blocked_since().is_none() && !connection.has_replies() {
             let frame = keepalive.frame.clone();
             self.counters.dialects[member.dialect].pings.add(1);
-            member.pinged.set(Some(now));
+            member.pinged.set(true);
             self.reply(&connection, frame);
         }
     }

@@ -114,7 +114,7 @@ metrics! {
 
     WORKER_BUSY: Counter "fanfare_worker_busy_seconds_total" ["worker"] "Seconds of processor time a worker's thread has used.";
     WORKER_LOOP_DELAY: Histogram "fanfare_worker_loop_delay_seconds" ["worker"]
-        "Seconds a timer of a worker ran later than wanted, ten times a second: how long whatever is due there waits. Timers are exact to a millisecond.";
+        "Seconds a timer of a worker ran later than wanted, four times a second: how long whatever is due there waits. Timers are exact to a millisecond.";
     ACTOR_RESTARTS: Counter "fanfare_actor_restarts_total" ["actor"]
         "Times an actor was lost to a panic and began anew; each is a bug. A hub loses its sessions with it.";
     HUB_STALLED: Gauge "fanfare_hub_stalled" [] "Workers whose hub has stood still for longer than hub_stall and two seconds.";

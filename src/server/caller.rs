@@ -54,7 +54,7 @@ pub(super) async fn caller(request: &HttpRequest, shared: &Shared) -> Result<Aut
         identified = doorkeeper.identify(shown, address, Some(answer));
     }
     identified.map_err(|why| match why {
-        Unidentified::Unknown => Denied::Unknown,
+        Unidentified::Unknown | Unidentified::Disabled => Denied::Unknown,
         Unidentified::TooMany(wait) => Denied::TooMany(wait),
         Unidentified::Unavailable | Unidentified::Ask(_) => Denied::Unavailable,
     })

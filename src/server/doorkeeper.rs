@@ -96,6 +96,8 @@ pub(super) type Identity = Result<Authenticated, Denied>;
 pub(super) enum Unidentified {
     /// No token, or none that counts.
     Unknown,
+    /// The token's user may not come in. Only dialects whose servers say so tell it.
+    Disabled,
     /// The address has shown too many bad ones, and must wait so long.
     TooMany(Duration),
     /// Whoever may know it cannot be asked, or not for this address now.
@@ -297,7 +299,7 @@ impl Doorkeeper {
         asked: Option<Identity>,
     ) -> Result<(Caller, ConnectionGuard), Outside> {
         let authenticated = self.identify(shown, request.address, asked).map_err(|why| match why {
-            Unidentified::Unknown => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
+            Unidentified::Unknown | Unidentified::Disabled => Outside::Refused(Rejection::Unauthorised, Refusal::Unauthorised),
             Unidentified::Unavailable => Outside::Refused(Rejection::Unavailable, Refusal::Full),
             Unidentified::TooMany(wait) => Outside::Refused(Rejection::TooManyAttempts, Refusal::TooManyAttempts(wait)),
             Unidentified::Ask(asked) => Outside::Ask(Question::new(shown.0.unwrap_or_default(), asked)),
@@ -360,6 +362,7 @@ impl Doorkeeper {
         }
         match address.and_then(|address| self.attempts.failed(address, now)) {
             Some(wait) => Err(Unidentified::TooMany(wait)),
+            None if denied == Denied::Disabled => Err(Unidentified::Disabled),
             None => Err(Unidentified::Unknown),
         }
     }
@@ -425,6 +428,7 @@ pub(super) fn authenticate(doorkeeper: &Arc<Doorkeeper>) -> Authenticate {
             match identified {
                 Ok(authenticated) if authenticated.principal.may_open_streams() => Ok(authenticated.into_caller()),
                 Ok(_) | Err(Unidentified::Unknown) => Err(NotAuthenticated::Refused),
+                Err(Unidentified::Disabled) => Err(NotAuthenticated::Disabled),
                 Err(Unidentified::TooMany(wait)) => Err(NotAuthenticated::TooManyAttempts(wait)),
                 Err(Unidentified::Unavailable | Unidentified::Ask(_)) => Err(NotAuthenticated::Unavailable),
             }

@@ -72,7 +72,7 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
     };
     let caller = match identified(shared, *number, &request, endpoint.callers).await {
         Ok(caller) => caller,
-        Err(Unidentified::Unknown) => return refused(dialect.refuse(&request, Refusal::Unauthorised)),
+        Err(Unidentified::Unknown | Unidentified::Disabled) => return refused(dialect.refuse(&request, Refusal::Unauthorised)),
         Err(Unidentified::TooMany(wait)) => return refused(dialect.refuse(&request, Refusal::TooManyAttempts(wait))),
         Err(Unidentified::Unavailable | Unidentified::Ask(_)) => return HttpResponse::ServiceUnavailable().finish(),
     };
@@ -82,7 +82,7 @@ async fn answer(http: &HttpRequest, payload: web::Payload, shared: &web::Data<Sh
         Err(answer) => return answer,
     };
     let mut joins = Joins::new();
-    let call = Call { endpoint, request: &request, parts, body: &body, caller: caller.as_ref(), state: &shared.state };
+    let call = Call { endpoint, request: &request, parts, body: &body, cookies_count, caller: caller.as_ref(), state: &shared.state };
     let reaction = dialect.answer(&call, &mut joins);
     hand_joins(shared, joins);
     match (reaction, &caller) {

@@ -6,6 +6,7 @@ mod address;
 mod api;
 mod attempts;
 mod caller;
+mod clash;
 mod discovery;
 mod doorkeeper;
 mod drain;
@@ -51,6 +52,7 @@ use tokio::net::TcpStream;
 
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
+pub use clash::{Clash, check as check_paths};
 pub use discovery::{Discovery, Questions};
 pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use drain::{Drain, refuse_connections};
@@ -135,7 +137,7 @@ impl Shared {
     fn session_settings(&self) -> SessionSettings {
         let authenticate = doorkeeper::authenticate(&self.doorkeeper);
         let requests = Arc::clone(&self.requests);
-        let listening = Listening { limits: self.inbound, publisher: self.publisher.clone(), requests, authenticate };
+        let listening = std::rc::Rc::new(Listening { limits: self.inbound, publisher: self.publisher.clone(), requests, authenticate });
         SessionSettings { mailbox: self.session_mailbox, listening }
     }
 

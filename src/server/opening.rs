@@ -1,6 +1,11 @@
 //! How a stream opens, whichever way its client came in: what it is asked, what it is answered, and its session.
 
-use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    rc::Rc,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use actix::{Actor, Recipient};
 use bytes::Bytes;
@@ -20,7 +25,7 @@ pub(super) struct SessionSettings {
     /// Messages a session's mailbox holds.
     pub(super) mailbox: usize,
     /// What those have in common whose clients say something.
-    pub(super) listening: Listening,
+    pub(super) listening: Rc<Listening>,
 }
 
 /// What a session that polls needs beside that.
@@ -29,6 +34,8 @@ pub(super) struct Polled {
     pub(super) keeps: Box<dyn Any>,
     /// How long a WebSocket may take to take over.
     pub(super) upgrade_timeout: Duration,
+    /// Is kept at whether somebody has shown whose it is.
+    pub(super) is_somebodys: Arc<AtomicBool>,
 }
 
 /// What a request for a WebSocket is told that is not whole or not of our version, in any dialect.
@@ -73,7 +80,7 @@ pub(super) fn begin_polled(
     let connection = hub.join(join(admitted, Outlet::polling(), Bytes::new()))?;
     let inbound = Inbound::new(dialect.as_ref(), conversation, &settings.listening);
     let session = Session::websocket(connection, hub.clone(), settings.mailbox, inbound);
-    Some(session.polled(polled.upgrade_timeout, polled.keeps).start().recipient())
+    Some(session.polled(polled.upgrade_timeout, polled.is_somebodys, polled.keeps).start().recipient())
 }
 
 /// `head` is what the outlet is sent before the dialect's own greeting.

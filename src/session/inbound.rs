@@ -73,6 +73,8 @@ pub struct Inbound {
     receiver: Receiver,
     /// The dialect's side; `None`: what the client says is ignored.
     talk: Option<Box<Talk>>,
+    /// The most one message may hold, in bytes: of somebody, and while the connection is nobody's.
+    message_bytes: (u32, u32),
     per_minute: u32,
     minute: Instant,
     n_messages: u32,
@@ -114,14 +116,23 @@ pub(super) struct Outcome {
 impl Inbound {
     /// The receiving side of a WebSocket of that dialect.
     #[must_use]
-    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, listening: &Listening) -> Self {
+    pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, listening: &Rc<Listening>) -> Self {
         let limits = &listening.limits;
         // What Engine.IO announces must be taken.
-        let announced = dialect.engine_io().map(|settings| settings.max_payload);
-        let message_bytes = announced.unwrap_or_else(|| limits.message.message_bytes.min(dialect.inbound_bytes()));
-        let receiver = Receiver::new(Limits { message_bytes, ..limits.message });
-        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, listening)));
-        Self { receiver, talk, per_minute: limits.per_minute, minute: Instant::now(), n_messages: 0, n_controls: 0, alarm: None }
+        let announced = dialect.engine_io().map(|settings| (settings.payload(true), settings.payload(false)));
+        let set = limits.message.message_bytes.min(dialect.inbound_bytes());
+        let message_bytes = announced.unwrap_or((set, set));
+        let narrow = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let receiver = Receiver::new(Limits { message_bytes: message_bytes.1, ..limits.message });
+        let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, Rc::clone(listening))));
+        let (per_minute, minute) = (limits.per_minute, Instant::now());
+        let message_bytes = (narrow(message_bytes.0), narrow(message_bytes.1));
+        Self { receiver, talk, message_bytes, per_minute, minute, n_messages: 0, n_controls: 0, alarm: None }
+    }
+
+    /// Whether somebody has shown whose the connection is.
+    pub(super) fn is_somebodys(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.is_somebodys())
     }
 
     /// The connection has joined its hub.
@@ -175,7 +186,10 @@ impl Inbound {
     }
 
     fn receive(&mut self, bytes: &mut [u8], now: Instant) -> Outcome {
-        let Self { receiver, talk, per_minute, minute, n_messages, n_controls, alarm: _ } = self;
+        let (of_somebody, of_nobody) = self.message_bytes;
+        let message_bytes = if self.is_somebodys() { of_somebody } else { of_nobody };
+        self.receiver.limit(message_bytes as usize);
+        let Self { receiver, talk, per_minute, minute, n_messages, n_controls, .. } = self;
         if now.saturating_duration_since(*minute) >= MINUTE {
             (*minute, *n_messages, *n_controls) = (now, 0, 0);
         }

@@ -11,6 +11,7 @@ use std::{
     any::Any,
     pin::Pin,
     rc::Rc,
+    sync::{Arc, atomic::AtomicBool},
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -56,10 +57,11 @@ impl Session {
         Self { inbound: Some(Box::new(inbound)), ..Self::new(connection, hub, mailbox) }
     }
 
-    /// The same for a client that polls: a WebSocket may take over within that time, and `keeps` is dropped with the session.
+    /// The same for a client that polls: a WebSocket may take over within that time, `is_somebodys` is kept at whether somebody has
+    /// shown whose it is, and `keeps` is dropped with the session.
     #[must_use]
-    pub fn polled(self, upgrade_timeout: Duration, keeps: Box<dyn Any>) -> Self {
-        Self { polled: Some(Box::new(Polled::new(upgrade_timeout, keeps))), ..self }
+    pub fn polled(self, upgrade_timeout: Duration, is_somebodys: Arc<AtomicBool>, keeps: Box<dyn Any>) -> Self {
+        Self { polled: Some(Box::new(Polled::new(upgrade_timeout, is_somebodys, keeps))), ..self }
     }
 }
 
@@ -118,7 +120,13 @@ impl ActorFuture<Session> for Pump {
         session.poll_probing(task);
         let connection = &session.connection;
         let gone = match &mut session.inbound {
-            Some(inbound) => inbound.turn(connection, &session.hub, task).is_ready(),
+            Some(inbound) => {
+                let gone = inbound.turn(connection, &session.hub, task).is_ready();
+                if let Some(polled) = &session.polled {
+                    polled.tell(inbound.is_somebodys());
+                }
+                gone
+            }
             None => connection.outlet().poll_gone(task).is_ready(),
         };
         if gone {

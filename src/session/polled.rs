@@ -8,6 +8,10 @@ use std::{
     future::Future,
     io::IoSlice,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -52,12 +56,19 @@ pub(super) struct Polled {
     probing: Option<Probing>,
     /// How long one may take.
     upgrade_timeout: Duration,
+    /// Whether somebody has shown whose the session is, for those who read its POSTs.
+    is_somebodys: Arc<AtomicBool>,
     _keeps: Box<dyn Any>,
 }
 
 impl Polled {
-    pub(super) fn new(upgrade_timeout: Duration, keeps: Box<dyn Any>) -> Self {
-        Self { probing: None, upgrade_timeout, _keeps: keeps }
+    pub(super) fn new(upgrade_timeout: Duration, is_somebodys: Arc<AtomicBool>, keeps: Box<dyn Any>) -> Self {
+        Self { probing: None, upgrade_timeout, is_somebodys, _keeps: keeps }
+    }
+
+    /// Tells those who read its POSTs.
+    pub(super) fn tell(&self, is_somebodys: bool) {
+        self.is_somebodys.store(is_somebodys, Ordering::Relaxed);
     }
 }
 
@@ -88,8 +99,9 @@ impl Handler<Carry> for Session {
         }
         let Some(polls) = self.connection.outlet().as_polling() else { return };
         match carry {
-            // Its end is decided. A client that has ended it itself is answered as the reference does, when that is carried out.
-            Carry::Poll(answer) if self.connection.closing().is_some_and(|reason| reason != CloseReason::Gone) => {
+            // Its end is decided. A client that has ended it itself is answered as the reference does, when that is carried out, and
+            // one that is still told something is told it then.
+            Carry::Poll(answer) if self.connection.closing().is_some_and(is_told_nothing) => {
                 self.hub.gone(&self.connection);
                 polls.poll(answer);
             }
@@ -193,10 +205,14 @@ impl Probing {
     }
 }
 
+fn is_told_nothing(reason: CloseReason) -> bool {
+    reason != CloseReason::Gone && !reason.is_told_later()
+}
+
 /// Ends a WebSocket that takes nothing over.
 fn close(socket: &Outlet) {
     // One that takes no last word finds out by the end of the connection.
     let _ = socket.try_write(&[IoSlice::new(&frame::close_without_code())]);
-    socket.close();
+    socket.close(CloseReason::Misbehaved);
     socket.finish();
 }

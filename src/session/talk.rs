@@ -22,7 +22,6 @@ use crate::{
     event::{Audience, Event},
     hub::HubHandle,
     id::ConnectionId,
-    source::{Publisher, Requests},
     websocket::codec::Message,
 };
 
@@ -32,12 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A conversation under way.
 pub(super) struct Talk {
     conversation: Box<dyn Conversation>,
-    publisher: Publisher,
-    requests: Arc<Requests>,
-    authenticate: Authenticate,
+    listening: Rc<Listening>,
     /// Whose the connection is, as the conversation was told.
     known: Option<Arc<Principal>>,
-    under_way: Option<UnderWay>,
+    under_way: Option<Box<UnderWay>>,
 }
 
 /// What is to be over before anything else is done.
@@ -60,9 +57,8 @@ type Answer = Result<Caller, NotAuthenticated>;
 pub type Authenticate = Arc<dyn Fn(Secret, Asked, Option<IpAddr>) -> Pin<Box<dyn Future<Output = Answer>>> + Send + Sync>;
 
 impl Talk {
-    pub(super) fn new(conversation: Box<dyn Conversation>, listening: &Listening) -> Self {
-        let Listening { publisher, requests, authenticate, .. } = listening.clone();
-        Self { conversation, publisher, requests, authenticate, known: None, under_way: None }
+    pub(super) fn new(conversation: Box<dyn Conversation>, listening: Rc<Listening>) -> Self {
+        Self { conversation, listening, known: None, under_way: None }
     }
 
     pub(super) fn begin(&mut self, connection: &Rc<Connection>, hub: &HubHandle) -> Vec<Effect> {
@@ -82,6 +78,11 @@ impl Talk {
             self.conversation.know(&principal);
             self.known = Some(principal);
         }
+    }
+
+    /// Whether somebody has shown whose the connection is.
+    pub(super) fn is_somebodys(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_somebody())
     }
 
     pub(super) fn receive(&mut self, message: Message<'_>) -> Vec<Effect> {
@@ -120,19 +121,19 @@ impl Talk {
 
     /// Asks whose a token is; `then` waits for it.
     pub(super) fn authenticate(&mut self, (token, asks): (Secret, Asked), address: Option<IpAddr>, then: Vec<Step>) {
-        let asking = (self.authenticate)(token, asks, address);
-        self.under_way = Some(UnderWay { what: What::Asking(actix_rt::spawn(asking)), then });
+        let asking = (self.listening.authenticate)(token, asks, address);
+        self.under_way = Some(Box::new(UnderWay { what: What::Asking(actix_rt::spawn(asking)), then }));
     }
 
     /// Asks for an activity's end in the name of whose the connection is; `then` waits for it.
     pub(super) fn cancel(&mut self, connection: ConnectionId, activity: String, then: Vec<Step>) {
-        let (requests, principal) = (Arc::clone(&self.requests), self.known.clone().unwrap_or_default());
+        let (requests, principal) = (Arc::clone(&self.listening.requests), self.known.clone().unwrap_or_default());
         let done = actix_rt::spawn(async move {
             if let Err(error) = requests.cancel_activity(&activity, &principal).await {
                 tracing::debug!(%connection, %error, "what a client wanted cancelled is not");
             }
         });
-        self.under_way = Some(UnderWay { what: What::Working(done), then });
+        self.under_way = Some(Box::new(UnderWay { what: What::Working(done), then }));
     }
 
     /// Publishes; `then` waits for it.
@@ -141,7 +142,7 @@ impl Talk {
     }
 
     fn publish_within(&mut self, patience: Duration, connection: ConnectionId, events: Vec<(Event, Audience)>, then: Vec<Step>) {
-        let publisher = self.publisher.clone();
+        let publisher = self.listening.publisher.clone();
         let done = actix_rt::spawn(async move {
             let answers = publisher.publish_patiently(events.into_iter().map(Into::into).collect(), patience).await;
             let n_dropped = answers.iter().filter(|answer| answer.is_err()).count();
@@ -149,7 +150,7 @@ impl Talk {
                 tracing::debug!(%connection, events = n_dropped, %error, "what a client said was dropped");
             }
         });
-        self.under_way = Some(UnderWay { what: What::Working(done), then });
+        self.under_way = Some(Box::new(UnderWay { what: What::Working(done), then }));
     }
 
     /// Ready when nothing is under way any more, with what came of it and what waited for it.
@@ -176,7 +177,11 @@ mod tests {
 
     use super::super::inbound::InboundLimits;
     use super::*;
-    use crate::{event::EventKind, source::test_shard::TestShard, websocket::codec};
+    use crate::{
+        event::EventKind,
+        source::{Requests, test_shard::TestShard},
+        websocket::codec,
+    };
 
     struct Silent;
 
@@ -194,18 +199,18 @@ mod tests {
         vec![(event, audience)]
     }
 
-    fn listening(shard: &Arc<TestShard>, authenticate: Authenticate) -> Listening {
+    fn listening(shard: &Arc<TestShard>, authenticate: Authenticate) -> Rc<Listening> {
         let message = codec::Limits { message_bytes: 1, fragments: 1 };
         let publisher = shard.publisher();
         let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
-        Listening { limits: InboundLimits { message, per_minute: 0 }, publisher, requests, authenticate }
+        Rc::new(Listening { limits: InboundLimits { message, per_minute: 0 }, publisher, requests, authenticate })
     }
 
     fn a_full_shard() -> (Talk, Arc<TestShard>) {
         let shard = Arc::new(TestShard::default());
         shard.is_full.store(true, Ordering::Relaxed);
         let nobody: Authenticate = Arc::new(|_, _, _| Box::pin(async { Err(NotAuthenticated::Refused) }));
-        (Talk::new(Box::new(Silent), &listening(&shard, nobody)), shard)
+        (Talk::new(Box::new(Silent), listening(&shard, nobody)), shard)
     }
 
     #[actix::test]
@@ -274,7 +279,7 @@ mod tests {
             assert_eq!(token.expose(), "a token");
             Box::pin(async { Err(NotAuthenticated::Refused) })
         });
-        let mut talk = Talk::new(Box::new(Asks), &listening(&shard, asked));
+        let mut talk = Talk::new(Box::new(Asks), listening(&shard, asked));
         let token = (Secret::new("a token".to_owned()), Asked::Callback);
         talk.authenticate(token, None, vec![Step::Reply(vec![Bytes::from_static(b"done")])]);
         talk.wait_too(vec![Step::Reply(vec![Bytes::from_static(b"and this")])]);

@@ -122,6 +122,11 @@ impl Receiver {
         Self { limits, rest: None, closed: false }
     }
 
+    /// From the next bytes on a message may have so many.
+    pub fn limit(&mut self, message_bytes: usize) {
+        self.limits.message_bytes = message_bytes;
+    }
+
     /// Takes the next bytes, which are unmasked where they lie, and hands on what they complete. Behind a close frame,
     /// and behind a violation, nothing is looked at any more.
     ///

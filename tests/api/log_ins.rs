@@ -167,6 +167,10 @@ fn a_refresh_token_counts_once_and_shown_again_it_ends_the_log_in_with_its_socke
     assert_ne!(text(&second, "refreshToken"), text(&first, "refreshToken"));
     assert_eq!(authorize(&server, text(&second, "accessToken")).status, 200);
     assert_eq!(authorize(&server, text(&first, "accessToken")).status, 200, "until it ends by itself");
+    // Another page of the same browser that refreshes at once goes on as well.
+    let at_once = refresh(&server, text(&first, "refreshToken"));
+    assert_eq!(at_once.status, 200, "{}", at_once.body);
+    assert_eq!(refresh(&server, text(&at_once.json()["user"], "refreshToken")).status, 200);
     let again = refresh(&server, text(&first, "refreshToken"));
     assert_eq!((again.status, again.json()), (401, json!({"error": "Invalid refresh token"})));
     closes(open);
@@ -204,6 +208,39 @@ fn browsers_keep_the_refresh_token_in_a_cookie_and_older_clients_a_token_that_la
     assert_eq!((out.status, out.json()), (200, json!({"redirect_url": null})));
     assert!(cookie(&out).starts_with("refresh_token=; Max-Age=0;"), "{}", cookie(&out));
     assert_eq!(authorize(&server, text(&user, "token")).status, 401, "all of the log-in has ended");
+}
+
+#[test]
+fn a_page_of_another_site_logs_nobody_in_to_the_browser_it_is_shown_in() {
+    let server = start("allowed_origins = [\"https://app.example\"]\n");
+    let (form, json) = ("application/x-www-form-urlencoded", "application/json; charset=utf-8");
+    let login = |kind: &str, from: &[(&str, &str)]| {
+        let body = if kind == form { "username=bob&password=bob%27s" } else { r#"{"username":"bob","password":"bob's"}"# };
+        let request = Request::new("POST", "/login").header("content-type", kind).body(body);
+        from.iter().fold(request, |request, (name, value)| request.header(name, value)).send(&server)
+    };
+    let own = format!("http://{}", server.address());
+    let strange = ("origin", "https://evil.example");
+    for from in [&[("origin", own.as_str())][..], &[("origin", "https://app.example")], &[("sec-fetch-site", "same-origin")], &[]] {
+        for kind in [form, json] {
+            let answer = login(kind, from);
+            assert_eq!((answer.status, answer.header("set-cookie").is_some()), (200, true), "{kind} {from:?}");
+        }
+    }
+    for from in [strange, ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        for kind in [form, "text/plain", ""] {
+            let answer = login(kind, &[from]);
+            assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{kind} {from:?}");
+        }
+        // A client in a page of its own asks in a way that its browser asks about first, and keeps its tokens itself.
+        let answer = login(json, &[from]);
+        assert_eq!((answer.status, answer.header("set-cookie")), (200, None), "{from:?}");
+        assert_eq!(authorize(&server, text(&answer.json()["user"], "token")).status, 200);
+    }
+    let told = login(json, &[strange, ("x-return-tokens", "true")]);
+    assert_eq!((told.status, told.header("set-cookie")), (200, None));
+    assert_eq!(refresh(&server, text(&told.json()["user"], "refreshToken")).status, 200);
+    assert_eq!(post(&server, "/logout", &[strange]).header("set-cookie"), None, "nor does it log anybody out");
 }
 
 #[test]

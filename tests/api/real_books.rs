@@ -109,10 +109,10 @@ fn its_clients_are_who_it_says_and_see_what_it_lets_them_see() {
     let real = RealServer::start();
     let server = real.server("");
     let user = authorize(&server, FRIEND).json()["user"].clone();
-    assert_eq!((&user["id"], &user["librariesAccessible"]), (&json!(FRIENDS_ID), &json!([LIB1])));
+    assert_eq!((&user["id"], &user["username"], &user["librariesAccessible"]), (&json!(FRIENDS_ID), &json!("friend"), &json!([LIB1])));
     assert_eq!(authorize(&server, NOBODY).status, 401);
     let (mut friend, said) = socket(&server, FRIEND);
-    assert!(said.starts_with(&format!(r#"42["init",{{"userId":"{FRIENDS_ID}""#)), "{said}");
+    assert!(said.starts_with(&format!(r#"42["init",{{"userId":"{FRIENDS_ID}","username":"friend""#)), "as it calls him: {said}");
     assert!(socket(&server, NOBODY).1.starts_with(r#"42["auth_failed""#));
     for (library, id) in [("lib2", "other"), ("lib1", "own")] {
         let (status, body) = server.publish(&token_of("publisher"), &book(library, id));
@@ -129,6 +129,21 @@ fn its_clients_are_who_it_says_and_see_what_it_lets_them_see() {
     let connections = server.connections("").body;
     assert!(connections.contains(FRIENDS_ID) && !connections.contains(CANARY), "{connections}");
     assert!(!server.log().contains(CANARY), "{}", server.log());
+}
+
+#[test]
+fn administrators_are_told_the_name_it_has_for_a_user_the_settings_do_not_have() {
+    let real = RealServer::start();
+    let server = real.server("");
+    let (mut root, said) = socket(&server, &token_of("root"));
+    assert!(said.starts_with(r#"42["user_online""#), "{said}");
+    let (_friend, _) = socket(&server, FRIEND);
+    let is_friends = |text: &String| text.starts_with(r#"42["user_online""#) && text.contains(FRIENDS_ID);
+    let told = std::iter::repeat_with(|| root.next_text()).find(is_friends).expect("he is told of");
+    assert!(told.contains(r#""username":"friend""#), "{told}");
+    let (mut other, _) = socket(&server, &token_of("root"));
+    let init = std::iter::repeat_with(|| other.next_text()).find(|text| text.starts_with(r#"42["init""#)).expect("told");
+    assert!(init.contains(r#""username":"friend""#), "{init}");
 }
 
 #[test]

@@ -65,6 +65,27 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_path_that_two_dialects_claim_is_named_with_the_settings_of_both() {
+    let (silent, other) = ("rest = false\n", "[dialects.mediabrowser]\nenabled = false\n");
+    for (base, request, free) in [
+        ("/sessions", "POST /Sessions/Logout", &[other][..]),
+        ("/emby/system", "GET /emby/System/Ping", &[silent, other]),
+        ("/emby", "", &[""]),
+    ] {
+        let dialect = format!("[dialects.audiobookshelf]\nbase = \"{base}\"\n");
+        if !request.is_empty() {
+            let settings = format!("{}{dialect}", server());
+            refused(&settings, &["dialects.audiobookshelf.base and dialects.mediabrowser both claim", request]);
+        }
+        for more in free {
+            let started = crate::harness::Server::start(&format!("{dialect}{more}"));
+            let open = crate::harness::Request::new("GET", &format!("{base}/socket.io/?EIO=4&transport=polling"));
+            assert_eq!(open.send(&started).status, 200, "{base} {more}");
+        }
+    }
+}
+
+#[test]
 fn a_data_folder_that_cannot_be_is_named() {
     refused("[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\ndata_dir = \"FOLDER/fanfare.toml\"\n", &["data_dir"]);
     refused(

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use fanfare::engineio::Settings;
@@ -25,6 +25,9 @@ pub(crate) fn authenticated(server: &Server) -> Polling<'_> {
     assert_eq!(session.told(), r#"42["init"]"#);
     session
 }
+
+/// A token that ends while a test runs.
+const BRIEF: &str = "token-of-somebody-that-ends-soon";
 
 fn n_sessions(server: &Server) -> u64 {
     server.metric("fanfare_connections", &[])
@@ -81,6 +84,22 @@ fn a_post_may_hold_as_much_as_was_announced_and_no_more() {
     assert_eq!((answer.status, &*answer.body), (413, ""));
     session.say(r#"42["x"]"#);
     assert_eq!(session.told(), r#"42["heard"]"#, "it lives on");
+}
+
+#[test]
+fn nobody_may_say_as_much_as_somebody() {
+    let server = Server::speaking("", false, told::told(Settings { strangers_payload: 1_000, ..Settings::default() }));
+    let text = |length: usize| format!(r#"42["{}"]"#, "x".repeat(length - 6));
+    let nobody = Polling::open(&server, PATH);
+    nobody.say("40");
+    assert!(nobody.told().starts_with("40{"));
+    nobody.say(&text(1_000));
+    assert_eq!(nobody.told(), r#"42["heard"]"#);
+    assert_eq!(nobody.post(text(1_001)).status, 413);
+    nobody.say(&format!(r#"42["auth","{TOKEN}"]"#));
+    assert_eq!(nobody.told(), r#"42["init"]"#, "it lives on");
+    nobody.say(&text(100_000));
+    assert_eq!(nobody.told(), r#"42["heard"]"#);
 }
 
 #[test]
@@ -150,6 +169,23 @@ fn other_methods_and_unknown_names_are_refused_and_pages_may_ask_first() {
     let preflight = ask(&server, "OPTIONS", &session.target, b"");
     assert_eq!(preflight.status, 204);
     assert!(preflight.head.contains("access-control-allow-origin: *"));
+}
+
+#[test]
+fn who_has_no_get_there_at_the_end_is_told_the_rest_by_the_next_one() {
+    let ends = jiff::Timestamp::try_from(SystemTime::now() + Duration::from_secs(3)).expect("a plausible clock");
+    let brief = format!("[[tokens]]\ntoken = \"{BRIEF}\"\nuser = \"bob\"\nexpires = \"{ends}\"\n");
+    let server = Server::speaking(&brief, false, told::told(Settings::default()));
+    let session = Polling::open(&server, PATH);
+    session.say("40");
+    assert!(session.told().starts_with("40{"));
+    session.say(&format!(r#"42["auth","{BRIEF}"]"#));
+    assert_eq!(session.told(), r#"42["init"]"#);
+    session.say(r#"42["x"]"#);
+    eventually("its token ends", || n_sessions(&server) == 0);
+    let last = session.get();
+    assert_eq!((last.status, &*last.body), (200, "42[\"heard\"]\u{1e}1"));
+    assert_eq!(session.get().status, 400);
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) const SUITE: engineio::Settings = engineio::Settings {
     ping_interval: Duration::from_millis(300),
     ping_timeout: Duration::from_millis(200),
     max_payload: 1_000_000,
+    strangers_payload: 1_000_000,
     upgrade_timeout: Duration::from_secs(10),
     connect_timeout: Duration::from_secs(1),
 };

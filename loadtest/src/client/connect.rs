@@ -1,36 +1,31 @@
-//! How clients come and go: paced connecting from many source addresses, the request, the response head, and churn.
+//! How clients come and go: paced connecting from many source addresses, and churn.
 
 use super::{CONNECTING_AT_ONCE, Client, Plan, Role, State, Swarm};
 use crate::clock::SECOND;
-use crate::frame::library_name;
-use crate::ledger::{Ledger, Subscription};
+use crate::dialect::Dialect;
+use crate::ledger::Subscription;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::{Domain, Socket, Type};
-use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Connections from one source address; the range of local ports usually has 28,000.
 const PORTS_PER_ADDRESS: usize = 20_000;
+/// Addresses of single clients begin at 127.64.0.0.
+const FIRST_OWN: u8 = 64;
 const CHURN_STAY_NS: u64 = SECOND;
+/// Time a churning client has to get its stream.
+const CHURN_PATIENCE_NS: u64 = 5 * SECOND;
 const SLOW_RECEIVE_BUFFER: usize = 4096;
-const HEAD_LIMIT: usize = 16 << 10;
 
-/// What came of reading a response head.
-pub(super) enum Greeting {
-    /// Not whole yet.
-    Incomplete,
-    /// The stream is open; `rest` came behind the head.
-    Accepted {
-        /// Whether the stream is in chunked coding.
-        chunked: bool,
-        /// Bytes behind the head.
-        rest: Vec<u8>,
-    },
-    /// No stream, and why.
-    Refused(String),
+/// A churning client and when it is to go.
+#[derive(Clone, Copy)]
+pub(super) struct Churner {
+    slot: usize,
+    leaves_at: u64,
+    gives_up_at: u64,
 }
 
 impl Swarm {
@@ -58,12 +53,15 @@ impl Swarm {
 
     /// Lets churning clients leave whose second is over, and opens those due.
     pub(super) fn churn(&mut self, now: u64) {
-        while let Some(&(slot, until)) = self.churners.front() {
-            if until > now {
-                break;
-            }
+        while let Some(churner) = self.churners.front().copied().filter(|churner| churner.leaves_at <= now) {
             self.churners.pop_front();
-            self.leave(slot);
+            let joins = matches!(self.clients[churner.slot].state, State::Connecting | State::Greeting | State::Joining);
+            if joins && now < churner.gives_up_at {
+                // It has its second once it is in: some dialects need several words for that.
+                self.churners.push_back(Churner { leaves_at: now + CHURN_STAY_NS, ..churner });
+            } else {
+                self.leave(churner.slot);
+            }
         }
         if self.plan.churn == 0 || !self.shared.churning.load(Relaxed) {
             return;
@@ -76,7 +74,7 @@ impl Swarm {
             self.churned += 1;
             let index = usize::try_from(self.churned).unwrap_or(0);
             let slot = self.open(index, Role::Churning);
-            self.churners.push_back((slot, now + CHURN_STAY_NS));
+            self.churners.push_back(Churner { slot, leaves_at: now + CHURN_STAY_NS, gives_up_at: now + CHURN_PATIENCE_NS });
         }
     }
 
@@ -90,76 +88,71 @@ impl Swarm {
                     self.close(slot, false);
                 }
             }
-            State::Connecting | State::Greeting => self.refuse(slot, "a churning client had no stream within its second"),
+            State::Connecting | State::Greeting | State::Joining => {
+                self.refuse(slot, "a churning client had no stream within five seconds")
+            }
             State::Closed => {}
         }
         let client = &self.clients[slot];
-        let record = super::ClientRecord::of(client.role, client.ledger.clone(), None, client.closed_by_server);
+        let record = super::ClientRecord::of(client.role, client.dialect, client.ledger.clone(), None, client.closed_by_server);
         self.records.push(record);
         self.free.push(slot);
     }
 
     fn open(&mut self, index: usize, role: Role) -> usize {
-        let ledger = Ledger::new(self.plan.subscription(index));
         let slot = self.free.pop().unwrap_or(self.clients.len());
-        let mut client = Client {
-            index,
-            role,
-            state: State::Connecting,
-            stream: None,
-            partial: Vec::new(),
-            ledger,
-            dechunker: None,
-            closed_by_server: false,
-        };
+        let client = Client::new(index, role, self.plan.dialect(index), self.plan.subscription(index));
         self.opening += 1;
-        let opened = begin_connect(self.plan.address, slot, role).and_then(|mut stream| {
-            self.poll.registry().register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
-            Ok(stream)
-        });
-        let failure = opened.map(|stream| client.stream = Some(stream)).err();
         if slot == self.clients.len() {
             self.clients.push(client);
         } else {
             self.clients[slot] = client;
         }
-        if let Some(error) = failure {
-            self.refuse(slot, &format!("connect: {error}"));
-        }
+        self.connect(slot);
         slot
+    }
+
+    /// Begins a connection of a client that is there; Socket.IO's take-over makes a second one.
+    pub(super) fn connect(&mut self, slot: usize) {
+        let client = &mut self.clients[slot];
+        client.state = State::Connecting;
+        let source = source_address(&self.plan, client, slot);
+        let opened = begin_connect(self.plan.address, source, client.role).and_then(|mut stream| {
+            self.poll.registry().register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
+            Ok(stream)
+        });
+        match opened {
+            Ok(stream) => client.stream = Some(stream),
+            Err(error) => self.refuse(slot, &format!("connect: {error}")),
+        }
     }
 }
 
 impl Plan {
     /// The libraries of a client.
     pub(crate) fn subscription(&self, index: usize) -> Subscription {
-        Subscription::of_client(index, self.libraries, self.client_libraries)
+        Subscription::of_client(self.user(index), self.spread.clone(), self.client_libraries)
     }
 
-    fn request(&self, index: usize) -> String {
-        let mut request = format!("GET {}", self.path);
-        if let Some(libraries) = self.subscription(index).names() {
-            let names: Vec<String> = libraries.into_iter().map(|library| library_name(library, self.libraries)).collect();
-            let parting = if self.path.contains('?') { '&' } else { '?' };
-            // Writing to a string cannot fail.
-            let _ = write!(request, "{parting}libraries={}", names.join(","));
-        }
-        let _ = write!(request, " HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n", self.address);
-        if !self.tokens.is_empty() {
-            let _ = write!(request, "Authorization: Bearer {}\r\n", self.tokens[index % self.tokens.len()]);
-        }
-        request.push_str("\r\n");
-        request
+    /// Whose libraries a client has: users have rights of their own, and clients of one user the same. With one token for all, clients
+    /// differ by what they ask for.
+    pub(crate) fn user(&self, index: usize) -> usize {
+        if self.tokens.len() > 1 { index % self.tokens.len() } else { index }
+    }
+
+    /// What a client speaks; those beside the steady ones speak what these do, in turn.
+    pub(crate) fn dialect(&self, index: usize) -> Dialect {
+        if self.dialects.is_empty() { Dialect::Sse } else { self.dialects[index % self.dialects.len()] }
     }
 }
 
 /// Sends the request of a client whose connection has just been made, or says why there is none.
-pub(super) fn send_request(stream: Option<&mut TcpStream>, plan: &Plan, index: usize) -> Result<(), String> {
-    let Some(stream) = stream else { return Err("connection is gone".to_owned()) };
+pub(super) fn send_request(client: &mut Client, plan: &Plan) -> Result<(), String> {
+    let request = plan.request(client);
+    let Some(stream) = client.stream.as_mut() else { return Err("connection is gone".to_owned()) };
     if let Ok(Some(error)) | Err(error) = stream.take_error() {
         return Err(format!("connect: {error}"));
     }
-    let request = plan.request(index);
     match stream.write(request.as_bytes()) {
         Ok(length) if length == request.len() => Ok(()),
         Ok(_) => Err("request: an empty socket took only part of it".to_owned()),
@@ -167,38 +160,25 @@ pub(super) fn send_request(stream: Option<&mut TcpStream>, plan: &Plan, index: u
     }
 }
 
-/// Reads towards the end of the response head; `partial` keeps what has come.
-pub(super) fn read_greeting(stream: Option<&mut TcpStream>, partial: &mut Vec<u8>, buffer: &mut [u8]) -> Greeting {
-    let Some(stream) = stream else { return Greeting::Refused("connection is gone".to_owned()) };
-    match stream.read(&mut buffer[..HEAD_LIMIT]) {
-        Ok(0) => return Greeting::Refused("closed before the response head".to_owned()),
-        Ok(length) => partial.extend_from_slice(&buffer[..length]),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => return Greeting::Incomplete,
-        Err(error) => return Greeting::Refused(format!("response head: {error}")),
+/// Where a client connects from; none leaves it to the system. Those that stay to the end may have an address of their own.
+fn source_address(plan: &Plan, client: &Client, slot: usize) -> Option<Ipv4Addr> {
+    if plan.own_addresses && client.role != Role::Churning && !client.dialect.tells_gaps() {
+        let [_, high, middle, low] = u32::try_from(client.index).unwrap_or(0).to_be_bytes();
+        return Some(Ipv4Addr::new(127, FIRST_OWN + high % FIRST_OWN, middle, low));
     }
-    let Some(end) = memchr::memmem::find(partial, b"\r\n\r\n") else {
-        return if partial.len() > HEAD_LIMIT { Greeting::Refused("response head: too long".to_owned()) } else { Greeting::Incomplete };
-    };
-    let head = String::from_utf8_lossy(&partial[..end]).to_ascii_lowercase();
-    if !head.starts_with("http/1.1 200") || !head.contains("content-type: text/event-stream") {
-        let first = head.lines().next().unwrap_or_default();
-        let body = String::from_utf8_lossy(&partial[end + 4..]).trim().chars().take(200).collect::<String>();
-        return Greeting::Refused(format!("not an event stream: {first} {body}"));
-    }
-    Greeting::Accepted { chunked: head.contains("transfer-encoding: chunked"), rest: partial[end + 4..].to_vec() }
+    let [high, low] = u16::try_from(slot / PORTS_PER_ADDRESS).unwrap_or(u16::MAX).to_be_bytes();
+    (slot >= PORTS_PER_ADDRESS).then(|| Ipv4Addr::new(127, 0, 1 + high, low))
 }
 
-fn begin_connect(address: SocketAddrV4, slot: usize, role: Role) -> io::Result<TcpStream> {
+fn begin_connect(address: SocketAddrV4, source: Option<Ipv4Addr>, role: Role) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if !role.reads_at_once() {
         socket.set_recv_buffer_size(SLOW_RECEIVE_BUFFER)?;
     }
-    let group = slot / PORTS_PER_ADDRESS;
-    if group > 0 {
-        let [high, low] = u16::try_from(group).unwrap_or(u16::MAX).to_be_bytes();
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 1 + high, low), 0).into())?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddrV4::new(source, 0).into())?;
     }
     match socket.connect(&address.into()) {
         Ok(()) => {}
@@ -206,29 +186,4 @@ fn begin_connect(address: SocketAddrV4, slot: usize, role: Role) -> io::Result<T
         Err(error) => return Err(error),
     }
     Ok(TcpStream::from_std(socket.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_names_the_libraries_and_carries_the_clients_own_token() {
-        let plan = Plan {
-            address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1),
-            path: "/sse".to_owned(),
-            tokens: vec!["one".to_owned(), "two".to_owned()],
-            libraries: 12,
-            client_libraries: 2,
-            sample_mask: 0,
-            measured_from: 0,
-            measured_to: 0,
-            connect_rate: 1,
-            slow_bytes: 1,
-            churn: 0,
-        };
-        let request = plan.request(1);
-        assert!(request.starts_with("GET /sse?libraries=lib02,lib03 HTTP/1.1\r\n"), "{request}");
-        assert!(request.contains("Authorization: Bearer two\r\n") && request.ends_with("\r\n\r\n"));
-    }
 }

@@ -1,5 +1,8 @@
 //! What client threads are told and what they tell while they run.
 
+use crate::dialect::Dialect;
+use crate::spread::Spread;
+use crate::tally::Tally;
 use std::net::SocketAddrV4;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -12,12 +15,26 @@ pub(crate) const NOT_OVER: u32 = u32::MAX;
 pub(crate) struct Plan {
     /// The server.
     pub(crate) address: SocketAddrV4,
-    /// Path of the event stream.
+    /// Path of `/sse`, and of what is none of the known dialects.
     pub(crate) path: String,
+    /// What the steady clients speak, by their number.
+    pub(crate) dialects: Vec<Dialect>,
+    /// Header lines more, each with its line end.
+    pub(crate) more_headers: String,
+    /// WebSocket subprotocol asked for.
+    pub(crate) subprotocol: Option<String>,
+    /// Whether clients that cannot be told of a gap in their stream have a source address each, by which the server's list names them.
+    pub(crate) own_addresses: bool,
+    /// Whether every dialect has `raw` events of its own.
+    pub(crate) raw_events: bool,
+    /// Whether Socket.IO clients are live once they are connected, without `auth`.
+    pub(crate) no_auth: bool,
+    /// Bytes beyond which a WebSocket message is passed over unread.
+    pub(crate) message_limit: usize,
     /// Client tokens, given out in turn; empty for none.
     pub(crate) tokens: Vec<String>,
-    /// Libraries the events are spread over.
-    pub(crate) libraries: u32,
+    /// The libraries, and which event is of which.
+    pub(crate) spread: Spread,
     /// Libraries a client asks for; 0 for all without asking.
     pub(crate) client_libraries: u32,
     /// A delivery is timed when `(seq + client) & mask == 0`.
@@ -55,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) churning: AtomicBool,
     /// Threads end when this is set.
     pub(crate) stop: AtomicBool,
+    /// Coarse counts for whoever looks while the run goes on.
+    pub(crate) tally: Tally,
     first_failure: OnceLock<String>,
 }
 
@@ -71,6 +90,7 @@ impl Shared {
             end: AtomicU32::new(NOT_OVER),
             churning: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            tally: Tally::default(),
             first_failure: OnceLock::new(),
         }
     }

@@ -84,7 +84,7 @@ fn main_listener(fault: Fault, listener: TcpListener, draining: &AtomicBool, kee
             streams.push(stream);
             continue;
         }
-        let frames = Template::frame(267, 1).unwrap();
+        let frames = Template::frame(267, &crate::spread::Spread::even(1)).unwrap();
         let mut bytes = Vec::new();
         (0..u32::try_from(EVENTS).unwrap()).for_each(|seq| frames.append(&mut bytes, seq, 0, 0));
         for (place, client) in streams.iter_mut().enumerate() {

@@ -6,8 +6,8 @@ use crate::clock::{self, SECOND, now_ns};
 use crate::failure::Failure;
 use crate::machine::pin_current_thread;
 use crate::report::Memory;
-use crate::stats::fit;
-use crate::watch::MemorySample;
+use crate::stats::{Line, fit};
+use crate::watch::{MemorySample, resident_kib};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
@@ -45,16 +45,23 @@ impl Swarms {
         Ok(Self { threads, shared: Arc::clone(shared) })
     }
 
-    /// Connects everybody in equal steps and samples memory after each.
-    pub(super) fn connect_in_steps(&self, args: &RunArgs, pid: Option<u32>, mut memory: Option<&mut Memory>) -> Result<(), Failure> {
+    /// Connects everybody in equal steps and samples memory after each. Returns what a client costs the load tester itself, in KiB.
+    pub(super) fn connect_in_steps(
+        &self,
+        args: &RunArgs,
+        pid: Option<u32>,
+        mut memory: Option<&mut Memory>,
+    ) -> Result<Option<Line>, Failure> {
+        let mut own = Vec::new();
         let total = args.clients + args.slow + args.stalled;
         for step in 1..=args.steps {
             let wanted = total * step / args.steps;
             self.shared.wanted.store(wanted, Relaxed);
             self.wait_for(wanted as u64, args)?;
             clock::sleep_ms(SETTLE_MS);
+            own.push((self.shared.live.load(Relaxed) as f64, resident_kib(std::process::id()) as f64));
             if let (Some(memory), Some(pid)) = (memory.as_deref_mut(), pid) {
-                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)));
+                memory.connecting.push(MemorySample::take(pid, self.shared.live.load(Relaxed)).with_slabs());
             }
         }
         if let Some(memory) = memory {
@@ -64,7 +71,16 @@ impl Swarms {
             memory.rss_per_connection = fit(&points(|sample| sample.rss_kib));
             memory.sockets_per_connection = fit(&points(|sample| sample.socket_kib));
         }
-        Ok(())
+        Ok(fit(&own))
+    }
+
+    /// Connects everybody as fast as the connect rate allows; returns how many nanoseconds passed until the last had its stream or was refused.
+    pub(super) fn connect_at_once(&self, args: &RunArgs) -> Result<u64, Failure> {
+        let total = args.clients + args.slow + args.stalled;
+        let began = now_ns();
+        self.shared.wanted.store(total, Relaxed);
+        self.wait_for(total as u64, args)?;
+        Ok(now_ns() - began)
     }
 
     /// Stops the threads and collects what they found.

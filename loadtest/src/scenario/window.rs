@@ -15,6 +15,7 @@ const BEFORE: (usize, u64) = (5, 50);
 
 /// Figures of the window; memory goes straight into its report.
 pub(super) struct Window {
+    began_ns: u64,
     elapsed_ns: u64,
     deliveries: u64,
     server: Option<Usage>,
@@ -47,7 +48,7 @@ impl Window {
             memory.trend = Trend::of(&resident);
             memory.growth_per_stalled_kib = growth_per_stalled(memory, args.stalled);
         }
-        Self { elapsed_ns, deliveries, server, own }
+        Self { began_ns: began, elapsed_ns, deliveries, server, own }
     }
 
     pub(super) fn fill(self, report: &mut Report) {
@@ -63,6 +64,7 @@ impl Window {
                 Cost { user_us: user / 1000.0 / self.deliveries as f64, total_us: per_delivery(total.running_ns) }
             });
         }
+        report.series.mark_window(self.began_ns, self.elapsed_ns);
         (report.server, report.own) = (self.server, self.own);
     }
 }

@@ -129,7 +129,7 @@ impl AudiobookshelfServer {
             tags: tags(&account),
             ..Principal::default()
         };
-        Said::Granted(Box::new(Grant { user: Some(user), own, alone: true }), expires)
+        Said::Granted(Box::new(Grant { user: Some(user), name: Some(account.username.into()), own, alone: true }), expires)
     }
 }
 

@@ -90,7 +90,7 @@ fn read(bytes: &[u8]) -> Option<Said> {
         tags: answer.tags,
     };
     let own = if alone { granted.into_principal() } else { Granted::default().into_principal() };
-    Some(Said::Granted(Box::new(Grant { user: answer.user, own, alone }), expires))
+    Some(Said::Granted(Box::new(Grant { user: answer.user, name: None, own, alone }), expires))
 }
 
 #[cfg(test)]

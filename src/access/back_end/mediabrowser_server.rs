@@ -116,6 +116,6 @@ impl MediaBrowserServer {
             LibraryRights::Named(seen.map(|library| (library.clone(), Level::Read)).collect())
         };
         let own = Principal { member: true, admin: policy.is_administrator, libraries, ..Principal::default() };
-        Said::Granted(Box::new(Grant { user: Some(user), own, alone: true }), None)
+        Said::Granted(Box::new(Grant { user: Some(user), name: Some(name.into()), own, alone: true }), None)
     }
 }

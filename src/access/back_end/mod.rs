@@ -310,6 +310,7 @@ impl BackEnd {
                 held
             }
         };
+        people.names.note(&held);
         let fresh_until = Instant::now() + self.settings.cache;
         let ends = expires.map(|at| Instant::now() + until(at));
         let known = Known { held: Arc::clone(&held), token, fresh_until, ends };

@@ -101,7 +101,7 @@ impl PlexServer {
         let seen = container.sections.iter().filter_map(|section| self.libraries.get(&section.key)).flatten();
         let libraries = LibraryRights::Named(seen.map(|library| (library.clone(), Level::Read)).collect());
         let own = Principal { member: true, admin, libraries, ..Principal::default() };
-        Ok(Said::Granted(Box::new(Grant { user: None, own, alone: true }), None))
+        Ok(Said::Granted(Box::new(Grant { user: None, name: None, own, alone: true }), None))
     }
 
     /// A server can be set to let in whoever comes from its own network, whatever token he shows; we do, and our clients may

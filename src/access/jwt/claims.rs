@@ -91,7 +91,7 @@ impl Accepts {
         // Nobody, and no rights: such a token says nothing.
         (alone || user.is_some()).then_some(())?;
         let own = rights.map(Granted::into_principal).unwrap_or_default();
-        Some(Verified { grant: Grant { user, own, alone }, key, issued, expires })
+        Some(Verified { grant: Grant { user, name: None, own, alone }, key, issued, expires })
     }
 
     /// A text or an array of texts, of which one is ours. A token that names nobody is for us only if we are nobody.

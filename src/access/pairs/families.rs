@@ -2,7 +2,9 @@
 //! the data directory, without any token.
 //!
 //! Each refresh token counts once. One that is shown a second time has been stolen, or was stolen from whoever showed it
-//! first: nobody can tell, so its family ends (RFC 9700, section 4.14).
+//! first: nobody can tell, so its family ends (RFC 9700, section 4.14). Only the last one counts for a moment more, because two
+//! pages of one browser may refresh at once: what it gives then are tokens of the same turn, so a thief is still found out by
+//! the turn after.
 
 use std::{collections::HashMap, fmt, path::PathBuf};
 
@@ -19,6 +21,9 @@ const FILE_NAME: &str = "log-ins.json";
 const VERSION: u32 = 1;
 /// The most families a user has at a time; with one more the one not refreshed for longest ends.
 const MAX_FAMILIES: usize = 64;
+
+/// How long a refresh token counts after it has been used, in milliseconds: two pages that refresh at once are no further apart.
+const GRACE_MS: i64 = 10_000;
 
 /// What tells one family from another: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,11 +114,16 @@ impl Families {
         Ok(ended)
     }
 
-    /// The next refresh token of a family, in the place of that one. Blocks.
+    /// The next refresh token of a family, in the place of that one; once more the same turn where that one was used just now.
+    /// Blocks.
     pub(super) fn turn(&self, id: FamilyId, turn: u64, now: Timestamp, expires: Timestamp) -> Result<Record, NoTurn> {
         let _saving = self.saving.lock();
         let mut next = self.living(now);
         let record = next.get_mut(&id).ok_or(NoTurn::Over)?;
+        let age = now.0.saturating_sub(record.refreshed.0);
+        if turn.checked_add(1) == Some(record.turn) && (0..GRACE_MS).contains(&age) {
+            return Ok(record.clone());
+        }
         if turn != record.turn {
             return Err(NoTurn::Used);
         }
@@ -196,5 +206,27 @@ impl<'de> Deserialize<'de> for FamilyId {
         let is_plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u128::from_str_radix(&text, 16).ok().filter(|_| is_plain);
         number.map(Self).ok_or_else(|| de::Error::custom("must be 32 hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_refresh_token_counts_a_moment_longer_and_none_before_it() {
+        let families = Families::open(None, |_| true).expect("opens");
+        let (start, end) = (Timestamp::now().0, Timestamp(i64::MAX));
+        let (id, issued) = (FamilyId::new().expect("random"), Timestamp(start));
+        let (user, password) = (UserId::parse("bob").expect("an id"), TokenHash::of("mark"));
+        let ended = families.add(Record { id, user, issued, refreshed: issued, expires: end, turn: 1, password });
+        assert!(ended.expect("kept").is_empty());
+        let turn = |turn: u64, after: i64| families.turn(id, turn, Timestamp(start + after), end).map(|record| record.turn).ok();
+        assert_eq!(turn(1, 0), Some(2));
+        assert_eq!((turn(1, 5), turn(1, GRACE_MS - 1)), (Some(2), Some(2)), "the same turn, however often");
+        assert_eq!((turn(1, GRACE_MS), turn(1, -1)), (None, None));
+        assert_eq!(turn(2, GRACE_MS), Some(3));
+        assert_eq!((turn(1, GRACE_MS), turn(2, GRACE_MS)), (None, Some(3)), "only the last one");
+        assert_eq!((turn(4, GRACE_MS), turn(u64::MAX, GRACE_MS), turn(0, GRACE_MS)), (None, None, None));
     }
 }

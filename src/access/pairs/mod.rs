@@ -133,7 +133,7 @@ impl Directory {
         Ok(Paired { ended_another: !ended.is_empty(), ..self.paired(&record, now)? })
     }
 
-    /// The next pair of a log-in, for its refresh token, which counts no more. Blocks.
+    /// The next pair of a log-in, for its refresh token, which after ten seconds counts no more. Blocks.
     ///
     /// # Errors
     /// [`NotRenewed`].
@@ -198,7 +198,7 @@ impl Directory {
             return Ok(held);
         }
         let origin = Origin::Pair { family: record.id, issued: record.issued };
-        let grant = Grant { user: Some(record.user), own: Principal::default(), alone: false };
+        let grant = Grant { user: Some(record.user), name: None, own: Principal::default(), alone: false };
         let stands = people.resolve(&hash, origin, &grant);
         let held = Arc::new(Held::new(hash, origin, Some(Timestamp(claims.exp * 1000)), grant, stands));
         people.issue(&held);

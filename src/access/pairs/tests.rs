@@ -82,7 +82,10 @@ fn a_refresh_token_that_is_shown_again_ends_all_tokens_of_its_log_in_and_no_othe
     let (first, other) = (log_in(&directory, "bob"), log_in(&directory, "bob"));
     let open = shows(&directory, &first.pair.access).expect("known").credential;
     let second = renew(&directory, &first).expect("renewed");
+    let at_once = renew(&directory, &first).expect("another page of the same browser");
+    let third = renew(&directory, &at_once).expect("as good as the second");
     assert!(matches!(directory.renew(&first.pair.refresh), Err(NotRenewed::Used(user)) if user == bob()));
+    assert_eq!(who(&directory, &third.pair.access), Err(Denied::Unknown));
     for token in [&first.pair.access, &first.pair.lasting, &second.pair.access, &second.pair.lasting] {
         assert_eq!(who(&directory, token), Err(Denied::Unknown));
     }

@@ -13,7 +13,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::oneshot;
 
-use super::{Outlet, OutletKind, wake};
+use super::{CloseReason, Outlet, OutletKind, wake};
 use crate::engineio::{
     Fault,
     payload::{Closed, Waiting, separated},
@@ -65,8 +65,9 @@ pub struct PollOutlet {
 enum Carrier {
     Polling(Waiting),
     Socket(Box<Taken>),
-    /// `true`: the client ended the session, and its last GET, which is on its way, is owed an answer.
-    Closed(bool),
+    /// What its last GET is owed, which is on its way: an answer to a client that has ended the session, and what it had not
+    /// fetched to one that has not.
+    Closed(Option<Bytes>),
 }
 
 impl Default for Carrier {
@@ -111,7 +112,7 @@ impl PollOutlet {
     pub fn poll(&self, answer: oneshot::Sender<PollAnswer>) -> Polled {
         let now = match &mut *self.carrier.borrow_mut() {
             Carrier::Socket(_) => Err(Fault::BadRequest),
-            Carrier::Closed(owed) => std::mem::take(owed).then(|| Bytes::from_static(NOOP)).ok_or(Fault::UnknownSid),
+            Carrier::Closed(owed) => owed.take().ok_or(Fault::UnknownSid),
             Carrier::Polling(waiting) => {
                 if let Some(held) = self.get.take() {
                     let _ = held.send(Ok(Bytes::from_static(CLOSE)));
@@ -252,8 +253,8 @@ impl PollOutlet {
     pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &*self.carrier.borrow() {
             Carrier::Socket(taken) => taken.socket.poll_gone(cx),
-            Carrier::Closed(false) => Poll::Ready(()),
-            Carrier::Polling(_) | Carrier::Closed(true) => {
+            Carrier::Closed(None) => Poll::Ready(()),
+            Carrier::Polling(_) | Carrier::Closed(Some(_)) => {
                 *self.reader.borrow_mut() = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -290,24 +291,28 @@ impl PollOutlet {
         }
     }
 
-    /// The session has ended: a GET that is held is told so, behind what still waited.
-    pub(super) fn close(&self) {
+    /// The session has ended: a GET that is held is told so, behind what still waited. Where none is held the next one is, if it
+    /// `is_told_later`, for as long as the session is there.
+    pub(super) fn close(&self, is_told_later: bool) {
         let mut carrier = self.carrier.borrow_mut();
         match &mut *carrier {
             Carrier::Closed(_) => return,
             Carrier::Socket(taken) => {
                 let _ = taken.flush(); // who does not take it finds out by the end of the connection
-                return taken.socket.close();
+                return taken.socket.close(CloseReason::Gone);
             }
             Carrier::Polling(waiting) => {
                 let by_client = waiting.closed() == Some(Closed::ByClient);
-                let held = self.get.take();
-                let owed = by_client && held.is_none();
-                if let Some(held) = held {
-                    let mut body = waiting.packets();
-                    separated(&mut body, if by_client { NOOP } else { CLOSE });
-                    let _ = held.send(Ok(body.into()));
-                }
+                let mut last = waiting.packets();
+                separated(&mut last, if by_client { NOOP } else { CLOSE });
+                let owed = match self.get.take() {
+                    Some(held) => {
+                        let _ = held.send(Ok(last.into()));
+                        None
+                    }
+                    None if by_client => Some(Bytes::from_static(NOOP)),
+                    None => is_told_later.then(|| last.into()),
+                };
                 *carrier = Carrier::Closed(owed);
             }
         }

@@ -180,6 +180,8 @@ impl FrameFormat for Format {
             // These are their user's alone; administrators see them in other ways (event map, section 3).
             Event::Transcode(transcode) if reader.user != Some(&transcode.user.id) => Own::Nothing,
             Event::User(change) if change.action == Action::Updated && reader.user != Some(&change.user) => Own::Nothing,
+            // Whoever has come was told so before his `init`, on each of his connections.
+            Event::Presence(presence) if presence.online && reader.user == Some(&presence.user) => Own::Nothing,
             Event::Medias(_) | Event::Episodes(_) | Event::Movies(_) | Event::Collections(_) | Event::Playlists(_) if is_restricted => {
                 self.written(envelope, Some(reader)).map_or(Own::Nothing, Own::Frame)
             }

@@ -36,6 +36,10 @@ use talk::Talk;
 /// The dialect's name in `dialects.NAME` and in raw events.
 const DIALECT: &str = "audiobookshelf";
 
+/// The most a client may say at once before that, in bytes: a token, and what little it says beside it. The real server takes as
+/// much as of anybody, and a thousand strangers could have it keep a gigabyte.
+const STRANGERS_PAYLOAD: usize = 16 * 1024;
+
 /// How long a client may take to say who it is (event map, section 6).
 const IDENTIFY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -62,7 +66,12 @@ impl Audiobookshelf {
         Self {
             server: Arc::new(server),
             prefixes: rest::prefixes(&settings.base),
-            carrier: engineio::Settings { ping_interval, ping_timeout, ..engineio::Settings::default() },
+            carrier: engineio::Settings {
+                ping_interval,
+                ping_timeout,
+                strangers_payload: STRANGERS_PAYLOAD,
+                ..engineio::Settings::default()
+            },
         }
     }
 }
@@ -78,6 +87,10 @@ impl Dialect for Audiobookshelf {
 
     fn prefixes(&self) -> Option<&'static [&'static str]> {
         Some(self.prefixes)
+    }
+
+    fn paths_setting(&self) -> Option<&'static str> {
+        Some("dialects.audiobookshelf.base")
     }
 
     fn engine_io(&self) -> Option<engineio::Settings> {

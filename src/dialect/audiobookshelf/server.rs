@@ -1,6 +1,7 @@
 //! What all conversations of one server share, and what they are told of the present.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
@@ -45,6 +46,16 @@ impl Server {
         if self.settings.server.is_some() { Asked::AudiobookshelfServer } else { Asked::Callback }
     }
 
+    /// The name people read: that of the settings, or what the server that knows him says.
+    pub(super) fn user_name<'a>(&'a self, user: &'a UserId) -> Cow<'a, str> {
+        match self.place().named(user) {
+            Some(named) => Cow::Borrowed(&named.name),
+            None => {
+                self.directory.name_told(user).map_or_else(|| Cow::Borrowed(user.as_str()), |told| Cow::Owned(told.as_ref().to_owned()))
+            }
+        }
+    }
+
     /// What a client is sent, of what that principal may see.
     pub(super) fn filter(principal: Arc<Principal>, logs: u8) -> Filter {
         let kinds = if logs == NO_LOGS { CARRIED } else { CARRIED.with(EventKind::Log) };
@@ -55,7 +66,7 @@ impl Server {
     /// The argument of `init`.
     pub(super) fn init(&self, principal: &Principal, user: &UserId, was: Option<&UserId>) -> String {
         let place = self.place();
-        let (id, name) = (quote(&place.user_id(user)), quote(place.user_name(user)));
+        let (id, name) = (quote(&place.user_id(user)), quote(&self.user_name(user)));
         let scanning: Vec<String> = self.scanning(principal).iter().map(|library| quote(library)).collect();
         let online = principal.admin.then(|| format!(r#","usersOnline":[{}]"#, self.users_online(user, was).join(",")));
         format!(r#"{{"userId":{id},"username":{name},"librariesScanning":[{}]{}}}"#, scanning.join(","), online.unwrap_or_default())
@@ -111,10 +122,10 @@ impl Server {
     }
 
     fn shown(&self, of: &UserId, playback: Option<&Envelope>, connections: Option<usize>) -> String {
-        let (place, now) = (self.place(), Timestamp::now());
+        let (place, now, name) = (self.place(), Timestamp::now(), self.user_name(of));
         let accepted = playback.map_or(now, |envelope| envelope.accepted);
         user::with(&place.user_id(of), None, of, place, |user| {
-            let user = user::User { last_seen: Some(now.0), ..*user };
+            let user = user::User { name: &name, last_seen: Some(now.0), ..*user };
             public(&user, playback.map(|envelope| &envelope.event), place, accepted, connections)
         })
     }

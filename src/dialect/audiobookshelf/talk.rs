@@ -14,12 +14,17 @@ use crate::{
         Effect, End, NotAuthenticated, Standing,
         socketio::{Application, Connect, Reactions, Rejected, Said, nobody},
     },
-    event::{Event, EventKind},
+    event::{Event, EventKind, json::quote},
     websocket::{CloseCode, frame},
 };
 
 /// The only namespace there is.
 const NAMESPACE: &str = "/";
+
+/// Why an `auth` fails.
+const INVALID_TOKEN: &str = "Invalid token";
+/// The same, of a user who is disabled.
+const INVALID_USER: &str = "Invalid user";
 
 /// The gravest level a listener may name.
 const LEVELS: u8 = 6;
@@ -49,17 +54,19 @@ impl Talk {
         reactions.effect(Effect::Authenticate { token: Secret::new(token), asks });
     }
 
-    fn fail(reactions: &mut Reactions) {
+    fn fail(reactions: &mut Reactions, why: &str) {
         // Clients of either generation pass over the other's word (event map, section 7).
-        reactions.emit(NAMESPACE, "auth_failed", &[r#"{"message":"Invalid token"}"#]);
+        reactions.emit(NAMESPACE, "auth_failed", &[&format!(r#"{{"message":{}}}"#, quote(why))]);
         reactions.emit(NAMESPACE, "invalid_token", &[]);
     }
 
     /// It has shown whose it is.
     fn welcome(&mut self, caller: Caller, reactions: &mut Reactions) {
-        let (Some(credential), Some(user)) = (caller.credential, &caller.principal.user) else { return Self::fail(reactions) };
+        let (Some(credential), Some(user)) = (caller.credential, &caller.principal.user) else {
+            return Self::fail(reactions, INVALID_TOKEN);
+        };
         if caller.principal.only_publishes || !caller.principal.may_open_streams() {
-            return Self::fail(reactions);
+            return Self::fail(reactions, INVALID_TOKEN);
         }
         let before = std::mem::replace(&mut self.principal, Arc::clone(&caller.principal));
         if !self.principal.admin {
@@ -110,6 +117,26 @@ impl Talk {
         }
     }
 
+    /// There are no covers here, and nobody who finds any: who asks is told so instead of being left waiting.
+    fn search_covers(&self, said: &Said<'_>, reactions: &mut Reactions) {
+        #[derive(serde::Deserialize)]
+        struct Search {
+            #[serde(rename = "requestId")]
+            request_id: Option<String>,
+            title: Option<String>,
+        }
+        let search = said.arguments.first().and_then(|argument| serde_json::from_str::<Search>(argument.get()).ok());
+        let Search { request_id, title } = search.unwrap_or(Search { request_id: None, title: None });
+        let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let error = match self.credential {
+            None => "Unauthorized",
+            Some(_) if !given(&request_id) || !given(&title) => "Invalid request parameters",
+            Some(_) => "Cover search is not available",
+        };
+        let id = request_id.map_or_else(String::new, |id| format!(r#""requestId":{},"#, quote(&id)));
+        reactions.emit(NAMESPACE, "cover_search_error", &[&format!(r#"{{{id}"error":{}}}"#, quote(error))]);
+    }
+
     /// The twin's client is who it says, or is put out: its clients do not come back from that by themselves.
     fn answer_twin(&mut self, answer: Result<Caller, NotAuthenticated>, reactions: &mut Reactions) {
         let Some(twin) = &self.server.twin else { return };
@@ -121,7 +148,9 @@ impl Talk {
                 reactions.effect(Effect::Become(Box::new(Standing { filter, formats, credential })));
                 reactions.emit(NAMESPACE, "auth", &[&connected]);
             }
-            Ok(_) | Err(NotAuthenticated::Refused | NotAuthenticated::TooManyAttempts(_)) => reactions.kick(NAMESPACE),
+            Ok(_) | Err(NotAuthenticated::Refused | NotAuthenticated::Disabled | NotAuthenticated::TooManyAttempts(_)) => {
+                reactions.kick(NAMESPACE)
+            }
             Err(NotAuthenticated::Unavailable) => reactions.close(CloseCode::TRY_AGAIN_LATER, "come back"),
         }
     }
@@ -159,7 +188,7 @@ impl Application for Talk {
             "ping" => reactions.emit(NAMESPACE, "pong", &[]),
             "auth" => match said.text() {
                 Some(token) => self.ask(token, reactions),
-                None => Self::fail(reactions),
+                None => Self::fail(reactions, INVALID_TOKEN),
             },
             // Who may, those decide who do it: administrators of the server and of the library.
             "cancel_scan" if self.credential.is_some() => self.cancel_scan(said, reactions),
@@ -172,6 +201,7 @@ impl Application for Talk {
             "remove_log_listener" => self.listen(NO_LOGS, reactions),
             "fetch_daily_logs" if is_admin => reactions.emit(NAMESPACE, "daily_logs", &[&self.server.daily_logs(&self.principal)]),
             "message_all_users" if is_admin => self.message_all_users(said, reactions),
+            "search_covers" => self.search_covers(said, reactions),
             _ => {} // what is not known, or not allowed, is passed over
         }
     }
@@ -205,9 +235,10 @@ impl Application for Talk {
         }
         match answer {
             Ok(caller) => self.welcome(caller, reactions),
-            Err(NotAuthenticated::Refused) => Self::fail(reactions),
+            Err(NotAuthenticated::Refused) => Self::fail(reactions, INVALID_TOKEN),
+            Err(NotAuthenticated::Disabled) => Self::fail(reactions, INVALID_USER),
             Err(NotAuthenticated::TooManyAttempts(_)) => {
-                Self::fail(reactions);
+                Self::fail(reactions, INVALID_TOKEN);
                 reactions.close(CloseCode::POLICY_VIOLATION, "too many attempts");
             }
             Err(NotAuthenticated::Unavailable) => reactions.close(CloseCode::TRY_AGAIN_LATER, "come back"),

@@ -71,8 +71,8 @@ const INBOUND_BYTES: usize = 256 * 1024;
 pub struct MediaBrowser {
     server: Arc<Server>,
     topics: Arc<Topics>,
-    /// The frame of [`PING`], which all sessions share.
-    ping: Bytes,
+    /// What all sockets share.
+    keepalive: Arc<Keepalive>,
 }
 
 impl MediaBrowser {
@@ -80,7 +80,9 @@ impl MediaBrowser {
     #[must_use]
     pub fn new(settings: &config::MediaBrowser, about: &About<'_>) -> Self {
         let server = Server::new(settings, about);
-        Self { topics: Arc::new(Topics::new(&server)), server, ping: frame::ping(PING) }
+        let interval = server.settings.ping_interval;
+        let keepalive = Arc::new(Keepalive { interval, frame: frame::ping(PING), silence: Some(interval + SILENCE) });
+        Self { topics: Arc::new(Topics::new(&server)), server, keepalive }
     }
 
     fn shown(&self, request: &Request<'_>) -> Shown {
@@ -167,7 +169,6 @@ impl Dialect for MediaBrowser {
         let is_nobody = generation == Generation::Identity;
         let principal = Arc::clone(&caller.principal);
         let filter = if is_nobody { Generation::nothing(principal) } else { generation.filter(principal) };
-        let interval = self.server.settings.ping_interval;
         let opened = (!is_nobody).then(|| (caller.clone(), self.server.device(&self.shown(request), caller, request.address)));
         let conversation: Box<dyn Conversation> = Box::new(Talk::new((&self.server, &self.topics), generation, request.address, opened));
         Ok(Opening {
@@ -177,8 +178,8 @@ impl Dialect for MediaBrowser {
             headers: Vec::new(),
             // Some clients ask for nothing before they have been told something; those of document 004 do not know it.
             greeting: if is_nobody { Bytes::new() } else { message::message("ForceKeepAlive", Some(message::KEEP_ALIVE_SECONDS)) },
-            keepalive: Some(Keepalive { interval, frame: self.ping.clone(), silence: Some(interval + SILENCE) }),
-            notices: Notices { gap: None, expiring: None, goodbye: Some(goodbye) },
+            keepalive: Some(Arc::clone(&self.keepalive)),
+            notices: &Notices { gap: None, expiring: None, goodbye: Some(goodbye) },
             conversation: Some(conversation),
             identify_within: is_nobody.then_some(IDENTIFY_WITHIN),
         })

@@ -21,7 +21,7 @@ mod rest;
 mod sections;
 mod types;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -54,28 +54,32 @@ const WEBSOCKET_PING: &[u8] = b"fanfare";
 /// The dialect, as the settings have it.
 #[derive(Debug)]
 pub struct Plex {
-    ping_interval: Duration,
+    sse_keepalive: Arc<Keepalive>,
+    websocket_keepalive: Arc<Keepalive>,
     rest: bool,
     asks: Asked,
     identity: Identity,
     /// How events are written to its sessions, and the libraries they are written for.
     formats: &'static Formats,
-    /// The frame of [`WEBSOCKET_PING`], which all sessions share.
-    websocket_ping: Bytes,
 }
 
 impl Plex {
     /// The dialect of these settings.
     #[must_use]
     pub fn new(settings: &config::Plex, about: &About<'_>) -> Self {
+        let interval = settings.ping_interval;
         let sections = about.libraries.iter().map(Section::of).collect();
         Self {
-            ping_interval: settings.ping_interval,
+            sse_keepalive: Arc::new(Keepalive { interval, frame: Bytes::from_static(SSE_PING), silence: None }),
+            websocket_keepalive: Arc::new(Keepalive {
+                interval,
+                frame: websocket::frame::ping(WEBSOCKET_PING),
+                silence: Some(2 * interval),
+            }),
             rest: settings.rest,
             asks: if settings.server.is_some() { Asked::PlexServer } else { Asked::Callback },
             identity: Identity { name: about.name.to_owned(), machine: about.id.to_owned(), started: Timestamp::now().0 / 1000 },
             formats: Formats::of(Sections(sections)),
-            websocket_ping: websocket::frame::ping(WEBSOCKET_PING),
         }
     }
 }
@@ -123,7 +127,6 @@ impl Dialect for Plex {
         let form = if request.websocket && request.path != EVENT_SOURCE { Form::WebSocket } else { Form::Sse };
         let wanted = request::Wanted::read(Query(request.query));
         let (formats, filter) = (self.formats.pair(form, wanted.types), wanted.into_filter(principal));
-        let interval = self.ping_interval;
         Ok(match form {
             Form::Sse => Opening {
                 transport: Transport::EventStream,
@@ -132,8 +135,8 @@ impl Dialect for Plex {
                 headers: refusal::stream_headers(request),
                 // Opens proxies that hold the first bytes back.
                 greeting: Bytes::from_static(SSE_PING),
-                keepalive: Some(Keepalive { interval, frame: Bytes::from_static(SSE_PING), silence: None }),
-                notices: Notices { gap: Some(gap), expiring: None, goodbye: Some(goodbye) },
+                keepalive: Some(Arc::clone(&self.sse_keepalive)),
+                notices: &Notices { gap: Some(gap), expiring: None, goodbye: Some(goodbye) },
                 conversation: None,
                 identify_within: None,
             },
@@ -143,9 +146,9 @@ impl Dialect for Plex {
                 formats,
                 headers: Vec::new(),
                 greeting: Bytes::new(),
-                keepalive: Some(Keepalive { interval, frame: self.websocket_ping.clone(), silence: Some(2 * interval) }),
+                keepalive: Some(Arc::clone(&self.websocket_keepalive)),
                 // Every message is a notification to these clients, and some stop at one they do not know.
-                notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+                notices: &Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
                 conversation: None,
                 identify_within: None,
             },

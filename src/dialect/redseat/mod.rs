@@ -33,7 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RedSeat {
     spelling: Spelling,
-    ping_interval: Duration,
+    keepalive: Arc<Keepalive>,
 }
 
 impl RedSeat {
@@ -44,7 +44,8 @@ impl RedSeat {
             config::Spelling::Document => Spelling::Document,
             config::Spelling::Server => Spelling::Server,
         };
-        Self { spelling, ping_interval: settings.ping_interval }
+        let keepalive = Keepalive { interval: settings.ping_interval, frame: Bytes::from_static(b":ping\n"), silence: None };
+        Self { spelling, keepalive: Arc::new(keepalive) }
     }
 }
 
@@ -80,15 +81,11 @@ impl Dialect for RedSeat {
         Ok(Opening {
             transport: Transport::EventStream,
             formats: formats(wanted.spelling, wanted.scan_named),
-            notices: Notices {
-                gap: Some(if wanted.gap_event { gap_event } else { gap_comment }),
-                expiring: wanted.expiring_event.then_some(expiring as fn(Duration, Timestamp) -> Bytes),
-                goodbye: Some(goodbye),
-            },
+            notices: &NOTICES[usize::from(wanted.gap_event)][usize::from(wanted.expiring_event)],
             filter: wanted.into_filter(principal),
             headers: refusal::stream_headers(),
             greeting: Bytes::new(),
-            keepalive: Some(Keepalive { interval: self.ping_interval, frame: Bytes::from_static(b":ping\n"), silence: None }),
+            keepalive: Some(Arc::clone(&self.keepalive)),
             conversation: None,
             identify_within: None,
         })
@@ -100,6 +97,13 @@ impl Dialect for RedSeat {
 }
 
 /// A gap, for clients that did not open `gap`: a comment, which every parser ignores.
+/// What a client can be told: by whether it opened `gap`, then by whether it opened `expiring`.
+static NOTICES: [[Notices; 2]; 2] = {
+    const COMMENT: Notices = Notices { gap: Some(gap_comment), expiring: None, goodbye: Some(goodbye) };
+    const EVENT: Notices = Notices { gap: Some(gap_event), ..COMMENT };
+    [[COMMENT, Notices { expiring: Some(expiring), ..COMMENT }], [EVENT, Notices { expiring: Some(expiring), ..EVENT }]]
+};
+
 fn gap_comment(n_missed: u64) -> Bytes {
     sse_comment(&format!(" gap {n_missed}"))
 }

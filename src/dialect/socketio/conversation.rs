@@ -26,8 +26,9 @@ pub(super) struct Carried {
     namespaces: Vec<Box<str>>,
     /// A packet some of whose attachments have not come.
     incomplete: Option<Box<Incomplete>>,
-    /// What all attachments of a packet may hold together, in bytes.
-    attachment_bytes: usize,
+    /// What all attachments of a packet may hold together, in bytes: of nobody and of somebody.
+    payloads: [u32; 2],
+    is_somebodys: bool,
 }
 
 struct Incomplete {
@@ -46,7 +47,8 @@ impl Carried {
             connect_by: Some(now + settings.connect_timeout),
             namespaces: Vec::new(),
             incomplete: None,
-            attachment_bytes: settings.max_payload,
+            payloads: [false, true].map(|is_somebodys| u32::try_from(settings.payload(is_somebodys)).unwrap_or(u32::MAX)),
+            is_somebodys: false,
         }
     }
 
@@ -66,7 +68,7 @@ impl Carried {
     fn attachment(&mut self, bytes: &[u8]) -> Result<Vec<Effect>, Broken> {
         let incomplete = self.incomplete.as_mut().ok_or(Broken("no attachment is expected"))?;
         incomplete.bytes += bytes.len();
-        if incomplete.bytes > self.attachment_bytes {
+        if incomplete.bytes > self.payloads[usize::from(self.is_somebodys)] as usize {
             return Err(Broken("the attachments are too long"));
         }
         incomplete.attachments.push(Bytes::copy_from_slice(bytes));
@@ -109,6 +111,7 @@ impl Carried {
         let answer = match connected {
             Ok(()) => {
                 let sid = Sid::generate().ok_or(Broken("no name can be given"))?;
+                self.namespaces.reserve_exact(1); // most clients have one
                 self.namespaces.push(namespace.into());
                 self.connect_by = None;
                 packets::connected(namespace, sid.as_str())
@@ -140,6 +143,7 @@ impl Carried {
 
 impl Conversation for Carried {
     fn know(&mut self, principal: &Arc<Principal>) {
+        self.is_somebodys = principal.is_somebody();
         self.application.know(principal);
     }
 

@@ -69,7 +69,7 @@ pub fn carry(
         headers: Vec::new(),
         greeting: frame::text(&engineio::open_packet(sid, carrier, settings)),
         keepalive: None,
-        notices: Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
+        notices: &Notices { gap: None, expiring: None, goodbye: Some(websocket_goodbye) },
         conversation: Some(conversation),
         identify_within: None,
     })

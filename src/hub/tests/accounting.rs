@@ -201,7 +201,7 @@ fn a_dialect_that_cannot_say_gaps_goes_on_after_one() {
     let mut settings = roomy();
     settings.feed.entries = 1;
     let mut world = World::new(settings);
-    let mut clients = vec![world.join_told("bob", Notices::default())];
+    let mut clients = vec![world.join_told("bob", &Notices { gap: None, expiring: None, goodbye: None })];
     for _ in 0..5 {
         world.publish(media("films", 10), Vec::new());
     }

@@ -35,7 +35,7 @@ fn said_goodbye(client: &mut Client) -> bool {
 #[test]
 fn a_panic_costs_a_hub_its_sessions_and_nothing_else() {
     let mut world = World::new(roomy());
-    let mut clients = [world.join_told("bob", TOLD), world.join_told("ann", TOLD)];
+    let mut clients = [world.join_told("bob", &TOLD), world.join_told("ann", &TOLD)];
     world.publish(media("films", 10), Vec::new());
     assert_eq!(world.credits[0].outstanding(), 1);
     let mut world = panic_in(world);
@@ -48,7 +48,7 @@ fn a_panic_costs_a_hub_its_sessions_and_nothing_else() {
     assert_eq!((world.counters.restarts.get(), counters.connections[1].get(), world.counters.groups.get()), (1, 0, 0));
     assert_eq!((counters.closed[CloseReason::HubLost as usize].get(), counters.abandoned.get()), (2, 2));
 
-    let mut later = [world.join_told("bob", TOLD)];
+    let mut later = [world.join_told("bob", &TOLD)];
     assert_ne!(later[0].connection.id, clients[0].connection.id, "the same slot, another connection");
     world.publish(media("films", 10), Vec::new());
     world.drain(&mut later);
@@ -64,7 +64,7 @@ fn a_panic_costs_a_hub_its_sessions_and_nothing_else() {
 #[test]
 fn a_last_word_is_not_written_into_the_middle_of_a_frame() {
     let mut world = World::new(roomy());
-    let mut client = world.join_told("bob", TOLD);
+    let mut client = world.join_told("bob", &TOLD);
     world.publish(media("films", 100_000), Vec::new());
     while world.hub.flush_chunk() {}
     assert!(client.connection.is_mid_frame());
@@ -92,7 +92,7 @@ impl Drop for Bomb {
 fn a_panic_at_the_end_of_a_lost_hub_is_no_second_loss() {
     let mut world = World::new(roomy());
     let Client { connection, body, .. } = world.join("bob");
-    let other = world.join_told("ann", TOLD);
+    let other = world.join_told("ann", &TOLD);
     let limits = OutboxLimits { entries: 10, bytes: 1_000 };
     assert!(connection.reply(Bytes::from_owner(Bomb), limits));
     assert_eq!(Rc::strong_count(&connection), 3, "the member's, the group's and this one");
@@ -118,7 +118,7 @@ fn a_panic_in_the_flush_loop_is_a_loss_like_any_other() {
 #[test]
 fn those_who_have_everything_are_sent_away_before_those_who_are_behind() {
     let mut world = World::new(roomy());
-    let mut clients: Vec<_> = (0..10).map(|_| world.join_told("bob", TOLD)).collect();
+    let mut clients: Vec<_> = (0..10).map(|_| world.join_told("bob", &TOLD)).collect();
     world.publish(media("films", 10), Vec::new());
     while world.hub.flush_chunk() {}
     for client in clients.iter_mut().skip(4) {

@@ -1,6 +1,9 @@
 //! Clients that must answer, and do not.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -12,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn who_neither_says_nor_takes_anything_for_too_long_is_closed_and_nobody_else() {
     let mut world = World::new(roomy());
-    world.keepalive = Some(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) });
+    world.keepalive = Some(Arc::new(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) }));
     let mut clients = ["bob", "ann", "bob"].map(|user| world.join(user));
     world.publish(media("films", 100_000), Vec::new());
     let [silent, lively, blocked] = &mut clients;
@@ -39,7 +42,7 @@ fn who_neither_says_nor_takes_anything_for_too_long_is_closed_and_nobody_else() 
 #[test]
 fn after_a_standstill_everybody_has_time_to_be_heard() {
     let mut world = World::new(roomy());
-    world.keepalive = Some(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) });
+    world.keepalive = Some(Arc::new(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) }));
     let client = world.join("bob");
     let woken = Instant::now() + 60 * SECOND;
     (0..19).for_each(|second| world.hub.tick(woken + second * SECOND));

@@ -161,7 +161,7 @@ pub(super) struct World {
     pub(super) counters: Arc<WorkerCounters>,
     pub(super) credits: Vec<Arc<Credit>>,
     /// How clients that join are kept alive.
-    pub(super) keepalive: Option<Keepalive>,
+    pub(super) keepalive: Option<Arc<Keepalive>>,
     orders: [u64; 2],
     conflators: [Conflator; 2],
 }
@@ -200,15 +200,15 @@ impl World {
     }
 
     pub(super) fn join_with(&mut self, user: &str, formats: FormatPair, narrow: impl FnOnce(&mut Filter)) -> Client {
-        let gap = Notices { gap: Some(|n| sse_event("gap", n.to_string().as_bytes())), ..Notices::default() };
-        self.join_as(user, formats, gap, narrow)
+        const GAP: Notices = Notices { gap: Some(|n| sse_event("gap", n.to_string().as_bytes())), expiring: None, goodbye: None };
+        self.join_as(user, formats, &GAP, narrow)
     }
 
-    pub(super) fn join_told(&mut self, user: &str, notices: Notices) -> Client {
+    pub(super) fn join_told(&mut self, user: &str, notices: &'static Notices) -> Client {
         self.join_as(user, FORMATS, notices, |_| {})
     }
 
-    fn join_as(&mut self, user: &str, formats: FormatPair, notices: Notices, narrow: impl FnOnce(&mut Filter)) -> Client {
+    fn join_as(&mut self, user: &str, formats: FormatPair, notices: &'static Notices, narrow: impl FnOnce(&mut Filter)) -> Client {
         let (mut filter, credential) = self.filter(user);
         narrow(&mut filter);
         let admission = self.directory.admit(None, None).expect("not limited").guard;
@@ -233,7 +233,7 @@ impl World {
             formats,
             opening: Bytes::new(),
             keepalive: self.keepalive.clone(),
-            notices: Notices::default(),
+            notices: &Notices { gap: None, expiring: None, goodbye: None },
             credential,
             admission,
             came: Instant::now(),

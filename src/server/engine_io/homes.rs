@@ -25,6 +25,8 @@ pub(in crate::server) struct Home {
     carry: Recipient<Carry>,
     /// A POST is being read.
     posting: Arc<AtomicBool>,
+    /// Somebody has shown whose it is.
+    is_somebodys: Arc<AtomicBool>,
 }
 
 /// While it lives no other POST of the session is read.
@@ -42,9 +44,9 @@ impl Homes {
         Box::new(Kept { homes: Arc::clone(self), sid })
     }
 
-    /// Remembers the way to a session.
-    pub(super) fn insert(&self, sid: Sid, carry: Recipient<Carry>) -> Home {
-        let home = Home { carry, posting: Arc::default() };
+    /// Remembers the way to a session, which keeps `is_somebodys` as it is.
+    pub(super) fn insert(&self, sid: Sid, carry: Recipient<Carry>, is_somebodys: Arc<AtomicBool>) -> Home {
+        let home = Home { carry, posting: Arc::default(), is_somebodys };
         self.0.lock().insert(sid, home.clone());
         home
     }
@@ -65,6 +67,11 @@ impl Home {
     /// Hands something to the session; whether it still takes anything.
     pub(in crate::server) async fn send(&self, carry: Carry) -> bool {
         self.carry.send(carry).await.is_ok()
+    }
+
+    /// Whether somebody has shown whose the session is.
+    pub(super) fn is_somebodys(&self) -> bool {
+        self.is_somebodys.load(Ordering::Relaxed)
     }
 
     /// `None`: another POST is being read.

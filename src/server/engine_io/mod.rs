@@ -5,7 +5,11 @@
 
 mod homes;
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -102,10 +106,11 @@ async fn begin(mut admitted: Admitted, shared: &Shared, worker: &Worker, setting
     let headers = std::mem::take(&mut admitted.opening.headers);
     let dialect = shared.doorkeeper.dialect(admitted.dialect);
     let (homes, timeout) = (Arc::clone(shared.doorkeeper.homes()), settings.upgrade_timeout);
-    let polled = opening::Polled { keeps: homes.keep(sid), upgrade_timeout: timeout };
+    let is_somebodys = Arc::<AtomicBool>::default();
+    let polled = opening::Polled { keeps: homes.keep(sid), upgrade_timeout: timeout, is_somebodys: Arc::clone(&is_somebodys) };
     let begun = opening::begin_polled(admitted, dialect, worker.hub(), (&shared.session_settings(), polled));
     let Some(carry) = begun else { return HttpResponse::ServiceUnavailable().finish() };
-    let home = homes.insert(sid, carry);
+    let home = homes.insert(sid, carry, is_somebodys);
     let mut response = poll(&home).await;
     for (name, value) in headers {
         if let Ok(value) = value.parse() {
@@ -136,7 +141,7 @@ async fn post(http: &HttpRequest, body: web::Payload, shared: &Shared, (home, se
     if header(http, "content-type").is_some_and(|kind| kind.starts_with("application/octet-stream")) {
         return break_off(&home, "a body of bytes").await;
     }
-    let body = match read_body(body, settings.max_payload, shared.body_deadline).await {
+    let body = match read_body(body, settings.payload(home.is_somebodys()), shared.body_deadline).await {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return HttpResponse::PayloadTooLarge().finish(),
         Err(error) => return error,

@@ -31,6 +31,12 @@ fn an_administrator_sees_himself_come_before_he_is_told_who_is_online() {
     let online = init["usersOnline"].as_array().expect("a list");
     let connections = |who: &str| online.iter().find(|user| user["username"] == who).map(|user| user["connections"].clone());
     assert_eq!((connections("root"), connections("reader")), (Some(json!(1)), Some(json!(1))), "{init}");
+    // Who comes is told in the order of coming, so what follows shows that he is told of himself once.
+    let _stream = crate::harness::Sse::open(&server, "/sse", &token_of("owner"));
+    let (name, next) = root.next();
+    assert_eq!((name.as_str(), &next["username"]), ("user_online", &json!("owner")));
+    root.emit("auth", &json!(token_of("root")));
+    assert_eq!((root.next().0, root.next().0), ("user_online".to_owned(), "init".to_owned()), "as often as he says who he is");
 }
 
 #[test]
@@ -78,7 +84,8 @@ fn a_user_who_is_disabled_is_closed_and_comes_in_no_more() {
     assert_eq!(client.closes(), Some(1008));
     let mut again = Client::connect(&server, "/socket.io/");
     again.emit("auth", &json!(token_of("reader")));
-    assert_eq!(again.next().0, "auth_failed");
+    assert_eq!(again.next(), ("auth_failed".to_owned(), json!({"message": "Invalid user"})));
+    assert_eq!(again.next().0, "invalid_token");
 }
 
 #[test]
@@ -89,6 +96,27 @@ fn too_many_bad_tokens_are_refused_and_closed() {
         client.emit("auth", &json!("nobody's"));
     }
     assert_eq!(client.closes(), Some(1008));
+}
+
+#[test]
+fn who_has_not_said_who_he_is_may_say_no_more_than_that() {
+    let server = start();
+    let long = |length: usize| json!("x".repeat(length - r#"42["ping",""]"#.len()));
+    let mut client = Client::connect(&server, "/socket.io/");
+    client.emit("ping", &long(16 * 1024));
+    assert_eq!(client.text(), r#"42["pong"]"#);
+    client.auth("reader");
+    client.emit("ping", &long(60_000));
+    assert_eq!(client.text(), r#"42["pong"]"#);
+    let mut nobody = Client::connect(&server, "/socket.io/");
+    nobody.emit("ping", &long(16 * 1024 + 1));
+    assert_eq!(nobody.closes(), Some(1009), "as what is too long for anybody");
+    let mut left = Client::of(&server, "reader");
+    left.0.send(1, b"41");
+    left.0.send(1, b"40");
+    assert!(left.text().starts_with("40{"));
+    left.emit("ping", &long(16 * 1024 + 1));
+    assert_eq!(left.closes(), Some(1009), "and he is nobody again");
 }
 
 #[test]

@@ -45,3 +45,25 @@ fn a_scan_is_cancelled_for_administrators_of_the_server_and_of_the_library() {
     assert_eq!(late.names_before_sentinel(), Vec::<String>::new());
     requests.expect_nothing(crate::harness::SILENCE);
 }
+
+#[test]
+fn whoever_looks_for_covers_is_told_that_there_are_none_to_be_found() {
+    let server = start();
+    let mut client = Client::connect(&server, "/socket.io/");
+    let whole = json!({"requestId": "r-\"1\"", "title": "A Book", "author": "Ann", "provider": "best"});
+    let told = |client: &mut Client, asked: &Value| {
+        client.emit("search_covers", asked);
+        client.expect("cover_search_error")
+    };
+    assert_eq!(told(&mut client, &whole), json!({"requestId": "r-\"1\"", "error": "Unauthorized"}));
+    client.auth("reader");
+    assert_eq!(told(&mut client, &whole), json!({"requestId": "r-\"1\"", "error": "Cover search is not available"}));
+    let lacking = json!({"requestId": "2", "error": "Invalid request parameters"});
+    assert_eq!(told(&mut client, &json!({"requestId": "2", "title": ""})), lacking);
+    for none in [json!({"title": "A Book"}), json!(7), Value::Null] {
+        assert_eq!(told(&mut client, &none), json!({"error": "Invalid request parameters"}), "{none}");
+    }
+    client.emit("cancel_cover_search", &json!("2"));
+    client.emit("ping", &Value::Null);
+    client.expect("pong");
+}

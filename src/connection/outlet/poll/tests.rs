@@ -87,23 +87,33 @@ async fn what_a_websocket_does_not_take_yet_goes_first_when_it_does() {
 }
 
 #[test]
-fn an_end_is_told_to_the_get_that_is_held_or_once_to_the_next_of_who_has_ended_it() {
-    for (last_word, held_body, next) in [
-        (frame::close_without_code(), "6", Ok(Bytes::from_static(b"6"))),
-        (frame::close(CloseCode::NORMAL, ""), "1", Err(Fault::UnknownSid)),
+fn an_end_is_told_to_the_get_that_is_held_or_once_to_the_next_of_who_is_told() {
+    for (last_word, is_told_later, held_body, next) in [
+        (frame::close_without_code(), false, "6", Ok(Bytes::from_static(b"6"))),
+        (frame::close_without_code(), true, "6", Ok(Bytes::from_static(b"6"))),
+        (frame::close(CloseCode::NORMAL, ""), false, "1", Err(Fault::UnknownSid)),
+        (frame::close(CloseCode::NORMAL, ""), true, "1", Ok(Bytes::from_static(b"1"))),
     ] {
         let outlet = PollOutlet::default();
         let (_, held) = get(&outlet);
         write(&outlet, &last_word).expect("taken");
-        outlet.close();
+        outlet.close(is_told_later);
         assert_eq!(answer(held), Some(Ok(held_body.into())));
         assert_eq!(answer(get(&outlet).1), Some(Err(Fault::UnknownSid)));
         let outlet = PollOutlet::default();
         write(&outlet, &last_word).expect("taken");
-        outlet.close();
+        outlet.close(is_told_later);
         assert_eq!(answer(get(&outlet).1), Some(next));
         assert_eq!(answer(get(&outlet).1), Some(Err(Fault::UnknownSid)));
     }
+    let outlet = PollOutlet::default();
+    let last = [frame::text("4one"), frame::text("4two"), frame::close(CloseCode::NORMAL, ""), frame::text("4begun").slice(..3)].concat();
+    write(&outlet, &last).expect("taken");
+    outlet.close(true);
+    assert!(poll_fn(|cx| outlet.poll_gone(cx)).now_or_never().is_none(), "it is waited for");
+    assert_eq!(answer(get(&outlet).1), Some(Ok("4one\u{1e}4two\u{1e}1".into())), "behind what it had not fetched");
+    assert!(poll_fn(|cx| outlet.poll_gone(cx)).now_or_never().is_some());
+    assert_eq!(answer(get(&outlet).1), Some(Err(Fault::UnknownSid)));
 }
 
 #[test]

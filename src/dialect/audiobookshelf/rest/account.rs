@@ -38,13 +38,31 @@ enum Keeps {
         /// The cookie is for TLS only.
         secure: bool,
     },
+    /// Not at all: a page of another site asks, and a cookie it had set would be somebody else's log-in in this browser.
+    Nowhere,
+}
+
+impl Keeps {
+    fn of(call: &Call<'_>, is_told: bool) -> Self {
+        match (is_told, call.cookies_count) {
+            (true, _) => Self::Itself,
+            (false, true) => Self::InCookie { secure: call.request.secure },
+            (false, false) => Self::Nowhere,
+        }
+    }
 }
 
 /// `POST /login`. Whatever token the request shows is of no interest.
+///
+/// A page of another site may log in by what its browser asks about first, and is given no cookie. A form, which any page can
+/// send in its visitor's name, is refused.
 pub(super) fn log_in(call: &Call<'_>, server: &Arc<Server>) -> Reaction {
-    let Some((name, password)) = typed(call.body) else { return Reaction::Answer(text(400, "Bad Request")) };
     let returned = (call.request.header)(RETURN_TOKENS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let keeps = if returned { Keeps::Itself } else { Keeps::InCookie { secure: call.request.secure } };
+    let keeps = Keeps::of(call, returned);
+    if keeps == Keeps::Nowhere && !is_json(call.request) {
+        return Reaction::Answer(text(403, "Forbidden"));
+    }
+    let Some((name, password)) = typed(call.body) else { return Reaction::Answer(text(400, "Bad Request")) };
     let server = Arc::clone(server);
     let says = move |outcome: Result<Paired, NotLoggedIn>| match outcome {
         Ok(paired) => welcome(&paired, keeps, &server),
@@ -58,7 +76,7 @@ pub(super) fn log_in(call: &Call<'_>, server: &Arc<Server>) -> Reaction {
 /// `POST /auth/refresh`. A token in the header wins over a cookie, which may be that of another client in the same jar.
 pub(super) fn refresh(call: &Call<'_>, server: &Arc<Server>) -> Reaction {
     let in_header = (call.request.header)(REFRESH_TOKEN).filter(|token| !token.is_empty());
-    let keeps = if in_header.is_some() { Keeps::Itself } else { Keeps::InCookie { secure: call.request.secure } };
+    let keeps = Keeps::of(call, in_header.is_some());
     let Some(shown) = in_header.or_else(|| cookie(call.request)) else {
         return Reaction::Answer(error("No refresh token provided"));
     };
@@ -86,7 +104,7 @@ pub(super) fn authorize(call: &Call<'_>, server: &Arc<Server>) -> Reaction {
     } else {
         Tokens { token: Some(&shown), access: None, refresh: None }
     };
-    Reaction::Answer(json(200, login_body((user, server.place().user_name(user)), principal, tokens, server.place())))
+    Reaction::Answer(json(200, login_body((user, &server.user_name(user)), principal, tokens, server.place())))
 }
 
 /// `POST /logout`: of whichever tokens are shown.
@@ -95,7 +113,9 @@ pub(super) fn log_out(call: &Call<'_>, _: &Arc<Server>) -> Reaction {
     let refresh = in_header.or_else(|| cookie(call.request)).map(str::to_owned);
     let tokens = refresh.into_iter().chain(token(call.request)).map(Secret::new).collect();
     let mut answer = json(200, r#"{"redirect_url":null}"#);
-    answer.headers.push(("set-cookie", set_cookie("", Duration::ZERO, call.request.secure)));
+    if call.cookies_count {
+        answer.headers.push(("set-cookie", set_cookie("", Duration::ZERO, call.request.secure)));
+    }
     Reaction::EndLogIns(tokens, answer)
 }
 
@@ -106,7 +126,7 @@ fn welcome(paired: &Paired, keeps: Keeps, server: &Server) -> Answer {
     let tokens = match keeps {
         Keeps::Itself => Tokens { token: Some(access.expose()), access: Some(access.expose()), refresh: Some(refresh.expose()) },
         // Among these may be one that knows nothing but `token`.
-        Keeps::InCookie { .. } => Tokens { token: Some(lasting.expose()), access: Some(access.expose()), refresh: None },
+        Keeps::InCookie { .. } | Keeps::Nowhere => Tokens { token: Some(lasting.expose()), access: Some(access.expose()), refresh: None },
     };
     let mut answer = json(200, login_body((user, name), &caller.principal, tokens, server.place()));
     if let Keeps::InCookie { secure } = keeps {
@@ -127,6 +147,12 @@ fn typed(body: &[u8]) -> Option<(String, Secret)> {
     };
     let name = name.filter(|name| !name.is_empty())?;
     Some((name, Secret::new(password.unwrap_or_default())))
+}
+
+/// Whether the body is called JSON: then a browser asks before it sends it for a page of another site.
+fn is_json(request: &Request<'_>) -> bool {
+    let kind = (request.header)("content-type").and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn cookie<'a>(request: &Request<'a>) -> Option<&'a str> {

@@ -140,3 +140,19 @@ fn a_client_that_connects_nothing_ends() {
     let end = carried.wake_at().expect("it waits");
     assert_eq!(told(carried.wake(end, true)), ["Unidentified"]);
 }
+
+#[test]
+fn attachments_of_nobody_are_bounded_sooner() {
+    let settings = Settings { strangers_payload: 10, ..Settings::default() };
+    let mut carried = Carried::new(&settings, Box::new(Echo));
+    assert!(say(&mut carried, "40")[0].starts_with("40"));
+    let attach = |carried: &mut Carried| {
+        assert!(say(carried, r#"451-["x",{"_placeholder":true,"num":0}]"#).is_empty());
+        told(carried.receive(Message::Binary(&[0; 11])))
+    };
+    assert_eq!(attach(&mut carried), ["close: the attachments are too long"]);
+    let mut carried = Carried::new(&settings, Box::new(Echo));
+    say(&mut carried, "40");
+    carried.know(&Arc::new(Principal { member: true, ..Principal::default() }));
+    assert_ne!(attach(&mut carried), ["close: the attachments are too long"]);
+}
