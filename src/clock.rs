@@ -14,4 +14,10 @@ impl Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+
+    /// Whole seconds from here to a later time; 0 where the wall clock was set back.
+    #[must_use]
+    pub fn seconds_until(self, later: Self) -> u64 {
+        u64::try_from(later.0.saturating_sub(self.0)).unwrap_or_default() / 1000
+    }
 }

@@ -6,42 +6,23 @@
 //! they need. Nothing is skipped: a machine without node, npm, python3 or Chromium fails with the name of what is missing.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
+mod node;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use node::{run, tests_in};
+
 #[test]
 fn real_clients_hear_what_they_were_written_for() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let chromium = std::env::var_os("CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
     assert!(chromium.exists(), "no Chromium at {}: install Debian's package chromium, or set CHROMIUM", chromium.display());
-    install(&folder);
     let python = install_python(&folder);
-    let mut node = Command::new("node");
-    // The server under test is the one just built, whatever the developer's shell says.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FANFARE_")) {
-        node.env_remove(name);
-    }
-    let node = node
-        .arg("--test")
-        .current_dir(&folder)
-        .env("FANFARE_BIN", env!("CARGO_BIN_EXE_fanfare"))
-        .env("CHROMIUM", chromium)
-        .env("PYTHON", python);
-    run(node);
-}
-
-/// `npm ci`, when the lock file is another one than that of the last installation.
-fn install(folder: &Path) {
-    let lock = fs::read(folder.join("package-lock.json")).expect("the lock file is part of the repository");
-    let installed = folder.join("node_modules/.installed-lock.json");
-    if fs::read(&installed).is_ok_and(|installed| installed == lock) {
-        return;
-    }
-    run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder));
-    fs::write(installed, lock).expect("node_modules is writable");
+    run(tests_in(&folder, env!("CARGO_BIN_EXE_fanfare")).env("CHROMIUM", chromium).env("PYTHON", python));
 }
 
 /// A Python with the packages of `requirements.txt`, installed when that file is another one than at the last installation.
@@ -61,13 +42,4 @@ fn install_python(folder: &Path) -> PathBuf {
         .arg(requirements));
     fs::write(installed, wanted).expect("our own folder");
     python
-}
-
-fn run(command: &mut Command) {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run `{program}` (install Debian's packages nodejs, npm and python3-venv): {error}"));
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");
-    assert!(output.status.success(), "`{program}` failed with {}:\n{text}", output.status);
 }

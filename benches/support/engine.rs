@@ -42,6 +42,7 @@ impl Engine {
             outbox,
             stall_limit: None,
             backlog: outbox,
+            libraries: Arc::default(),
             mailbox: 1024,
         };
         let credit = Arc::new(Credit::new(4096, Arc::default()));
@@ -81,6 +82,7 @@ impl Engine {
             notices: &Notices { gap: None, expiring: None, goodbye: None },
             credential: self.directory.authenticate("bob-1").expect("a known token").credential,
             admission: self.directory.admit(None, None).expect("not limited").guard,
+            came: Instant::now(),
             identify_within: None,
         };
         self.hub.join(join, Instant::now()).expect("rights do not change")

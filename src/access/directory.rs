@@ -34,6 +34,7 @@ use crate::{
     clock::Timestamp,
     config::{LibraryRights, Secret, Settings},
     id::UserId,
+    metrics::BackEndMetrics,
 };
 
 /// The longest token looked at. A request's head is bounded anyway; this bounds the work a longer one would make.
@@ -136,6 +137,8 @@ pub struct Directory {
     /// What is in force. Never held while anything is waited for.
     pub(super) people: Arc<Mutex<People>>,
     back_ends: BackEnds,
+    /// What is counted of those who are asked about tokens.
+    pub(crate) back_end_metrics: Arc<BackEndMetrics>,
     changes: Arc<ChangeQueue>,
     epoch: AtomicU64,
     pub(super) counts: Arc<ConnectionCounts>,
@@ -166,6 +169,7 @@ impl Directory {
         let pairs = Pairs::open(settings, &store, &passwords)?;
         let people = Arc::new(Mutex::new(people));
         let changes = Arc::<ChangeQueue>::default();
+        let back_end_metrics = Arc::default();
         if let Some(jwt) = &jwt {
             end_with_keys(jwt, &people, &changes)?;
         }
@@ -179,7 +183,8 @@ impl Directory {
             issued,
             pairs,
             jwt,
-            back_ends: BackEnds::open(settings, &people, &changes),
+            back_ends: BackEnds::open(settings, &people, &changes, &back_end_metrics),
+            back_end_metrics,
             people,
             changes,
             epoch: AtomicU64::new(1),

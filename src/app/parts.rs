@@ -157,6 +157,7 @@ impl Parts {
             hub_stall: engine.hub_stall,
             idempotency: (engine.idempotency, engine.idempotency_keys),
             id_prefix,
+            libraries: settings.server.metrics_libraries.as_slice().into(),
             waiting: Arc::clone(&self.waiting[shard]),
         }
     }
@@ -207,9 +208,11 @@ impl Parts {
             shards: self.shard_metrics.clone(),
             publish: Arc::clone(&self.publish_metrics),
             admission: Arc::clone(&self.admission),
+            back_ends: Arc::clone(&self.crew.directory.back_end_metrics),
             labels: Labels {
                 dialects,
                 kinds: EventKind::ALL.iter().map(|kind| kind.name()).collect(),
+                libraries: settings.server.metrics_libraries.iter().map(|library| library.as_str().to_owned()).collect(),
                 outlets: OutletKind::ALL.map(OutletKind::name),
                 close_reasons: CloseReason::ALL.map(CloseReason::name),
                 skip_reasons: SkipReason::ALL.map(SkipReason::name),
@@ -236,6 +239,7 @@ fn hub_settings(settings: &Settings) -> HubSettings {
         outbox: OutboxLimits { entries: engine.outbox_frames, bytes: engine.outbox_bytes },
         stall_limit: engine.stall_limit,
         backlog: OutboxLimits { entries: engine.backlog_frames, bytes: engine.backlog_bytes },
+        libraries: settings.server.metrics_libraries.as_slice().into(),
         // Each message carries at least one event of credit, or what a hub missed; the rest is for control messages.
         mailbox: engine.shards * (engine.credit + 1) + engine.hub_mailbox,
     }

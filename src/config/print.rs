@@ -10,7 +10,10 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use toml_edit::{Array, InlineTable, Key, Value};
 
 use super::{Auth, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, PublishRights, Server, Settings, Tls, Token, User};
-use crate::event::{EventKind, Level};
+use crate::{
+    event::{EventKind, Level},
+    id::LibraryId,
+};
 
 /// What stands where a secret would.
 const HIDDEN: &str = "…";
@@ -38,10 +41,12 @@ pub(super) fn print(settings: &Settings, origin: Origin<'_>) -> String {
 }
 
 fn print_server(page: &mut Page<'_>, server: &Server) {
-    let Server { listen, metrics_listen, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies } = server;
+    let Server { listen, metrics_listen, metrics_libraries, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies } =
+        server;
     page.table("server");
     page.key("listen", listen.to_string());
     page.key("metrics_listen", metrics_listen.to_string());
+    page.key("metrics_libraries", metrics_libraries.iter().map(LibraryId::as_str).collect::<Array>());
     page.key("name", name);
     page.key("data_dir", data_dir.display().to_string());
     page.key("drain_window", duration(*drain_window));

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{address, error::Invalid, units};
+use crate::{id::LibraryId, metrics::MAX_LIBRARIES};
 
 /// `[server]`: addresses, names and files of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Server {
     /// Where metrics and health listen. Default `127.0.0.1:8401`. Metrics need a token where it is not loopback.
     #[serde(deserialize_with = "address::listened")]
     pub metrics_listen: SocketAddr,
+    /// Libraries whose events are counted by name. Default none; at most 20, so that metrics stay few.
+    pub metrics_libraries: Vec<LibraryId>,
     /// The name clients are shown. Default `Fanfare`; 1 to 128 bytes.
     pub name: String,
     /// Where what survives a restart is kept. Default `$XDG_STATE_HOME/fanfare`, else `~/.local/state/fanfare`.
@@ -46,6 +49,7 @@ impl Default for Server {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 8400).into(),
             metrics_listen: (Ipv4Addr::LOCALHOST, 8401).into(),
+            metrics_libraries: Vec::new(),
             name: "Fanfare".to_owned(),
             data_dir: PathBuf::new(),
             drain_window: Duration::from_secs(10),
@@ -75,6 +79,12 @@ impl Server {
         }
         if self.listen == self.metrics_listen && self.listen.port() != 0 {
             return Err(Invalid::new("server.metrics_listen", "must differ from server.listen"));
+        }
+        if self.metrics_libraries.len() > MAX_LIBRARIES {
+            return Err(Invalid::new("server.metrics_libraries", format!("must be at most {MAX_LIBRARIES} libraries")));
+        }
+        if (1..self.metrics_libraries.len()).any(|place| self.metrics_libraries[..place].contains(&self.metrics_libraries[place])) {
+            return Err(Invalid::new("server.metrics_libraries", "must name each library once"));
         }
         if self.drain_window > Duration::from_secs(30) {
             return Err(Invalid::new("server.drain_window", "must be at most 30s"));

@@ -120,7 +120,7 @@ fn what_is_allowed_but_surprising_is_warned_about() {
 const BAD_KEYS: &[(&str, &str)] = &[
     (
         "[server]\nlisen = \"x\"",
-        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies",
+        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, metrics_libraries, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies",
     ),
     (
         "[quic]\ncert = \"x\"",
@@ -361,6 +361,7 @@ fn the_readme_has_the_defaults() {
     let rows = [
         format!("`listen` | `{}` |", server.listen),
         format!("`metrics_listen` | `{}` |", server.metrics_listen),
+        "| `metrics_libraries` | `[]`, at most 20 |".to_owned(),
         format!("`name` | `{}` |", server.name),
         format!("`drain_window` | `{:?}`, at most `30s` |", server.drain_window),
         "| `cert`, `key` | none |".to_owned(),

@@ -236,13 +236,15 @@ impl Connection {
         self.attention.set(left);
     }
 
-    /// Events were lost to it: charged, and told at the next chance.
-    pub fn lose(&self, reason: SkipReason, n_events: u64) {
+    /// Events were lost to it: charged, and told at the next chance. Says whether that chance is all of these' own.
+    pub fn lose(&self, reason: SkipReason, n_events: u64) -> bool {
+        let first = self.gap.get() == 0;
         if n_events > 0 {
             self.tally.skip(reason, n_events);
             add(&self.gap, n_events);
             self.attention.set(true);
         }
+        first
     }
 
     /// Events missed and not yet told; from here on they count as told.
@@ -368,9 +370,9 @@ impl Connection {
         }
     }
 
-    /// Remembers the rest of an event's frame.
-    pub fn tear(&self, rest: Bytes) {
-        self.to_own(|own| own.torn = Some(Torn { rest, is_event: true }));
+    /// Remembers the rest of the frame of an event that was accepted then.
+    pub fn tear(&self, rest: Bytes, accepted: Instant) {
+        self.to_own(|own| own.torn = Some(Torn { rest, event: Some(accepted) }));
     }
 
     /// An event's last byte was taken by the outlet.
@@ -390,10 +392,9 @@ impl Connection {
         n_events
     }
 
-    /// Writes what stands before the feed: the torn frame, then replies, then the backlog.
-    ///
-    /// Returns how it ended, the events delivered and the bytes taken.
-    pub fn write_own_queue(&self, now: Instant) -> (Wrote, u64, usize) {
+    /// Writes what stands before the feed: the torn frame, then replies, then the backlog; tells `finished` when each event was
+    /// accepted whose last byte is taken. Returns how it ended, the events delivered and the bytes taken.
+    pub fn write_own_queue(&self, now: Instant, mut finished: impl FnMut(Instant)) -> (Wrote, u64, usize) {
         let (mut n_events, mut n_bytes) = (0, 0);
         loop {
             let Some((mut torn, mut unbegun)) = self.next_own_frame() else {
@@ -413,7 +414,8 @@ impl Connection {
                     }
                 }
             }
-            if torn.is_event {
+            if let Some(accepted) = torn.event {
+                finished(accepted);
                 n_events += self.delivered(1);
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Most connections have none of it at most times, so it is made when something comes and dropped with the last.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 
@@ -12,8 +12,8 @@ use super::{Offer, outbox::Outbox};
 #[derive(Debug)]
 pub(super) struct Torn {
     pub(super) rest: Bytes,
-    /// It is an event, and counts as delivered when its last byte is taken.
-    pub(super) is_event: bool,
+    /// It is an event, accepted then, and counts as delivered when its last byte is taken.
+    pub(super) event: Option<Instant>,
 }
 
 /// What is written before anything of the feed, in this order.
@@ -32,7 +32,7 @@ impl OwnQueue {
 
     /// Events in it.
     pub(super) fn n_events(&self) -> u64 {
-        u64::from(self.torn.as_ref().is_some_and(|torn| torn.is_event)) + self.backlog.len() as u64
+        u64::from(self.torn.as_ref().is_some_and(|torn| torn.event.is_some())) + self.backlog.len() as u64
     }
 
     pub(super) fn take_backlog(&mut self) -> VecDeque<Rc<Offer>> {
@@ -50,13 +50,13 @@ impl OwnQueue {
             return Some((torn, None));
         }
         if let Some(reply) = self.outbox.pop() {
-            return Some((Torn { rest: reply, is_event: false }, None));
+            return Some((Torn { rest: reply, event: None }, None));
         }
         if closing {
             return None;
         }
         let offer = self.backlog.pop_front()?;
-        Some((Torn { rest: offer.frame.clone(), is_event: true }, Some(offer)))
+        Some((Torn { rest: offer.frame.clone(), event: Some(offer.envelope.stamped) }, Some(offer)))
     }
 
     /// Takes back what [`Self::next`] gave and the client did not take whole; with its offer as long as it is not begun.

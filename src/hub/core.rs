@@ -17,17 +17,19 @@ use super::{
     goodbye::Leavers,
     group::{Group, GroupKey, Seat},
     index::{GroupId, Index},
+    survey::Survey,
     topics::{Subscriptions, Topics},
     upkeep::TICK,
     wheel::Wheel,
 };
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter},
+    clock::Timestamp,
     connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, OutletKind, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
-    id::ConnectionId,
-    metrics::{DialectCounters, WorkerCounters},
+    id::{ConnectionId, LibraryId},
+    metrics::{CALL_BOUNDS_MICROS, DialectCounters, LIFE_BOUNDS_SECONDS, WorkerCounters, micros},
     shard::Credit,
     state::State,
 };
@@ -47,6 +49,8 @@ pub struct HubSettings {
     pub stall_limit: Option<Duration>,
     /// Entries and bytes a connection may keep from before a change of its rights.
     pub backlog: OutboxLimits,
+    /// Libraries whose offers are counted by name.
+    pub libraries: Arc<[LibraryId]>,
     /// Messages its mailbox must hold: all credit, and room for what it missed.
     pub mailbox: usize,
 }
@@ -73,6 +77,8 @@ pub struct Join {
     pub credential: Credential,
     /// Its place in the counts of connections, freed when it leaves.
     pub admission: ConnectionGuard,
+    /// When it began to come in.
+    pub came: Instant,
     /// A WebSocket of nobody: it is closed (1008) unless it is given an owner within that time.
     pub identify_within: Option<Duration>,
 }
@@ -89,6 +95,8 @@ pub(super) struct Member {
     pub(super) keepalive: Option<Arc<Keepalive>>,
     pub(super) next_ping: Cell<Instant>,
     pub(super) notices: &'static Notices,
+    /// It has not answered the ping it was sent last.
+    pub(super) pinged: Cell<bool>,
     pub(super) warned: Cell<bool>,
     pub(super) credential: Credential,
     pub(super) admission: ConnectionGuard,
@@ -116,6 +124,8 @@ pub struct HubCore {
     pub(super) wheel: Wheel<(u32, u32)>,
     /// What clients are told of now and again.
     pub(super) topics: Topics,
+    /// Who is behind.
+    pub(super) survey: Survey,
     pub(super) last_tick: Instant,
     /// The end of the last standstill, or the beginning.
     pub(super) awake_since: Instant,
@@ -158,6 +168,7 @@ impl HubCore {
             leaving: Vec::new(),
             wheel: Wheel::new(Instant::now(), TICK),
             topics: Topics::new(Instant::now()),
+            survey: Survey::default(),
             last_tick: Instant::now(),
             awake_since: Instant::now(),
             leavers: Leavers::default(),
@@ -196,6 +207,7 @@ impl HubCore {
             dialect: join.dialect,
             keepalive: join.keepalive,
             next_ping: Cell::new(now + interval),
+            pinged: Cell::new(false),
             notices: join.notices,
             warned: Cell::new(false),
             credential: join.credential,
@@ -206,6 +218,7 @@ impl HubCore {
         self.members.insert(member);
         let counters = &self.counters.dialects[join.dialect];
         counters.opened.add(1);
+        counters.handshakes.observe(&CALL_BOUNDS_MICROS, micros(now.saturating_duration_since(join.came)));
         counters.connections[connection.outlet().kind() as usize].add(1);
         self.enter_group(slot, join.filter, join.formats);
         if !join.opening.is_empty() {
@@ -309,6 +322,7 @@ impl HubCore {
         let counters = self.dialect_counters(slot);
         counters.abandoned.add(counts.waiting);
         counters.closed[reason as usize].add(1);
+        counters.lives.observe(&LIFE_BOUNDS_SECONDS, connection.details.opened.seconds_until(Timestamp::now()));
         counters.connections[connection.outlet().kind() as usize].sub(1);
         connection.outlet().close(reason);
         if let Some(subscriptions) = self.members.remove(slot as usize).subscriptions {
@@ -391,9 +405,9 @@ impl HubCore {
 pub(super) fn settle(connection: &Connection, group: &Group, counters: &DialectCounters) {
     if let Some(overtaken) = super::lag::check(connection.cursor.get(), group.feed.base()) {
         connection.cursor.set(overtaken.cursor);
-        connection.lose(SkipReason::Lag, overtaken.gap);
+        let first = connection.lose(SkipReason::Lag, overtaken.gap);
+        counters.lag_episodes.add(u64::from(first)); // one until it is told
         counters.skipped[SkipReason::Lag as usize].add(overtaken.gap);
-        counters.lag_episodes.add(1);
     }
     let lost = group.lost - connection.lost_before.replace(group.lost);
     if lost > 0 {

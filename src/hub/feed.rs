@@ -92,6 +92,19 @@ impl Feed {
         }
     }
 
+    /// How many envelopes it holds.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// When the envelope at a position was stamped, or the oldest still there; `None` at the head.
+    #[must_use]
+    pub(super) fn stamped_at(&self, position: u64) -> Option<Instant> {
+        let index = usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.entries.get(index).map(|entry| entry.stamped())
+    }
+
     /// When the oldest was stamped.
     #[must_use]
     pub(super) fn oldest(&self) -> Option<Instant> {

@@ -123,7 +123,7 @@ impl HubCore {
             return;
         };
         if group.pass.left == 0 {
-            group.begin_pass();
+            group.begin_pass(budget.now);
         }
         self.visit_members(group_id, budget);
         self.let_leave();
@@ -136,6 +136,10 @@ impl HubCore {
             return;
         }
         self.round_left = self.round_left.saturating_sub(1);
+        if let Some((began, n_members)) = group.pass.measured.take() {
+            budget.now = Instant::now();
+            self.counters.passed(n_members, budget.now.saturating_duration_since(began));
+        }
         group.pass.queued = group.end_pass();
         if group.pass.queued {
             self.queue.push_back(group_id);
@@ -245,7 +249,11 @@ fn attend(connection: &Connection, group: &Group, look: &Look<'_>, budget: &mut 
         return Some(Visited::Leaving(CloseReason::OutboxFull));
     }
     if connection.has_own_queue() || connection.closing().is_some() {
-        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now);
+        let finished = |accepted| {
+            let took = budget.now.saturating_duration_since(accepted);
+            look.counters.latency.record_run(took, took, 1);
+        };
+        let (wrote, n_events, n_bytes) = connection.write_own_queue(budget.now, finished);
         budget.one_write();
         count(look.counters, connection, n_events, n_bytes);
         match (wrote, connection.closing()) {
@@ -344,6 +352,8 @@ impl<'a> Plan<'a> {
         }
         let n_events = connection.delivered(taken as u64);
         count(counters, connection, n_events, n_bytes);
+        counters.partial_writes.add(begun as u64);
+        counters.events_per_write.observe_power(taken as u64);
         record_latency(&self.offers[..taken], counters, now);
     }
 
@@ -354,7 +364,7 @@ impl<'a> Plan<'a> {
                 return (taken, 0, *position);
             }
             if n_bytes < offer.frame.len() {
-                connection.tear(offer.frame.slice(n_bytes..));
+                connection.tear(offer.frame.slice(n_bytes..), offer.envelope.stamped);
                 return (taken, 1, position + 1);
             }
             n_bytes -= offer.frame.len();

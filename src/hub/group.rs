@@ -2,7 +2,7 @@
 //!
 //! An event is checked and kept once per group, not per session.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc, time::Instant};
 
 use super::{feed::Feed, index::GroupId};
 use crate::{
@@ -71,6 +71,8 @@ pub(super) struct Pass {
     pub(super) smallest_cursor: u64,
     /// Something happened that this pass may not have seen: another one follows.
     pub(super) again: bool,
+    /// When it began, and over how many members, where there are several and was something to write.
+    pub(super) measured: Option<(Instant, usize)>,
 }
 
 impl Pass {
@@ -104,10 +106,11 @@ impl Group {
     }
 
     /// Begins a pass over all members.
-    pub(super) fn begin_pass(&mut self) {
+    pub(super) fn begin_pass(&mut self, now: Instant) {
         let n_members = self.members.len();
         let start = if n_members == 0 { 0 } else { (self.pass.next + 1) % n_members };
-        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: self.feed.head(), again: false };
+        let measured = (n_members > 1 && self.feed.base() < self.feed.head()).then_some((now, n_members));
+        self.pass = Pass { queued: true, left: n_members, next: start, smallest_cursor: self.feed.head(), again: false, measured };
     }
 
     /// Ends a pass: what every member has passed is let go. Says whether another pass must follow.

@@ -51,9 +51,9 @@ impl HubCore {
         self.give_back_everything();
         let counters = std::sync::Arc::clone(&self.counters);
         for dialect in &counters.dialects {
-            dialect.connections.iter().for_each(|open| open.set(0));
+            dialect.connections.iter().chain([&dialect.lagging]).for_each(|gauge| gauge.set(0));
         }
-        for gauge in [&counters.groups, &counters.feed_bytes] {
+        for gauge in [&counters.groups, &counters.feed_bytes, &counters.feed_entries, &counters.oldest_micros] {
             Counter::set(gauge, 0);
         }
         counters.restarts.add(1);

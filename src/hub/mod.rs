@@ -15,6 +15,7 @@ mod offers;
 mod owner;
 mod report;
 mod rights;
+mod survey;
 mod topics;
 mod upkeep;
 mod wheel;
@@ -153,6 +154,11 @@ impl HubHandle {
         self.guarded(|core| core.principal(connection)).flatten()
     }
 
+    /// The client has answered a ping.
+    pub fn ponged(&self, connection: &Connection) {
+        let _ = self.guarded(|core| core.ponged(connection, Instant::now()));
+    }
+
     /// A WebSocket has taken over from polling.
     pub fn took_over(&self, connection: &Connection) {
         let _ = self.with(|core| core.took_over(connection));
@@ -163,6 +169,9 @@ impl HubHandle {
         let _ = self.with(|core| core.chunk_taken(connection));
     }
 }
+
+/// How often it is looked at how late a worker's timers are.
+const DELAY_CHECK: Duration = Duration::from_millis(250);
 
 /// The actor of one worker.
 pub struct Hub {
@@ -187,6 +196,12 @@ impl Actor for Hub {
         ctx.spawn(TopicClock { next: None });
         ctx.run_interval(Duration::from_secs(1), |hub, _| {
             let _ = hub.handle.with(|core| core.tick(Instant::now()));
+        });
+        let mut due = Instant::now() + DELAY_CHECK;
+        ctx.run_interval(DELAY_CHECK, move |hub, _| {
+            let now = Instant::now();
+            hub.handle.0.core.borrow().late(now.saturating_duration_since(due));
+            due = now + DELAY_CHECK;
         });
     }
 }

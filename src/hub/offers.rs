@@ -14,7 +14,7 @@ use crate::{
     access::Filter,
     connection::Offer,
     event::{Encoded, Envelope, FormatPair, FrameFormat, MAX_FORMATS, Own, Reader, Rule, Who},
-    metrics::WorkerCounters,
+    metrics::{WorkerCounters, micros},
 };
 
 impl HubCore {
@@ -23,6 +23,7 @@ impl HubCore {
         self.give_named_sessions_their_own_groups(envelope);
         let mut frames = Frames::new(envelope);
         let Self { index, groups, counters, ledger, queue, settings, .. } = self;
+        let mut n_offered = 0;
         index.candidates(&envelope.audience.rule, |group_id, level| {
             let group = &mut groups[group_id as usize];
             let filter = &group.key.filter;
@@ -38,8 +39,12 @@ impl HubCore {
             let Some(offer) = offer else { return };
             group.feed.push(offer, &settings.feed);
             counters.dialects[group.dialect].offered.add(group.members.len() as u64);
+            n_offered += group.members.len();
             group.mark(group_id, queue);
         });
+        if let Some(place) = envelope.library().and_then(|library| settings.libraries.iter().position(|known| known == library)) {
+            counters.libraries[place].add(n_offered as u64);
+        }
         if self.ledger.get() > self.settings.feeds_bytes {
             self.shed();
         }
@@ -115,12 +120,18 @@ impl HubCore {
     /// Once a second: what is too old goes, and bursts give back their room.
     pub(super) fn age_feeds(&mut self, now: Instant) {
         let Some(cut) = now.checked_sub(self.settings.feed.age) else { return };
+        let (mut n_entries, mut oldest) = (0, now);
         for (_, group) in &mut self.groups {
             group.feed.trim_older_than(cut);
             group.feed.shrink();
+            n_entries += group.feed.len();
+            oldest = group.feed.oldest().map_or(oldest, |stamped| oldest.min(stamped));
         }
         self.counters.feed_bytes.set(self.ledger.get() as u64);
+        self.counters.feed_entries.set(n_entries as u64);
+        self.counters.oldest_micros.set(micros(now.saturating_duration_since(oldest)));
     }
+
     /// Feeds hold more than the worker may: the oldest quarter of their time span goes, until they do not.
     fn shed(&mut self) {
         let now = Instant::now();

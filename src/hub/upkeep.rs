@@ -10,7 +10,8 @@ use std::{
 use super::core::{HubCore, Member};
 use crate::{
     clock::Timestamp,
-    connection::CloseReason,
+    connection::{CloseReason, Connection},
+    metrics::{CALL_BOUNDS_MICROS, micros},
     websocket::{CloseCode, frame},
 };
 
@@ -40,6 +41,25 @@ impl HubCore {
             }
         }
         self.age_feeds(now);
+        self.survey(now);
+    }
+
+    /// A timer of this worker ran so much later than wanted.
+    pub(super) fn late(&self, delay: Duration) {
+        self.counters.delays.observe(&CALL_BOUNDS_MICROS, micros(delay));
+    }
+
+    /// A client has answered the ping it was sent last.
+    pub(super) fn ponged(&self, connection: &Connection, now: Instant) {
+        if connection.ended.get() {
+            return;
+        }
+        let member = &self.members[connection.id.slot as usize];
+        if let Some(keepalive) = member.keepalive.as_ref().filter(|_| member.pinged.take()) {
+            let took = (now + keepalive.interval).saturating_duration_since(member.next_ping.get());
+            let round_trips = &self.counters.dialects[member.dialect].round_trips;
+            round_trips.observe(&CALL_BOUNDS_MICROS, micros(took));
+        }
     }
 
     /// Lets go of the clients at these addresses, in the form the kernel's list has them.
@@ -114,6 +134,7 @@ impl HubCore {
         if connection.blocked_since().is_none() && !connection.has_replies() {
             let frame = keepalive.frame.clone();
             self.counters.dialects[member.dialect].pings.add(1);
+            member.pinged.set(true);
             self.reply(&connection, frame);
         }
     }

@@ -1,8 +1,14 @@
 //! Who was let in and who was not: cold paths, so all workers share these counters.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
-use super::worker::MAX_DIALECTS;
+use super::{
+    histogram::{CALL_BOUNDS_MICROS, Histogram, Reading, micros},
+    worker::MAX_DIALECTS,
+};
 
 /// Why a client's connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +98,40 @@ impl AuthResult {
             Self::Limited => "limited",
             Self::Unavailable => "unavailable",
         }
+    }
+}
+
+/// What is counted of those who are asked about tokens: by number, in the order of [`BackEndMetrics::NAMES`].
+#[derive(Debug, Default)]
+pub struct BackEndMetrics {
+    durations: [Histogram<{ CALL_BOUNDS_MICROS.len() }>; BackEndMetrics::NAMES.len()],
+    remembered: AtomicU64,
+}
+
+impl BackEndMetrics {
+    /// The labels.
+    pub const NAMES: [&str; 4] = ["callback", "plex_server", "mediabrowser_server", "audiobookshelf_server"];
+
+    /// One of them has answered, or not, after so long.
+    pub fn answered(&self, back_end: usize, after: Duration) {
+        self.durations[back_end].observe_shared(&CALL_BOUNDS_MICROS, micros(after));
+    }
+
+    /// An answer was remembered, so nobody was asked.
+    pub fn remembered(&self) {
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How long answers took, in microseconds.
+    #[must_use]
+    pub fn durations(&self, back_end: usize) -> Reading {
+        self.durations[back_end].read()
+    }
+
+    /// How often an answer was remembered.
+    #[must_use]
+    pub fn n_remembered(&self) -> u64 {
+        self.remembered.load(Ordering::Relaxed)
     }
 }
 

@@ -15,9 +15,12 @@ use prometheus::{
 };
 
 use super::{
-    AdmissionMetrics, AuthResult, Counter, DialectCounters, LATENCY_BOUNDS_MICROS, PublishMetrics, PublishRefusal, Rejection, ShardMetrics,
-    WorkerCounters,
-    family::{Page, Series, histogram},
+    AUDIENCES, AdmissionMetrics, AuthResult, BackEndMetrics, CALL_BOUNDS_MICROS, Counter, DialectCounters, Histogram, LAG_BOUNDS_EVENTS,
+    LATENCY_BOUNDS_MICROS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, PublishApi, PublishMetrics, PublishRefusal, Rejection, ShardMetrics,
+    WRITE_BOUNDS_EVENTS, WorkerCounters,
+    family::{Page, Scale, Series, histogram},
+    histogram::{Reading, merged},
+    kernel::{self, Tcp},
     names::{self, Metric},
     process::Process,
 };
@@ -32,6 +35,8 @@ pub struct Sources {
     pub publish: Arc<PublishMetrics>,
     /// What all who let clients in share.
     pub admission: Arc<AdmissionMetrics>,
+    /// What is counted of those who are asked about tokens.
+    pub back_ends: Arc<BackEndMetrics>,
     /// The words for the numbers.
     pub labels: Labels,
     /// What is read, not counted.
@@ -45,6 +50,8 @@ pub struct Labels {
     pub dialects: Vec<&'static str>,
     /// The kinds of event, in the order of their numbers.
     pub kinds: Vec<&'static str>,
+    /// The libraries counted apart, in their order; at most [`super::MAX_LIBRARIES`].
+    pub libraries: Vec<String>,
     /// The outlets, in the order of their numbers.
     pub outlets: [&'static str; 4],
     /// The reasons for a close, in the order of their numbers.
@@ -85,6 +92,18 @@ pub struct Mailbox {
 pub struct Exporter {
     sources: Sources,
     descs: Vec<Desc>,
+    /// The workers' names: their numbers.
+    workers: Vec<String>,
+}
+
+/// Counted in microseconds, told in seconds.
+const fn seconds(bounds: &[u64]) -> Scale<'_> {
+    Scale { bounds, divisor: 1e6 }
+}
+
+/// Told as it is counted.
+const fn plain(bounds: &[u64]) -> Scale<'_> {
+    Scale { bounds, divisor: 1.0 }
 }
 
 impl Exporter {
@@ -95,7 +114,8 @@ impl Exporter {
     #[must_use]
     pub fn new(sources: Sources) -> Self {
         debug_assert!(sources.labels.dialects.len() <= super::MAX_DIALECTS, "more dialects than are counted apart");
-        Self { sources, descs: names::ALL.iter().filter_map(desc).collect() }
+        let workers = (0..sources.workers.len()).map(|number| number.to_string()).collect();
+        Self { sources, descs: names::ALL.iter().filter_map(desc).collect(), workers }
     }
 
     /// Every metric as text. Reads `/proc`: a matter of a millisecond, not for a worker that delivers.
@@ -122,6 +142,10 @@ impl Exporter {
         page.one(&names::CONNECTION_LIMIT, self.sources.gauges.connection_limit as f64);
         page.one(&names::STALL_TIMEOUTS, self.sum(|worker| &worker.time_outs));
         self.by_dialect(page, &names::PINGS_SENT, |counters| &counters.pings);
+        let calls = seconds(&CALL_BOUNDS_MICROS);
+        self.histograms(page, &names::HANDSHAKE_DURATION, calls, |counters| counters.handshakes.read());
+        self.histograms(page, &names::CONNECTION_DURATION, plain(&LIFE_BOUNDS_SECONDS), |counters| counters.lives.read());
+        self.histograms(page, &names::PING_RTT, calls, |counters| counters.round_trips.read());
     }
 
     fn publishing(&self, page: &mut Page) {
@@ -129,14 +153,28 @@ impl Exporter {
         let sum = |read: &dyn Fn(&ShardMetrics) -> u64| shards.iter().map(|shard| read(shard)).sum::<u64>() as f64;
         let published = labels.kinds.iter().enumerate().map(|(kind, name)| (vec![*name], sum(&|shard| shard.n_published(kind))));
         page.add(&names::EVENTS_PUBLISHED, published);
+        let libraries = labels.libraries.iter().enumerate();
+        let by_library = libraries.map(|(place, name)| (vec![name.as_str()], sum(&|shard| shard.n_published_in(place))));
+        page.add(&names::LIBRARY_PUBLISHED, by_library);
         page.add(&names::PUBLISH_REJECTED, PublishRefusal::ALL.map(|why| (vec![why.name()], publish.n_refused(why) as f64)));
         page.one(&names::PUBLISH_DUPLICATES, sum(&ShardMetrics::n_duplicates));
+        let durations = PublishApi::ALL.map(|api| (vec![api.name()], publish.durations(api)));
+        page.push(histogram(&names::PUBLISH_DURATION, seconds(&CALL_BOUNDS_MICROS), durations));
+        let payloads = merged(PAYLOAD_BOUNDS_BYTES.len() + 1, shards.iter().map(|shard| shard.payloads()));
+        page.push(histogram(&names::PUBLISH_PAYLOAD, plain(&PAYLOAD_BOUNDS_BYTES), [(Vec::new(), payloads)]));
+        let rejected = [("shard", publish.n_shard_full() as f64), ("hub", sum(&ShardMetrics::n_credit_exhausted))];
+        page.add(&names::MAILBOX_REJECTED, rejected.map(|(actor, number)| (vec![actor], number)));
         page.one(&names::SHARD_CREDIT_EXHAUSTED, sum(&ShardMetrics::n_credit_exhausted));
     }
 
     fn delivery(&self, page: &mut Page) {
         let labels = &self.sources.labels;
         self.by_dialect(page, &names::EVENTS_OFFERED, |counters| &counters.offered);
+        let libraries = labels.libraries.iter().enumerate();
+        page.add(
+            &names::LIBRARY_OFFERED,
+            libraries.map(|(place, name)| (vec![name.as_str()], self.sum(|worker| &worker.libraries[place]))),
+        );
         self.by_dialect_and(page, &names::DELIVERIES, labels.outlets, |counters| &counters.delivered);
         self.by_dialect_and(page, &names::EVENTS_SKIPPED, labels.skip_reasons, |counters| &counters.skipped);
         self.by_dialect(page, &names::EVENTS_CONFLATED, |counters| &counters.conflated);
@@ -146,19 +184,30 @@ impl Exporter {
         self.by_dialect(page, &names::DELIVERY_BYTES, |counters| &counters.bytes);
         self.by_dialect(page, &names::WRITES, |counters| &counters.writes);
         self.by_dialect(page, &names::WRITE_WOULD_BLOCK, |counters| &counters.would_block);
-        let latencies = labels.dialects.iter().enumerate().map(|(number, dialect)| (*dialect, self.latency(number)));
-        page.push(histogram(&names::DELIVERY_LATENCY, &LATENCY_BOUNDS_MICROS, latencies));
+        self.by_dialect(page, &names::LAGGING_CONNECTIONS, |counters| &counters.lagging);
+        self.by_dialect(page, &names::PARTIAL_WRITES, |counters| &counters.partial_writes);
+        self.histograms(page, &names::CONNECTION_LAG, plain(&LAG_BOUNDS_EVENTS), |counters| counters.lag.read());
+        self.histograms(page, &names::EVENTS_PER_WRITE, plain(&WRITE_BOUNDS_EVENTS), |counters| counters.events_per_write.read());
+        self.histograms(page, &names::DELIVERY_LATENCY, seconds(&LATENCY_BOUNDS_MICROS), |counters| counters.latency.read());
+        let passes = AUDIENCES.iter().enumerate().map(|(place, (_, name))| {
+            let of_worker = |worker: &Arc<WorkerCounters>| worker.passes[place].read();
+            (vec![*name], merged(CALL_BOUNDS_MICROS.len() + 1, self.sources.workers.iter().map(of_worker)))
+        });
+        page.push(histogram(&names::FANOUT_DURATION, seconds(&CALL_BOUNDS_MICROS), passes));
         page.one(&names::ENCODE_FAILURES, self.sum(|worker| &worker.encode_failures));
     }
 
     fn engine(&self, page: &mut Page) {
         let Sources { gauges, labels, admission, .. } = &self.sources;
         page.one(&names::FILTER_GROUPS, self.sum(|worker| &worker.groups));
+        page.one(&names::FEED_ENTRIES, self.sum(|worker| &worker.feed_entries));
+        let oldest = self.sources.workers.iter().map(|worker| worker.oldest_micros.get()).max().unwrap_or_default();
+        page.one(&names::FEED_OLDEST_AGE, oldest as f64 / 1e6);
         page.one(&names::FEED_BYTES, self.sum(|worker| &worker.feed_bytes));
         let outstanding = (gauges.credit.depths)();
         page.one(&names::SHARD_CREDIT_OUTSTANDING, outstanding.iter().sum::<u64>() as f64);
         let fullest = |depths: Vec<u64>| depths.into_iter().max().unwrap_or_default() as f64;
-        let mut depths: Vec<Series> = vec![(vec![gauges.credit.actor], fullest(outstanding))];
+        let mut depths: Vec<Series<'_>> = vec![(vec![gauges.credit.actor], fullest(outstanding))];
         depths.extend(gauges.mailboxes.iter().map(|mailbox| (vec![mailbox.actor], fullest((mailbox.depths)()))));
         page.add(&names::MAILBOX_DEPTH, depths);
         let mailboxes = std::iter::once(&gauges.credit).chain(&gauges.mailboxes);
@@ -167,6 +216,10 @@ impl Exporter {
         page.one(&names::HUB_STALLED, gauges.stalled_hubs.load(Ordering::Relaxed) as f64);
         let authenticated = AuthResult::ALL.map(|result| (vec![result.name()], admission.n_authenticated(result) as f64));
         page.add(&names::AUTH_REQUESTS, authenticated);
+        let back_ends =
+            BackEndMetrics::NAMES.iter().enumerate().map(|(number, name)| (vec![*name], self.sources.back_ends.durations(number)));
+        page.push(histogram(&names::AUTH_DURATION, seconds(&CALL_BOUNDS_MICROS), back_ends));
+        page.one(&names::AUTH_CACHE_HITS, self.sources.back_ends.n_remembered() as f64);
         page.one(&names::DRAINING, f64::from(u8::from(gauges.draining.load(Ordering::Relaxed))));
         page.add(&names::BUILD_INFO, [(vec![labels.version, labels.commit], 1.0)]);
     }
@@ -183,7 +236,7 @@ impl Exporter {
         names: [&'static str; N],
         counters: impl Fn(&DialectCounters) -> &[Counter; N],
     ) {
-        let mut series: Vec<Series> = Vec::new();
+        let mut series: Vec<Series<'_>> = Vec::new();
         for (number, dialect) in self.sources.labels.dialects.iter().enumerate() {
             for (index, name) in names.into_iter().enumerate() {
                 series.push((vec![dialect, name], self.sum(|worker| &counters(&worker.dialects[number])[index])));
@@ -196,15 +249,21 @@ impl Exporter {
         self.sources.workers.iter().map(|worker| counter(worker).get()).fold(0, u64::wrapping_add) as f64
     }
 
-    /// One dialect's deliveries per bucket, and the sum of their latencies in microseconds.
-    fn latency(&self, dialect: usize) -> (Vec<u64>, u64) {
-        let mut merged = (vec![0; LATENCY_BOUNDS_MICROS.len() + 1], 0_u64);
-        for worker in &self.sources.workers {
-            let (buckets, sum) = worker.dialects[dialect].latency.read();
-            merged.0.iter_mut().zip(buckets).for_each(|(all, bucket)| *all += bucket);
-            merged.1 = merged.1.wrapping_add(sum);
-        }
-        merged
+    /// A histogram of each dialect, over all workers.
+    fn histograms(&self, page: &mut Page, metric: &Metric, scale: Scale<'_>, read: impl Fn(&DialectCounters) -> Reading) {
+        let dialects = self.sources.labels.dialects.iter().enumerate().map(|(number, name)| {
+            let readings = self.sources.workers.iter().map(|worker| read(&worker.dialects[number]));
+            (vec![*name], merged(scale.bounds.len() + 1, readings))
+        });
+        page.push(histogram(metric, scale, dialects));
+    }
+
+    fn workers(&self, page: &mut Page) {
+        let workers = || self.workers.iter().map(String::as_str).zip(&self.sources.workers);
+        let busy = workers().map(|(name, worker)| (vec![name], kernel::busy_seconds(worker.thread.get()).unwrap_or_default()));
+        page.add(&names::WORKER_BUSY, busy);
+        let delays = workers().map(|(name, worker)| (vec![name], Histogram::read(&worker.delays)));
+        page.push(histogram(&names::WORKER_LOOP_DELAY, seconds(&CALL_BOUNDS_MICROS), delays));
     }
 }
 
@@ -219,9 +278,16 @@ impl Collector for Exporter {
         self.publishing(&mut page);
         self.delivery(&mut page);
         self.engine(&mut page);
+        self.workers(&mut page);
+        kernel(&mut page, &Tcp::read());
         process(&mut page, &Process::read());
         page.families()
     }
+}
+
+fn kernel(page: &mut Page, tcp: &Tcp) {
+    page.add(&names::KERNEL_SOCKET_BYTES, tcp.buffer_bytes.map(|bytes| (Vec::new(), bytes)));
+    page.add(&names::KERNEL_RETRANSMITS, tcp.retransmits.map(|segments| (Vec::new(), segments)));
 }
 
 fn process(page: &mut Page, process: &Process) {

@@ -2,10 +2,13 @@
 
 use prometheus::proto::{self, Bucket, LabelPair, MetricFamily, MetricType};
 
-use super::names::{Kind, Metric};
+use super::{
+    histogram::Reading,
+    names::{Kind, Metric},
+};
 
 /// One series: the values of its labels, in the order of their names, and its number.
-pub(super) type Series = (Vec<&'static str>, f64);
+pub(super) type Series<'a> = (Vec<&'a str>, f64);
 
 /// The families of one scrape; those without a series are left out.
 #[derive(Default)]
@@ -13,7 +16,7 @@ pub(super) struct Page(Vec<MetricFamily>);
 
 impl Page {
     /// A metric with labels.
-    pub(super) fn add(&mut self, metric: &Metric, series: impl IntoIterator<Item = Series>) {
+    pub(super) fn add<'a>(&mut self, metric: &Metric, series: impl IntoIterator<Item = Series<'a>>) {
         let points = series.into_iter().map(|(values, number)| {
             let mut point = labelled(metric, &values);
             if metric.kind == Kind::Counter {
@@ -46,20 +49,23 @@ impl Page {
     }
 }
 
-/// A histogram with one label: for each of its values the counts per bucket, of which the last has no bound, and the sum;
-/// bounds and sum in microseconds, exported in seconds.
-pub(super) fn histogram(
-    metric: &Metric,
-    bounds_micros: &[u64],
-    series: impl Iterator<Item = (&'static str, (Vec<u64>, u64))>,
-) -> MetricFamily {
-    let points = series.map(|(value, (counts, sum_micros))| {
+/// The bounds of a histogram, and by what bounds and sums are divided to have them in the unit of the metric's name.
+/// Division, not multiplication by 0.000001: so that bounds are written as the decimal numbers they are.
+#[derive(Clone, Copy)]
+pub(super) struct Scale<'a> {
+    pub(super) bounds: &'a [u64],
+    pub(super) divisor: f64,
+}
+
+/// A histogram: for each series the values of its labels, the counts per bucket, of which the last has no bound, and the sum.
+pub(super) fn histogram<'a>(metric: &Metric, scale: Scale<'_>, series: impl IntoIterator<Item = (Vec<&'a str>, Reading)>) -> MetricFamily {
+    let points = series.into_iter().map(|(values, (counts, sum))| {
         let mut cumulative = 0;
-        let mut buckets = Vec::with_capacity(bounds_micros.len());
-        for (bound, count) in bounds_micros.iter().zip(&counts) {
+        let mut buckets = Vec::with_capacity(scale.bounds.len());
+        for (bound, count) in scale.bounds.iter().zip(&counts) {
             cumulative += count;
             let mut bucket = Bucket::default();
-            bucket.set_upper_bound(seconds(*bound));
+            bucket.set_upper_bound(*bound as f64 / scale.divisor);
             bucket.set_cumulative_count(cumulative);
             buckets.push(bucket);
         }
@@ -67,17 +73,12 @@ pub(super) fn histogram(
         histogram.set_bucket(buckets);
         // The sum of what was just read, so that the last bucket and the count never disagree.
         histogram.set_sample_count(counts.iter().sum());
-        histogram.set_sample_sum(seconds(sum_micros));
-        let mut point = labelled(metric, &[value]);
+        histogram.set_sample_sum(sum as f64 / scale.divisor);
+        let mut point = labelled(metric, &values);
         point.set_histogram(histogram);
         point
     });
     family(metric, points.collect())
-}
-
-/// Division, not multiplication by 0.000001: so that bounds are written as the decimal numbers they are.
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }
 
 fn family(metric: &Metric, points: Vec<proto::Metric>) -> MetricFamily {

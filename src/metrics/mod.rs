@@ -5,12 +5,20 @@
 mod admission;
 mod export;
 mod family;
+pub mod histogram;
+mod kernel;
 pub mod names;
 mod process;
 mod publish;
 mod worker;
 
-pub use admission::{AdmissionMetrics, AuthResult, Rejection};
+pub use admission::{AdmissionMetrics, AuthResult, BackEndMetrics, Rejection};
 pub use export::{Exporter, Gauges, Labels, Mailbox, Sources};
-pub use publish::{PublishMetrics, PublishRefusal, ShardMetrics};
-pub use worker::{Counter, DialectCounters, LATENCY_BOUNDS_MICROS, LatencyHistogram, MAX_DIALECTS, WorkerCounters};
+pub use histogram::{
+    CALL_BOUNDS_MICROS, Histogram, LAG_BOUNDS_EVENTS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, WRITE_BOUNDS_EVENTS, micros,
+};
+pub use kernel::thread_number;
+pub use publish::{PublishApi, PublishMetrics, PublishRefusal, ShardMetrics};
+pub use worker::{
+    AUDIENCES, Counter, DialectCounters, LATENCY_BOUNDS_MICROS, LatencyHistogram, MAX_DIALECTS, MAX_LIBRARIES, WorkerCounters,
+};

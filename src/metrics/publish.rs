@@ -1,8 +1,14 @@
 //! What is counted on the way in: accepted events by kind, refused ones by reason.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
-use super::worker::Counter;
+use super::{
+    histogram::{CALL_BOUNDS_MICROS, Histogram, PAYLOAD_BOUNDS_BYTES, Reading, micros},
+    worker::{Counter, MAX_LIBRARIES},
+};
 
 /// More kinds than there are event families.
 const MAX_KINDS: usize = 32;
@@ -14,12 +20,26 @@ pub struct ShardMetrics {
     published: [Counter; MAX_KINDS],
     duplicates: Counter,
     credit_exhausted: Counter,
+    payloads: Histogram<{ PAYLOAD_BOUNDS_BYTES.len() }>,
+    libraries: [Counter; MAX_LIBRARIES],
 }
 
 impl ShardMetrics {
-    /// An event of that kind was accepted.
-    pub fn published(&self, kind: usize) {
+    /// An event of that kind was accepted, with a message of so many bytes.
+    pub fn published(&self, kind: usize, n_bytes: usize) {
         self.published[kind].add(1);
+        self.payloads.observe(&PAYLOAD_BOUNDS_BYTES, n_bytes as u64);
+    }
+
+    /// It was one of a library that is counted apart, by its place among those.
+    pub fn published_in(&self, library: usize) {
+        self.libraries[library].add(1);
+    }
+
+    /// Accepted events of a library that is counted apart.
+    #[must_use]
+    pub fn n_published_in(&self, library: usize) -> u64 {
+        self.libraries[library].get()
     }
 
     /// An event was recognised as one accepted before.
@@ -36,6 +56,12 @@ impl ShardMetrics {
     #[must_use]
     pub fn n_published(&self, kind: usize) -> u64 {
         self.published[kind].get()
+    }
+
+    /// Bytes of accepted messages.
+    #[must_use]
+    pub fn payloads(&self) -> Reading {
+        self.payloads.read()
     }
 
     /// Repeats within the idempotency window.
@@ -91,13 +117,67 @@ impl PublishRefusal {
     }
 }
 
-/// What all publishers together count; a cold path, so shared.
+/// By which way something was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PublishApi {
+    /// A request with one event.
+    Event,
+    /// A request with an array of them.
+    Batch,
+    /// Lines of a request, as many as came together.
+    Lines,
+    /// A thread of this process: watched folders, presence, digests, the program Fanfare is embedded in.
+    Thread,
+}
+
+impl PublishApi {
+    /// Every way, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Event, Self::Batch, Self::Lines, Self::Thread];
+
+    /// The label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Batch => "batch",
+            Self::Lines => "lines",
+            Self::Thread => "thread",
+        }
+    }
+}
+
+/// What all publishers together count; once per call and not per delivery, so shared.
 #[derive(Debug, Default)]
 pub struct PublishMetrics {
     refused: [AtomicU64; PublishRefusal::ALL.len()],
+    durations: [Histogram<{ CALL_BOUNDS_MICROS.len() }>; PublishApi::ALL.len()],
+    shard_full: AtomicU64,
 }
 
 impl PublishMetrics {
+    /// What was published together by that way has its answer after so long.
+    pub fn answered(&self, api: PublishApi, after: Duration) {
+        self.durations[api as usize].observe_shared(&CALL_BOUNDS_MICROS, micros(after));
+    }
+
+    /// How long answers by that way took, in microseconds.
+    #[must_use]
+    pub fn durations(&self, api: PublishApi) -> Reading {
+        self.durations[api as usize].read()
+    }
+
+    /// A shard's mailbox took no more.
+    pub fn shard_full(&self) {
+        self.shard_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a shard's mailbox took no more.
+    #[must_use]
+    pub fn n_shard_full(&self) -> u64 {
+        self.shard_full.load(Ordering::Relaxed)
+    }
+
     /// Events were not accepted.
     pub fn refused(&self, why: PublishRefusal, n_events: u64) {
         if n_events > 0 {

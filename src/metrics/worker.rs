@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use super::histogram::{CALL_BOUNDS_MICROS, Histogram, LAG_BOUNDS_EVENTS, LIFE_BOUNDS_SECONDS, WRITE_BOUNDS_EVENTS, micros};
+
 /// The upper bounds of the delivery latency buckets, in microseconds.
 pub const LATENCY_BOUNDS_MICROS: [u64; 17] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
@@ -12,6 +14,9 @@ pub const LATENCY_BOUNDS_MICROS: [u64; 17] = [
 
 /// How many dialects may be counted apart.
 pub const MAX_DIALECTS: usize = 6;
+
+/// How many libraries may be counted apart.
+pub const MAX_LIBRARIES: usize = 20;
 
 /// A counter with one writer: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
@@ -21,6 +26,11 @@ impl Counter {
     /// Adds; only the owning thread may call it.
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Adds, whoever else does so at the same time.
+    pub fn add_shared(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
     }
 
     /// Subtracts; only the owning thread may call it.
@@ -111,7 +121,24 @@ pub struct DialectCounters {
     pub pings: Counter,
     /// Publish to write.
     pub latency: LatencyHistogram,
+    /// Writes of a stretch of a feed that ended within a frame.
+    pub partial_writes: Counter,
+    /// Events taken whole by one write of a stretch of a feed; none where it only began one.
+    pub events_per_write: Histogram<{ WRITE_BOUNDS_EVENTS.len() }>,
+    /// Connections that were behind when they were last looked at.
+    pub lagging: Counter,
+    /// How many events each connection was behind whenever it was looked at.
+    pub lag: Histogram<{ LAG_BOUNDS_EVENTS.len() }>,
+    /// From the request, whole, to the place in the hub, in microseconds.
+    pub handshakes: Histogram<{ CALL_BOUNDS_MICROS.len() }>,
+    /// How long connections that ended had been open, in seconds.
+    pub lives: Histogram<{ LIFE_BOUNDS_SECONDS.len() }>,
+    /// From a WebSocket's ping to its answer, in microseconds.
+    pub round_trips: Histogram<{ CALL_BOUNDS_MICROS.len() }>,
 }
+
+/// How large groups are told apart by how long a pass over them takes: up to so many members, the last without a bound.
+pub const AUDIENCES: [(usize, &str); 4] = [(10, "10"), (100, "100"), (1000, "1000"), (usize::MAX, "more")];
 
 /// Everything one worker counts.
 #[derive(Debug, Default)]
@@ -131,6 +158,26 @@ pub struct WorkerCounters {
     pub restarts: Counter,
     /// Counts on once a second while its hub moves.
     pub beats: Counter,
+    /// Events in all feeds.
+    pub feed_entries: Counter,
+    /// The age of the oldest event in any feed, in microseconds; 0 where all are empty.
+    pub oldest_micros: Counter,
+    /// From the first to the last write of one pass over a group, by its size as in [`AUDIENCES`], in microseconds.
+    pub passes: [Histogram<{ CALL_BOUNDS_MICROS.len() }>; AUDIENCES.len()],
+    /// How much later than wanted a timer ran, in microseconds.
+    pub delays: Histogram<{ CALL_BOUNDS_MICROS.len() }>,
+    /// Events offered to sessions, by the libraries that are counted apart.
+    pub libraries: [Counter; MAX_LIBRARIES],
+    /// The kernel's number of its thread; 0 while it is not known.
+    pub thread: Counter,
+}
+
+impl WorkerCounters {
+    /// A pass over a group of so many members has ended.
+    pub fn passed(&self, n_members: usize, took: Duration) {
+        let place = AUDIENCES.partition_point(|(most, _)| *most < n_members);
+        self.passes[place].observe(&CALL_BOUNDS_MICROS, micros(took));
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub(super) struct Admitted {
     pub(super) credential: Credential,
     pub(super) guard: ConnectionGuard,
     pub(super) details: Details,
+    /// When it began to come in.
+    pub(super) came: Instant,
 }
 
 /// What the doorkeeper says to a client.
@@ -280,7 +282,7 @@ impl Doorkeeper {
             client: dialect.client(request).as_deref().map(client_name),
             opened: Timestamp::now(),
         };
-        Ok(Admitted { dialect: number, opening, credential, guard, details })
+        Ok(Admitted { dialect: number, opening, credential, guard, details, came: Instant::now() })
     }
 
     /// A client that shows no token and may say later who it is.

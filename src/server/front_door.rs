@@ -13,7 +13,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use actix_http::{Protocol, header::HttpDate};
@@ -179,6 +179,7 @@ where
             (Rc::clone(&self.http), Arc::clone(&self.doorkeeper), Rc::clone(&self.settings), self.worker.clone());
         let (tls, held) = (self.tls.clone(), Rc::clone(&self.held));
         Box::pin(async move {
+            let came_at = Instant::now();
             let opened = timeout(settings.head, open(socket, tls, &doorkeeper)).await;
             let Ok(Ok((transport, peer, mut came))) = opened else {
                 return Ok(()); // it said nothing, no TLS, or is gone: nobody to answer
@@ -201,7 +202,10 @@ where
                 }
                 Came::TakesOver(home, accept) => take_over(transport, home, &accept, &settings).await,
                 Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
-                Came::Client(admitted, accept) => start_session(transport, (*admitted, accept), (&doorkeeper, &worker), &settings),
+                Came::Client(admitted, accept) => {
+                    let admitted = Admitted { came: came_at, ..*admitted };
+                    start_session(transport, (admitted, accept), (&doorkeeper, &worker), &settings);
+                }
             }
             Ok(())
         })

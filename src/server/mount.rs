@@ -10,6 +10,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use actix_web::{
@@ -104,7 +105,7 @@ fn wants_websocket(head: &RequestHead) -> bool {
 /// A stream through a response body: the same session, another outlet.
 pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
-    let doorkeeper = &shared.doorkeeper;
+    let (came, doorkeeper) = (Instant::now(), &shared.doorkeeper);
     let header = |name: &str| header(http, name);
     let wanted = wanted(http);
     if let Some(answer) = opening::not_a_handshake(&wanted) {
@@ -129,10 +130,12 @@ pub(super) async fn stream(http: &HttpRequest, payload: web::Payload, shared: &S
         decision = doorkeeper.admit(dialect, &request, Some(answer));
     }
     match decision {
-        Decision::Admit(admitted) => begin(*admitted, accept.as_deref(), payload, shared, &worker).unwrap_or_else(|| {
-            let refused = doorkeeper.refuse(dialect, &request, Rejection::Unavailable, Refusal::Full);
-            refuse(refused, accept.as_deref())
-        }),
+        Decision::Admit(admitted) => {
+            begin(Admitted { came, ..*admitted }, accept.as_deref(), payload, shared, &worker).unwrap_or_else(|| {
+                let refused = doorkeeper.refuse(dialect, &request, Rejection::Unavailable, Refusal::Full);
+                refuse(refused, accept.as_deref())
+            })
+        }
         Decision::Refuse(refused) | Decision::RefuseAgain(refused) => refuse(refused, accept.as_deref()),
         Decision::Ask(_) => HttpResponse::ServiceUnavailable().finish(), // an answer was given: it is not asked twice
     }

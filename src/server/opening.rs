@@ -85,7 +85,7 @@ pub(super) fn begin_polled(
 
 /// `head` is what the outlet is sent before the dialect's own greeting.
 fn join(admitted: Admitted, outlet: Outlet, head: Bytes) -> Join {
-    let Admitted { dialect, opening: wanted, credential, guard, details } = admitted;
+    let Admitted { dialect, opening: wanted, credential, guard, details, came } = admitted;
     let opening = if wanted.greeting.is_empty() { head } else { [head, wanted.greeting].concat().into() };
     Join {
         outlet,
@@ -98,6 +98,7 @@ fn join(admitted: Admitted, outlet: Outlet, head: Bytes) -> Join {
         notices: wanted.notices,
         credential,
         admission: guard,
+        came,
         identify_within: wanted.identify_within.filter(|_| wanted.transport != Transport::EventStream),
     }
 }

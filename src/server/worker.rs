@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::{
     access::Directory,
     hub::{Hub, HubCore, HubHandle, HubSettings, Identified, ListConnections, PeersGone, RightsChanged, SayGoodbye},
-    metrics::WorkerCounters,
+    metrics::{WorkerCounters, thread_number},
     shard::{Credit, FromShard},
     state::State,
 };
@@ -92,6 +92,7 @@ impl Worker {
     fn start(crew: &Crew) -> Self {
         let number = crew.next.fetch_add(1, Ordering::Relaxed);
         let index = usize::from(number) % crew.counters.len();
+        crew.counters[index].thread.set(thread_number().unwrap_or_default());
         let settings = HubSettings { worker: number, ..crew.hub.clone() };
         let mailbox = settings.mailbox;
         let core = HubCore::new(

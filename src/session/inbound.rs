@@ -107,6 +107,8 @@ pub(super) struct Outcome {
     steps: Vec<Step>,
     /// It ends with the last step: nothing comes behind it.
     ends: bool,
+    /// A ping was answered.
+    ponged: bool,
     /// One of the steps takes its time: what was said behind it is not looked at yet.
     waits: bool,
 }
@@ -174,6 +176,9 @@ impl Inbound {
                 Poll::Ready(Some(outcome)) => outcome,
             };
             connection.hear(Instant::now());
+            if outcome.ponged {
+                hub.ponged(connection);
+            }
             self.carry_out(outcome.steps, connection, hub);
         }
         task.waker().wake_by_ref(); // there may be more, after everybody else's turn
@@ -325,7 +330,7 @@ impl Outcome {
     fn take(&mut self, said: Said<'_>, talk: Option<&mut Talk>) {
         match said {
             Said::Ping(payload) => self.reply(frame::pong(payload)),
-            Said::Pong(_) => {} // any sign of life counts, whatever it carries
+            Said::Pong(_) => self.ponged = true, // any sign of life counts, whatever it carries
             Said::Close(code) => {
                 self.end(CloseReason::Gone, code.map_or_else(frame::close_without_code, |code| frame::close(code, "")));
             }

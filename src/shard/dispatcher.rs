@@ -36,6 +36,8 @@ pub struct DispatcherSettings {
     pub idempotency: (Duration, usize),
     /// What given ids begin with: unique per process.
     pub id_prefix: Arc<str>,
+    /// Libraries whose events are counted by name.
+    pub libraries: Arc<[LibraryId]>,
     /// Batches in its mailbox.
     pub waiting: Arc<AtomicUsize>,
 }
@@ -193,7 +195,10 @@ impl Dispatcher {
         if let Some(key) = key {
             self.window.remember(key, order, now);
         }
-        self.metrics.published(event.kind() as usize);
+        self.metrics.published(event.kind() as usize, event.message().len());
+        if let Some(place) = event.library().and_then(|library| self.settings.libraries.iter().position(|known| known == library)) {
+            self.metrics.published_in(place);
+        }
         let envelope = Arc::new(Envelope::new(event, audience, id.clone(), self.settings.shard, order));
         self.state.fold(&envelope);
         envelopes.push(envelope);

@@ -39,6 +39,7 @@ impl Bench {
             hub_stall,
             idempotency: (Duration::from_secs(300), 100),
             id_prefix: "t".into(),
+            libraries: Arc::default(),
             waiting: Arc::default(),
         };
         let dispatcher = Dispatcher::new(settings, hubs.collect(), Arc::default(), Arc::default());

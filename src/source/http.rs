@@ -2,7 +2,10 @@
 //!
 //! Batches: items are independent. NDJSON: one answer line per item, going on after a bad line.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -14,7 +17,7 @@ use super::{
 use crate::{
     access::{Credential, Directory, Principal},
     event::Limits,
-    metrics::PublishRefusal,
+    metrics::{PublishApi, PublishRefusal},
     shard::Receipt,
 };
 
@@ -76,6 +79,7 @@ impl Publishing {
         content_type: Option<&str>,
         headers: impl IntoIterator<Item = (&'h str, &'h str)> + Clone,
     ) -> Answer {
+        let began = Instant::now();
         let is_batch = matches!(BodyFormat::of(content_type, headers.clone()), Ok(BodyFormat::Batch));
         let drafts = match read_body(body, content_type, headers, &self.limits) {
             Ok(drafts) => drafts,
@@ -88,6 +92,7 @@ impl Publishing {
             return Answer::error(413, &format!("a batch must have at most {} events", self.batch_events), None);
         }
         let verdicts = self.publish(drafts).await;
+        self.publisher.answered(if is_batch { PublishApi::Batch } else { PublishApi::Event }, began);
         if is_batch { batch_answer(verdicts) } else { verdicts.into_iter().next().map_or_else(nothing_published, single_answer) }
     }
 
@@ -171,6 +176,7 @@ impl Lines {
 
     /// Publishes the lines read so far and returns their answers, one line each.
     pub async fn publish(&mut self) -> String {
+        let began = Instant::now();
         let drafts = self.lines.drafts();
         let mut answers = String::new();
         if drafts.is_empty() {
@@ -183,7 +189,9 @@ impl Lines {
             }
             return answers;
         }
-        for verdict in self.publishing.publish(drafts).await {
+        let verdicts = self.publishing.publish(drafts).await;
+        self.publishing.publisher.answered(PublishApi::Lines, began);
+        for verdict in verdicts {
             self.busy |= matches!(verdict, Err((503, _)));
             match verdict {
                 Ok(receipt) => answers.push_str(&line_of(&receipt)),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     event::{Audience, Event},
-    metrics::{PublishMetrics, PublishRefusal},
+    metrics::{PublishApi, PublishMetrics, PublishRefusal},
     shard::{Accept, Accepted, Busy, Receipt, Shards, Submission},
 };
 
@@ -139,7 +139,8 @@ impl Publisher {
     /// Publishes from a plain thread, waiting for room until the patience is over. Must not be called inside an
     /// asynchronous runtime: it blocks.
     pub fn publish_blocking(&self, submissions: Vec<Submission>, patience: Duration) -> Answers {
-        let deadline = Instant::now() + patience;
+        let began = Instant::now();
+        let deadline = began + patience;
         let mut answers = vec![Err(PublishError::Stopped); submissions.len()];
         let Some(_inside) = self.gate.enter() else { return answers };
         let mut busy_shards = Vec::new();
@@ -164,7 +165,13 @@ impl Publisher {
             fill(&mut answers, &places, outcome);
         }
         self.count_busy(&answers);
+        self.answered(PublishApi::Thread, began);
         answers
+    }
+
+    /// What was published by that way from an instant on has its answer.
+    pub(super) fn answered(&self, api: PublishApi, began: Instant) {
+        self.metrics.answered(api, began.elapsed());
     }
 
     /// Counts an event that was refused before it came here.
@@ -187,7 +194,10 @@ impl Publisher {
         shard.waiting.fetch_add(1, Ordering::Relaxed);
         let refused = match shard.accept.try_send(Accept { submissions, reply }) {
             Ok(()) => return Ok(answer),
-            Err(actix::prelude::SendError::Full(accept)) => Refused::Busy(accept.submissions),
+            Err(actix::prelude::SendError::Full(accept)) => {
+                self.metrics.shard_full();
+                Refused::Busy(accept.submissions)
+            }
             Err(actix::prelude::SendError::Closed(_)) => Refused::Stopped,
         };
         shard.waiting.fetch_sub(1, Ordering::Relaxed);

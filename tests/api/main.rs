@@ -28,6 +28,7 @@ mod kinds;
 mod lag;
 mod log_ins;
 mod mediabrowser;
+mod metrics;
 mod ops;
 mod origin;
 mod plex;

@@ -76,8 +76,8 @@ export async function startServer(further) {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const url = await start();
-    return { url, ...tokens, process: () => child.pid, stop, end, again: () => start('--listen', new URL(url).host), log: () => readFileSync(logFile, 'utf8') };
+    const { url, metrics } = await start();
+    return { url, metrics, ...tokens, process: () => child.pid, stop, end, again: async () => (await start('--listen', new URL(url).host)).url, log: () => readFileSync(logFile, 'utf8') };
   } catch (error) {
     error.message += `\n--- the server's log ---\n${readFileSync(logFile, 'utf8')}`;
     await stop();
@@ -89,8 +89,8 @@ async function listening(child, data) {
   for (let tries = 0; tries < 500; tries += 1) {
     if (child.exitCode !== null) throw new Error(`the server ended at start with code ${child.exitCode}`);
     try {
-      const { url } = JSON.parse(await readFile(join(data, 'run.json'), 'utf8'));
-      if ((await fetch(new URL('/readyz', url))).status === 200) return url.replace(/\/$/, '');
+      const { url, metrics_url: metrics } = JSON.parse(await readFile(join(data, 'run.json'), 'utf8'));
+      if ((await fetch(new URL('/readyz', url))).status === 200) return { url: url.replace(/\/$/, ''), metrics };
     } catch {
       // Not written or not listening yet: the next try will tell.
     }

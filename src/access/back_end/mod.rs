@@ -43,6 +43,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     config::{Auth, Secret, Settings},
+    metrics::BackEndMetrics,
 };
 use audiobookshelf_server::AudiobookshelfServer;
 use cache::{Cache, Entry, Known};
@@ -56,7 +57,10 @@ type Hash = [u8; 32];
 
 /// Who is asked about a token that is not known here. A token is shown to one of them only: which, the protocol it came by
 /// decides.
+///
+/// Their numbers are those under which they are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Asked {
     /// `auth.callback`.
     Callback,
@@ -86,8 +90,13 @@ pub(super) struct BackEnds {
 
 impl BackEnds {
     /// Those of these settings.
-    pub(super) fn open(settings: &Settings, people: &Arc<Mutex<People>>, changes: &Arc<ChangeQueue>) -> Self {
-        let open = |which, questioned| BackEnd::open(which, questioned, &settings.auth, (people, changes));
+    pub(super) fn open(
+        settings: &Settings,
+        people: &Arc<Mutex<People>>,
+        changes: &Arc<ChangeQueue>,
+        metrics: &Arc<BackEndMetrics>,
+    ) -> Self {
+        let open = |which, questioned| BackEnd::open(which, questioned, &settings.auth, (people, changes, metrics));
         Self {
             callback: Callback::new(&settings.auth).map(|callback| open(Asked::Callback, Questioned::Callback(callback))),
             plex_server: PlexServer::new(settings).map(|server| open(Asked::PlexServer, Questioned::PlexServer(server))),
@@ -128,6 +137,7 @@ pub(super) struct BackEnd {
     settings: Auth,
     people: Arc<Mutex<People>>,
     changes: Arc<ChangeQueue>,
+    metrics: Arc<BackEndMetrics>,
     /// Taken after `people` where both are.
     state: Mutex<State>,
     is_watched: AtomicBool,
@@ -194,7 +204,7 @@ impl BackEnd {
         which: Asked,
         questioned: Questioned,
         settings: &Auth,
-        (people, changes): (&Arc<Mutex<People>>, &Arc<ChangeQueue>),
+        (people, changes, metrics): (&Arc<Mutex<People>>, &Arc<ChangeQueue>, &Arc<BackEndMetrics>),
     ) -> Arc<Self> {
         let state = State {
             cache: Cache::new(settings.cache_entries),
@@ -210,6 +220,7 @@ impl BackEnd {
             settings: settings.clone(),
             people: Arc::clone(people),
             changes: Arc::clone(changes),
+            metrics: Arc::clone(metrics),
             state: Mutex::new(state),
             is_watched: AtomicBool::new(false),
         })
@@ -217,7 +228,8 @@ impl BackEnd {
 
     /// What was said of the token lately; `None` when that is too long ago.
     pub(super) fn known(&self, token: &str) -> Option<Landed> {
-        self.state.lock().cache.find(TokenHash::of(token).as_bytes(), Instant::now())
+        let known = self.state.lock().cache.find(TokenHash::of(token).as_bytes(), Instant::now());
+        known.inspect(|_| self.metrics.remembered())
     }
 
     /// Asks, or waits for the answer to the same question. A question about an open session that waits for its turn is
@@ -262,6 +274,7 @@ impl BackEnd {
         let under_way = UnderWay { back_end: self, hash, flight };
         let asked = Instant::now();
         let said = self.questioned.ask(token.expose());
+        self.metrics.answered(self.which as usize, asked.elapsed());
         self.note_reach(&said);
         let landed = match said {
             Said::Granted(_, Some(expires)) if expires <= Timestamp::now() => self.refused(hash, Denied::Expired),

@@ -150,6 +150,7 @@ pub(super) fn roomy() -> HubSettings {
         outbox: OutboxLimits { entries: 10_000, bytes: 1 << 30 },
         stall_limit: None,
         backlog: OutboxLimits { entries: 100_000, bytes: 1 << 30 },
+        libraries: Arc::default(),
         mailbox: 16,
     }
 }
@@ -235,6 +236,7 @@ impl World {
             notices: &Notices { gap: None, expiring: None, goodbye: None },
             credential,
             admission,
+            came: Instant::now(),
             identify_within: None,
         }
     }

@@ -8,6 +8,7 @@ mod homes;
 use std::{
     convert::Infallible,
     sync::{Arc, atomic::AtomicBool},
+    time::Instant,
 };
 
 use actix_web::{
@@ -71,7 +72,7 @@ pub(super) async fn serve(http: HttpRequest, payload: web::Payload, shared: web:
 /// Begins a session; this request is its first GET.
 async fn open(http: &HttpRequest, shared: &web::Data<Shared>, (number, settings, path): Spoken<'_>) -> HttpResponse {
     let Some(worker) = Worker::current() else { return HttpResponse::ServiceUnavailable().finish() };
-    let doorkeeper = &shared.doorkeeper;
+    let (came, doorkeeper) = (Instant::now(), &shared.doorkeeper);
     let header = |name: &str| header(http, name);
     let request = Request {
         path,
@@ -88,7 +89,7 @@ async fn open(http: &HttpRequest, shared: &web::Data<Shared>, (number, settings,
         decision = doorkeeper.admit(number, &request, Some(answer));
     }
     match decision {
-        Decision::Admit(admitted) => begin(*admitted, shared, &worker, &settings).await,
+        Decision::Admit(admitted) => begin(Admitted { came, ..*admitted }, shared, &worker, &settings).await,
         Decision::Refuse(Refused::Answer(answer)) | Decision::RefuseAgain(Refused::Answer(answer)) => plain(answer),
         Decision::Refuse(Refused::Close(_)) | Decision::RefuseAgain(Refused::Close(_)) | Decision::Ask(_) => {
             HttpResponse::ServiceUnavailable().finish()

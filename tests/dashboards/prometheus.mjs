@@ -1,0 +1,81 @@
+// A real Prometheus on a port of its own that reads one Fanfare every second, with the rules that are shipped.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { stringify } from 'yaml';
+
+import { folder } from './shipped.mjs';
+
+const PATIENCE = 20_000;
+
+export async function until(what, look) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not within ${PATIENCE / 1000} s: ${what}`);
+    await wait(100);
+  }
+}
+
+const freePort = () => new Promise((resolve, reject) => {
+  const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
+
+export async function startPrometheus(target) {
+  const home = mkdtempSync(join(tmpdir(), 'fanfare-prometheus-'));
+  const config = {
+    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    rule_files: ['recording.yml', 'alerts.yml'].map((name) => `${folder}prometheus/${name}`),
+    scrape_configs: [{ job_name: 'fanfare', static_configs: [{ targets: [target] }] }],
+  };
+  writeFileSync(join(home, 'prometheus.yml'), stringify(config));
+  const address = `127.0.0.1:${await freePort()}`;
+  const log = openSync(join(home, 'log'), 'a');
+  const flags = [`--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/data`, `--web.listen-address=${address}`, '--log.level=warn'];
+  const child = spawn('prometheus', flags, { stdio: ['ignore', log, log] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.once('error', () => {}); // its end is found below
+
+  async function ask(path, parameters = {}) {
+    const answer = await fetch(`http://${address}/api/v1/${path}`, { method: path.startsWith('query') ? 'POST' : 'GET', body: path.startsWith('query') ? new URLSearchParams(parameters) : undefined });
+    const { status, data, error } = await answer.json();
+    if (status !== 'success') throw new Error(`${path} ${JSON.stringify(parameters)}: ${error}`);
+    return data;
+  }
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(home, { recursive: true, force: true });
+  };
+  const prometheus = {
+    stop,
+    rules: async () => (await ask('rules')).groups.flatMap((group) => group.rules),
+    metrics: async () => new Set(await ask('label/__name__/values')),
+    // The numbers of each series: now, or over the latest seconds.
+    now: async (query) => (await ask('query', { query })).result.map(({ metric, value }) => ({ metric, values: [Number(value[1])] })),
+    over: async (query, seconds) => {
+      const end = Date.now() / 1000;
+      const { result } = await ask('query_range', { query, start: end - seconds, end, step: 1 });
+      return result.map(({ metric, values }) => ({ metric, values: values.map(([, value]) => Number(value)) }));
+    },
+  };
+  try {
+    await until('Prometheus has read the server four times', async () => {
+      if (child.exitCode !== null || child.pid === undefined) throw new Error('Prometheus does not run: install Debian\'s package prometheus');
+      return fetch(`http://${address}/-/ready`).then(async ({ ok }) => ok && (await prometheus.now('count_over_time(up[1m]) >= 4')).length > 0, () => false);
+    });
+  } catch (error) {
+    error.message += `\n${readFileSync(join(home, 'log'), 'utf8')}`;
+    await stop();
+    throw error;
+  }
+  return prometheus;
+}
