@@ -5,7 +5,7 @@
 #   cargo build --release --workspace && [REPEAT=5] [DIALECTS='sse socketio'] benches/bars.sh [BAR ...]
 #
 # The bars, all of them unless named: fan-out users single latency many unrelated mixed stalled memory storm million peers.
-# `peers` needs nginx with nchan and a Socket.IO server, as loadtest/peers says, and runs only when it is named.
+# `peers` needs nginx with nchan, and NODE_PATH with socket.io, as loadtest/peers says, and runs only when it is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,6 +38,10 @@ admin = true
 id = "reader"
 token = "bars-reader"
 libraries = "read"
+[[users]]
+id = "stranger"
+token = "bars-stranger"
+libraries = { other = "read" }
 [[tokens]]
 token = "bars-publish"
 user = "bars"
@@ -50,7 +54,6 @@ TOML
 settings > "$work/settings.toml"
 seq -f 'bars-u%g' 0 999 > "$work/tokens"
 echo bars-reader > "$work/reader"
-echo bars-u0 > "$work/stranger"
 head -500 "$work/tokens" > "$work/tokens-500"
 serve="target/release/fanfare serve --config $work/settings.toml"
 
@@ -71,7 +74,7 @@ beside() {
     pid=$!
     until curl -fs http://127.0.0.1:8401/readyz > /dev/null; do sleep 0.1; done
     if [ "$1" -gt 0 ]; then
-        "$tester" idle --quiet --target http://127.0.0.1:8400 --token bars-u0 --clients "$1" --seconds 30 --pin-client 1 --server-pid "$pid" > /dev/null &
+        "$tester" idle --quiet --target http://127.0.0.1:8400 --token bars-stranger --clients "$1" --seconds 30 --pin-client 1 --server-pid "$pid" > /dev/null &
         idle=$!
         until curl -fs http://127.0.0.1:8401/metrics | awk '/^fanfare_connections\{/ { n += $NF } END { exit n < '"$1"' }'; do sleep 0.2; done
     fi
