@@ -48,7 +48,12 @@ async fn publish(body: &[u8], caller: &Principal, shared: &Shared) -> Result<Htt
     };
     let wish = read(body)?;
     let audience = audience(&wish, caller)?;
-    let event = json!({"type": if wish.contains_key("dialect") { "raw" } else { "message" }, "audience": audience, "data": data(&wish, &audience)?});
+    let data = data(&wish, &audience)?;
+    // A message says itself whom it is for; a raw event must be told.
+    let event = match wish.contains_key("dialect") {
+        true => json!({"type": "raw", "audience": audience, "data": data}),
+        false => json!({"type": "message", "data": data}),
+    };
     let draft = Draft::parse(event.to_string().as_bytes(), &shared.limits().event).map_err(|error| refused(&error))?;
     match shared.publisher.publish(vec![draft.into()]).await.into_iter().next() {
         Some(Ok(receipt)) => Ok(HttpResponse::Ok().json(json!({"id": receipt.id, "order": receipt.order, "audience": audience}))),
