@@ -8,6 +8,7 @@ use super::{
     samples::{sample, sample_event},
     *,
 };
+use crate::id::UserId;
 
 fn path(kind: EventKind, data: &str) -> String {
     Event::parse(kind, data).expect_err(data).path
@@ -55,6 +56,7 @@ fn each_type_has_the_audience_of_the_event_map() {
         (EventKind::Message, Rule::Everyone),
         (EventKind::User, Rule::UserOrAdmins(bob())),
         (EventKind::Presence, Rule::Admins),
+        (EventKind::Stats, Rule::Admins),
         (EventKind::Request, Rule::Publishers(LibraryId::parse("films").ok())),
     ] {
         assert_eq!(sample_event(kind).rule(), rule, "{kind}");

@@ -1,10 +1,18 @@
-//! Administration and reading under `/api/`: rights, connections, and what a library holds.
+//! Administration and reading under `/api/`: rights here, connections and the engine in files of their own, and what a library
+//! holds.
+
+mod connections;
+mod description;
+mod engine;
+mod test_event;
 
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
+
+pub(super) use description::{Problem, Refused};
 
 use super::{
     Shared,
@@ -14,13 +22,12 @@ use super::{
     rights::tell_hubs,
 };
 use crate::{
-    access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
+    access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError, UserReport},
     event::Level,
-    hub,
-    id::{ConnectionId, IdError, LibraryId, UserId},
+    id::{IdError, LibraryId, UserId},
 };
 
-/// Connections on one page, unless asked for fewer.
+/// Medias on one page, unless asked for fewer.
 const PAGE: usize = 200;
 /// Bytes of a principal's description.
 const PRINCIPAL_BYTES: usize = 256 << 10;
@@ -35,7 +42,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::put().to(put_principal))
                 .route(web::delete().to(delete_principal)),
         )
-        .service(web::resource("/api/connections").route(web::get().to(connections)))
+        .configure(connections::routes)
+        .configure(engine::routes)
+        .configure(description::routes)
+        .configure(test_event::routes)
         .service(
             web::resource("/api/libraries/{id}/medias")
                 .route(web::get().to(medias))
@@ -54,11 +64,7 @@ impl NoChange {
     fn answer(&self) -> HttpResponse {
         match self {
             Self::NotJson => HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")),
-            Self::Field(path, allowed) => {
-                let mut problem = problem(422, &format!("`{path}` {allowed}"));
-                problem["path"] = path.as_str().into();
-                HttpResponse::UnprocessableEntity().json(problem)
-            }
+            Self::Field(path, allowed) => field(path, allowed),
         }
     }
 }
@@ -81,11 +87,23 @@ fn principal_change(body: &[u8]) -> Result<PrincipalChange, NoChange> {
     Ok(change)
 }
 
+/// A field of the request is wrong: which, and what is allowed.
+fn field(path: &str, allowed: &str) -> HttpResponse {
+    let mut problem = problem(422, &format!("`{path}` {allowed}"));
+    problem["path"] = path.into();
+    HttpResponse::UnprocessableEntity().json(problem)
+}
+
 fn not_a_user_id(error: &IdError) -> HttpResponse {
     HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}")))
 }
 
 /// A user's rights as they stand, and whether the settings file alone decides them.
+#[utoipa::path(
+    get, path = "/api/principals/{user}", tag = "principals", summary = "A user's rights as they stand",
+    params(("user" = String, Path, description = "The user's id")),
+    responses((status = 200, description = "His rights", body = UserReport), (status = 404, description = "Nobody names that user", body = Problem), Refused),
+)]
 async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -102,6 +120,17 @@ async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: we
     }
 }
 
+#[utoipa::path(
+    put, path = "/api/principals/{user}", tag = "principals", summary = "Changes a user's rights, or makes a user; in force for open streams when it answers",
+    params(("user" = String, Path, description = "The user's id")),
+    request_body(content = serde_json::Value, description = "`admin`, `libraries`, `disabled`, `revoke_tokens`; what is absent stays as it is"),
+    responses(
+        (status = 200, description = "The rights epoch from which it holds", body = serde_json::Value),
+        (status = 400, description = "The body cannot be read", body = Problem),
+        (status = 413, description = "The body is too large", body = Problem),
+        Refused,
+    ),
+)]
 async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -111,7 +140,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
         Err(error) => return not_a_user_id(&error),
     };
     // Read only now: somebody without credentials is not listened to any further.
-    let body = match read_body(payload, PRINCIPAL_BYTES, shared.body_deadline).await {
+    let body = match read_body(payload, PRINCIPAL_BYTES, shared.limits().body_deadline).await {
         Ok(body) => body,
         Err(answer) => return answer,
     };
@@ -122,6 +151,11 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
     change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
 
+#[utoipa::path(
+    delete, path = "/api/principals/{user}", tag = "principals", summary = "Refuses a user until the next PUT",
+    params(("user" = String, Path, description = "The user's id")),
+    responses((status = 200, description = "The rights epoch from which it holds", body = serde_json::Value), Refused),
+)]
 async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -171,44 +205,26 @@ async fn rights_changed(
 }
 
 #[derive(Debug, Deserialize)]
-struct ConnectionsPage {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-/// A page of connections, worker by worker, never all at once.
-async fn connections(request: HttpRequest, page: web::Query<ConnectionsPage>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(denied) = administrator(&request, &shared).await {
-        return denied.answer();
-    }
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, 1_000);
-    let after: Option<ConnectionId> = match page.after.as_deref().map(str::parse) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(())) => return HttpResponse::UnprocessableEntity().json(problem(422, "`after` must be the `next` of an earlier page")),
-    };
-    let mut reports = Vec::new();
-    for hub in shared.hubs().iter().filter(|hub| after.is_none_or(|id| hub.worker >= id.worker)) {
-        let from_slot = after.filter(|id| id.worker == hub.worker).map_or(0, |id| id.slot.saturating_add(1));
-        match hub.connections.send(hub::ListConnections { from_slot, limit: limit - reports.len() }).await {
-            Ok(more) => reports.extend(more),
-            Err(_) => return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer")),
-        }
-        if reports.len() >= limit {
-            break;
-        }
-    }
-    let next = if reports.len() >= limit { reports.last().map(|report| report.id.clone()) } else { None };
-    HttpResponse::Ok().json(serde_json::json!({"connections": reports, "next": next}))
-}
-
-#[derive(Debug, Deserialize)]
 struct MediasPage {
     after: Option<String>,
     limit: Option<usize>,
 }
 
 /// What a client syncs from after a gap: the same objects, and the same rights, as the events.
+#[utoipa::path(
+    get, path = "/api/libraries/{id}/medias", tag = "libraries", summary = "What a watched folder holds, for whoever may read the library",
+    params(
+        ("id" = String, Path, description = "The library's id"),
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "How many at most; 200 unless asked for"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = serde_json::Value),
+        (status = 400, description = "The query cannot be read", body = Problem),
+        (status = 404, description = "No folder of that library is watched", body = Problem),
+        Refused,
+    ),
+)]
 async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<MediasPage>, shared: web::Data<Shared>) -> HttpResponse {
     let response = match caller(&request, &shared).await {
         Ok(caller) => medias_of(&id, page.into_inner(), &caller.principal, &shared).await,

@@ -25,6 +25,7 @@ use tokio::{
 
 use super::{
     Shared,
+    api::{Problem, Refused},
     caller::caller,
     mount::{header, with_cors},
 };
@@ -43,6 +44,21 @@ const STOPPING_RETRY: &str = "5";
 const SLOWEST: usize = 1024;
 
 /// Publishes what the body holds.
+#[utoipa::path(
+    post, path = "/api/events", tag = "events", summary = "Publishes: one event, a batch, or lines",
+    request_body(
+        content((serde_json::Value = "application/json"), (serde_json::Value = "application/cloudevents+json"), (serde_json::Value = "application/cloudevents-batch+json"), (String = "application/x-ndjson")),
+        description = "CloudEvents 1.0; in everyday use only `type` and `data`",
+    ),
+    responses(
+        (status = 200, description = "Accepted: id and order; of a batch or lines, an answer for each"),
+        (status = 207, description = "Some of a batch were accepted"),
+        (status = 400, description = "It cannot be parsed", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Another content type, or an encoded body", body = Problem),
+        Refused,
+    ),
+)]
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     let response = accept(&request, payload, &shared).await;
     with_cors(response, &request, &shared)
@@ -69,8 +85,8 @@ async fn accept(request: &HttpRequest, payload: web::Payload, shared: &web::Data
         shared.publisher.clone(),
         Arc::clone(shared.doorkeeper.directory()),
         credential,
-        shared.event_limits,
-        shared.batch_events,
+        shared.limits().event,
+        shared.limits().batch_events,
     );
     let content_type = header(request, "content-type");
     match Publishing::reads_lines(content_type, headers(request).iter().copied()) {
@@ -85,7 +101,7 @@ fn headers(request: &HttpRequest) -> Vec<(&str, &str)> {
 }
 
 async fn whole(publishing: &Publishing, request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
-    match read_body(payload, shared.body_bytes, shared.body_deadline).await {
+    match read_body(payload, shared.limits().body_bytes, shared.limits().body_deadline).await {
         Ok(body) => respond(publishing.whole(&body, header(request, "content-type"), headers(request).iter().copied()).await),
         Err(answer) => {
             if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -138,7 +154,7 @@ async fn answer_lines(publishing: Publishing, mut payload: web::Payload, sender:
     let mut stop = pin!(shared.drain.begun());
     let mut lines = publishing.lines();
     loop {
-        let chunk = match select(stop.as_mut(), pin!(timeout(shared.body_deadline, payload.next()))).await {
+        let chunk = match select(stop.as_mut(), pin!(timeout(shared.limits().body_deadline, payload.next()))).await {
             Either::Left(((), _)) => {
                 send(sender, format!("{}\n", problem(503, "stopping"))).await;
                 return;
