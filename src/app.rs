@@ -3,6 +3,7 @@
 //! Start: listeners bound → hubs made, one per worker → shards joined to them → sources → ready.
 //! Stop: not ready → nobody let in → sources stopped → what was accepted flushed → goodbyes → workers.
 
+mod administration;
 mod departures;
 mod digests;
 mod discovery;
@@ -25,8 +26,10 @@ use std::{
     time::Duration,
 };
 
+use actix_web::web;
 use tokio::sync::mpsc;
 
+pub use administration::{ReadSettings, SetLog};
 pub use embed::{Handle, spawn, spawn_speaking};
 pub use engine::{Engine, Publish};
 pub use own_log::OwnLog;
@@ -42,6 +45,7 @@ use crate::{
     source::folder::{FolderHandle, Store, StoreError},
     state::{IdKeeper, State},
 };
+use administration::ReloadWays;
 use own_log::Teller;
 use parts::Parts;
 use presence::Presence;
@@ -107,6 +111,7 @@ pub struct App {
     questions: Option<Questions>,
     state: Arc<State>,
     own_log: Option<OwnLog>,
+    ways: ReloadWays,
 }
 
 impl App {
@@ -138,7 +143,8 @@ impl App {
         let dialects = dialect::all(&settings.dialects, &about);
         server::check_paths(&dialects)?;
         let questions = discovery::open(&settings, &server_id)?;
-        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state, own_log: None })
+        let (own_log, ways) = (None, ReloadWays::default());
+        Ok(Self { settings, listener, metrics_listener, tls, directory, run_token, store, dialects, questions, state, own_log, ways })
     }
 
     /// Speaks further dialects beside those of the settings.
@@ -157,6 +163,17 @@ impl App {
     /// Tells the engine's own log lines as `log` events, to whoever listens to the log.
     pub fn tell_log(&mut self, lines: OwnLog) {
         self.own_log = Some(lines);
+    }
+
+    /// From where a reload reads the settings; without it there is none.
+    pub fn reload_from(&mut self, read: ReadSettings) {
+        self.ways.read = Some(read);
+    }
+
+    /// How `server.log` is put in force, now and when it changes.
+    pub fn set_log(&mut self, set: SetLog) {
+        set(&self.settings.server.log);
+        self.ways.log = Some(set);
     }
 
     /// The address clients connect to; the port is the real one where the settings say 0.
@@ -186,12 +203,13 @@ impl App {
     /// # Errors
     /// [`StartError`] when a listener cannot be used or the workers do not start.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, state, own_log, .. } = self;
+        let Self { settings, listener, metrics_listener, tls, directory, store, dialects, questions, state, own_log, ways, .. } = self;
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
         let parts = Parts::new(&settings, directory, state, roll_call);
-        let shared = parts.shared(&settings, dialects, store.clone());
+        let operations = parts.operations(&settings, tls.clone(), ways);
+        let shared = parts.shared(&settings, dialects, store.clone(), operations);
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;
         let metrics = server::start_metrics(metrics_listener, &shared, parts::server_settings(&settings))?;
         let handles = [workers.handle(), metrics.handle()];
@@ -207,7 +225,7 @@ impl App {
         let presence = Presence::start(&settings, &shared, Arc::clone(&parts.crew().directory))?;
         let digests = digests::start(&settings, &shared, &parts.crew().state)?;
         let own_log = own_log.map(|lines| Teller::start(lines, shared.publisher.clone())).transpose()?;
-        let engine = Engine::new(&shared.publisher, shared.event_limits);
+        let engine = Engine::new(&shared.publisher, shared.limits().event);
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         let served = kept.local_addr()?;
@@ -256,6 +274,13 @@ impl Running {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Reads the settings again, as `POST /api/reload` does, and says in the log what came of it. Does not block.
+    pub fn reload(&self) {
+        let administration = Arc::clone(&self.shared.administration);
+        // Whoever sends a signal reads the log; there is nobody else to tell.
+        actix_rt::spawn(async move { drop(web::block(move || administration.reload()).await) });
     }
 }
 

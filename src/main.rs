@@ -1,11 +1,11 @@
 //! `fanfare`: the server, and the small commands that come with it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use fanfare::{
     access,
-    app::{App, OwnLog, StartError},
+    app::{App, OwnLog, ReadSettings, StartError},
     cli::{
         Cli, Command, ServeArgs, completions, config as config_command, logging, password, publish,
         run_file::{self, RunFile, RunFileGuard},
@@ -33,15 +33,22 @@ fn main() -> ExitCode {
 fn serve(arguments: ServeArgs) -> ExitCode {
     let format = arguments.log_format.unwrap_or_default();
     let own_log = OwnLog::default();
-    if let Err(error) = logging::init(format, own_log.clone()) {
-        return failed(&error);
-    }
-    let (settings, file) = match settings(arguments) {
+    let set_log = match logging::init(format, own_log.clone()) {
+        Ok(set_log) => set_log,
+        Err(error) => return failed(&error),
+    };
+    let (read, file) = match settings(arguments) {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error),
+    };
+    let settings = match read() {
         Ok(settings) => settings,
         Err(error) => return failed(&error),
     };
     let outcome = App::build(settings.clone()).map_err(Failure::from).and_then(|mut app| {
         app.tell_log(own_log);
+        app.set_log(set_log);
+        app.reload_from(read);
         // Said only now, so that a start that cannot be says one line: why.
         if let Some(file) = file {
             tracing::info!(file = %file.display(), "settings read");
@@ -67,6 +74,7 @@ enum Failure {
 
 async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let run_file = RunFile {
         url: format!("{}://{}", if settings.tls.pair().is_some() { "https" } else { "http" }, app.address()?),
         metrics_url: Some(format!("http://{}", app.metrics_address()?)),
@@ -75,9 +83,12 @@ async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
     };
     let running = app.start().await?;
     let guard = announce(settings, &run_file)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => running.reload(),
+        }
     }
     tracing::info!("stopping");
     tokio::select! {
@@ -106,8 +117,8 @@ fn announce(settings: &Settings, run_file: &RunFile) -> Result<RunFileGuard, Fai
     Ok(guard)
 }
 
-/// The settings, and the file they were read from.
-fn settings(arguments: ServeArgs) -> Result<(Settings, Option<PathBuf>), config::ConfigError> {
+/// How the settings are read, at the start and again at each reload, and the file they are read from.
+fn settings(arguments: ServeArgs) -> Result<(ReadSettings, Option<PathBuf>), config::ConfigError> {
     let mut flags = Vec::new();
     let mut flag = |flag, key, value: Option<String>| flags.extend(value.map(|value| Flag { flag, key, value }));
     flag("--listen", "server.listen", arguments.listen.map(|address| address.to_string()));
@@ -116,11 +127,15 @@ fn settings(arguments: ServeArgs) -> Result<(Settings, Option<PathBuf>), config:
     flag("--name", "server.name", arguments.name);
     let environment = config::environment();
     let file = config::file_to_read(arguments.config.as_deref(), &environment)?;
-    let mut settings = Settings::load(file.as_deref(), &environment, &flags)?;
-    for library in arguments.libraries {
-        settings.add_library(library.id, library.path)?;
-    }
-    Ok((settings, file))
+    let (libraries, from) = (arguments.libraries, file.clone());
+    let read: ReadSettings = Arc::new(move || {
+        let mut settings = Settings::load(from.as_deref(), &environment, &flags)?;
+        for library in &libraries {
+            settings.add_library(library.id.clone(), library.path.clone())?;
+        }
+        Ok(settings)
+    });
+    Ok((read, file))
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

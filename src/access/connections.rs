@@ -95,8 +95,9 @@ impl Drop for ConnectionGuard {
 /// The connections of everybody who has one.
 #[derive(Debug)]
 pub(super) struct ConnectionCounts {
-    per_user: usize,
-    per_address: usize,
+    /// 0 is no limit, here and below.
+    per_user: AtomicUsize,
+    per_address: AtomicUsize,
     limit_in_all: AtomicUsize,
     n_in_all: AtomicUsize,
     users: Mutex<Tallies<UserId>>,
@@ -131,8 +132,8 @@ impl ConnectionCounts {
     /// Counts against limits; 0 is no limit.
     pub(super) fn new(per_user: usize, per_address: usize) -> Self {
         Self {
-            per_user,
-            per_address,
+            per_user: AtomicUsize::new(per_user),
+            per_address: AtomicUsize::new(per_address),
             limit_in_all: AtomicUsize::new(usize::MAX),
             n_in_all: AtomicUsize::new(0),
             users: Mutex::default(),
@@ -140,6 +141,14 @@ impl ConnectionCounts {
             unidentified: Mutex::default(),
             comings: ComingsAndGoings::default(),
         }
+    }
+
+    /// Counts against other limits from now on; who is there stays. How many there may be in all is told beside this.
+    pub(super) fn set_limits(&self, limits: &Limits) {
+        self.per_user.store(limits.connections_per_user, Ordering::Relaxed);
+        self.per_address.store(limits.connections_per_address, Ordering::Relaxed);
+        let mut unidentified = self.unidentified.lock();
+        (unidentified.limit_in_all, unidentified.per_address) = (limits.unidentified, limits.unidentified_per_address);
     }
 
     /// Limits all connections together.
@@ -189,17 +198,19 @@ impl ConnectionCounts {
         if self.n_in_all.fetch_add(1, Ordering::Relaxed) >= limit {
             return Err(TooManyConnections::InAll { limit });
         }
-        if let Some(address) = address.filter(|_| self.per_address > 0) {
-            let counted = self.addresses.lock().count(&address, self.per_address);
-            guard.address = counted.ok_or(TooManyConnections::OfAddress { limit: self.per_address })?.0;
+        let per_address = self.per_address.load(Ordering::Relaxed);
+        if let Some(address) = address.filter(|_| per_address > 0) {
+            let counted = self.addresses.lock().count(&address, per_address);
+            guard.address = counted.ok_or(TooManyConnections::OfAddress { limit: per_address })?.0;
         }
         Ok(guard)
     }
 
     /// The user's slot, and whether he came online.
     fn count_user(&self, user: &UserId) -> Result<(u32, bool), TooManyConnections> {
-        let counted = self.users.lock().count(user, self.per_user);
-        let (slot, n_connections) = counted.ok_or(TooManyConnections::OfUser { limit: self.per_user })?;
+        let limit = self.per_user.load(Ordering::Relaxed);
+        let counted = self.users.lock().count(user, limit);
+        let (slot, n_connections) = counted.ok_or(TooManyConnections::OfUser { limit })?;
         let came_online = n_connections == 1;
         if came_online {
             self.comings.note(user);

@@ -43,6 +43,12 @@ impl Credential {
         *self == *NOBODY
     }
 
+    /// Whether it is that of a token with this hash.
+    #[must_use]
+    pub fn is_of(&self, hash: &TokenHash) -> bool {
+        self.0.hash == *hash && !self.is_nobody()
+    }
+
     /// When it ends; `None` is never. A back end may move it. Takes no lock.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {

@@ -13,13 +13,13 @@ use std::{
     },
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::{
     Asked, Credential, Denied, Principal,
     back_end::BackEnds,
     changes::{ChangeQueue, Changes},
-    configured::{configured_tokens, run_grant},
+    configured::{ConfiguredToken, Known, configured_tokens, run_grant},
     connections::{Admitted, ConnectionCounts, ConnectionGuard, TooManyConnections},
     credential::{Held, Origin},
     issued::IssuedTokens,
@@ -28,7 +28,7 @@ use super::{
     pairs::{self, Pairs},
     people::{ConfiguredUsers, People},
     store::{Changed, ChangedUsers, PrincipalStore, StoreError},
-    token::{self, NoRandomness, TokenHash, TokenTable},
+    token::{self, NoRandomness, TokenHash},
 };
 use crate::{
     clock::Timestamp,
@@ -125,12 +125,11 @@ pub struct UserReport {
 pub struct Directory {
     store: PrincipalStore,
     /// What was changed since the settings were written; held while the store writes, so that changes are kept in order.
-    changed: Mutex<ChangedUsers>,
-    configured: ConfiguredUsers,
-    /// The tokens of the settings and of the run; they never go.
-    table: TokenTable<Arc<Held>>,
-    entries: Vec<Arc<Held>>,
-    pub(super) passwords: Passwords,
+    pub(super) changed: Mutex<ChangedUsers>,
+    pub(super) configured: RwLock<ConfiguredUsers>,
+    pub(super) known: RwLock<Known>,
+    pub(super) run_grant: ConfiguredToken,
+    pub(super) passwords: RwLock<Arc<Passwords>>,
     pub(super) issued: IssuedTokens,
     pub(super) pairs: Pairs,
     jwt: Option<Verifier>,
@@ -139,8 +138,8 @@ pub struct Directory {
     back_ends: BackEnds,
     /// What is counted of those who are asked about tokens.
     pub(crate) back_end_metrics: Arc<BackEndMetrics>,
-    changes: Arc<ChangeQueue>,
-    epoch: AtomicU64,
+    pub(super) changes: Arc<ChangeQueue>,
+    pub(super) epoch: AtomicU64,
     pub(super) counts: Arc<ConnectionCounts>,
 }
 
@@ -156,13 +155,10 @@ impl Directory {
         let run_token = token::generate()?;
         let configured = ConfiguredUsers::new(settings);
         let mut people = People::new(&configured, changed.clone());
-        let mut table = TokenTable::new();
-        let mut entries = Vec::new();
-        for (hash, expires, grant) in configured_tokens(settings).chain([run_grant(&run_token)]) {
+        let (mut known, run_grant) = (Known::default(), run_grant(&run_token));
+        for (hash, expires, grant) in configured_tokens(settings).chain([run_grant.clone()]) {
             let now = people.resolve(&hash, Origin::Configured, &grant);
-            let held = Arc::new(Held::new(hash, Origin::Configured, expires, grant, now));
-            table.insert(hash, Arc::clone(&held));
-            entries.push(held);
+            known.insert(Arc::new(Held::new(hash, Origin::Configured, expires, grant, now)));
         }
         let passwords = Passwords::new(settings);
         let issued = log_in::open(&store, &passwords, &mut people)?;
@@ -176,10 +172,10 @@ impl Directory {
         let directory = Self {
             store,
             changed: Mutex::new(changed),
-            configured,
-            table,
-            entries,
-            passwords,
+            configured: RwLock::new(configured),
+            known: RwLock::new(known),
+            run_grant,
+            passwords: RwLock::new(Arc::new(passwords)),
             issued,
             pairs,
             jwt,
@@ -201,8 +197,9 @@ impl Directory {
         if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
             return Err(Denied::Unknown);
         }
-        if let Some(held) = self.table.find(token) {
-            return self.admit_token(held);
+        let known = self.known.read().find(token).cloned();
+        if let Some(held) = known {
+            return self.admit_token(&held);
         }
         if let Some(held) = self.issued.find(token) {
             return self.admit_token(&held);
@@ -263,7 +260,7 @@ impl Directory {
     /// The user's rights now; `None` when neither settings nor a change name the user. Waits for a change being written.
     #[must_use]
     pub fn rights(&self, user: &UserId) -> Option<UserRights> {
-        self.configured.rights(user, self.changed.lock().get(user))
+        self.configured.read().rights(user, self.changed.lock().get(user))
     }
 
     /// The user as administration sees it; `None` when neither settings nor a change name the user. Waits as
@@ -272,7 +269,7 @@ impl Directory {
     pub fn report(&self, user: &UserId) -> Option<UserReport> {
         let changed = self.changed.lock();
         let changed = changed.get(user);
-        let rights = self.configured.rights(user, changed)?;
+        let rights = self.configured.read().rights(user, changed)?;
         Some(UserReport { user: user.clone(), rights, changed: changed.is_some_and(differs) })
     }
 
@@ -359,7 +356,7 @@ impl Directory {
         edit: impl FnOnce(&mut Changed, &mut dyn Iterator<Item = TokenHash>),
     ) -> Result<RightsChanged, StoreError> {
         let mut changed = self.changed.lock();
-        let known_before = self.configured.knows(user) || changed.contains_key(user);
+        let known_before = self.configured.read().knows(user) || changed.contains_key(user);
         let mut next = changed.clone();
         let mut known = self.tokens_of(user);
         known.extend(self.people.lock().of_user(user).into_iter().filter(|held| matches!(held.origin, Origin::BackEnd { .. })));
@@ -378,7 +375,7 @@ impl Directory {
     /// The configured tokens of a user. A revocation names them one by one, as those a back end knows; signed tokens are
     /// refused by their age.
     fn tokens_of(&self, user: &UserId) -> Vec<Arc<Held>> {
-        self.entries.iter().filter(|held| held.grant().user.as_ref() == Some(user)).cloned().collect()
+        self.known.read().entries.iter().filter(|held| held.grant().user.as_ref() == Some(user)).cloned().collect()
     }
 
     /// From here on whoever asks is told by these changes, and everybody who stands for the user stands by them.
@@ -392,6 +389,10 @@ impl Directory {
             held.stand(now);
         }
         self.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    pub(super) fn passwords(&self) -> Arc<Passwords> {
+        Arc::clone(&self.passwords.read())
     }
 
     /// How many issued credentials are remembered.

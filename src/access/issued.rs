@@ -16,7 +16,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
-use super::{Denied, Device, StoreError, TokenHash, credential::Held, file};
+use super::{Denied, Device, StoreError, TokenHash, credential::Held, file, log_in::Passwords};
 use crate::{clock::Timestamp, id::UserId};
 
 const FILE_NAME: &str = "issued-tokens.json";
@@ -111,6 +111,16 @@ impl IssuedTokens {
     /// The credentials of a user.
     pub(super) fn of_user(&self, user: &UserId) -> Vec<Arc<Held>> {
         self.all.read().values().filter(|issued| issued.record.user == *user).map(|issued| Arc::clone(&issued.held)).collect()
+    }
+
+    /// Every credential.
+    pub(super) fn all(&self) -> Vec<Arc<Held>> {
+        self.all.read().values().map(|issued| Arc::clone(&issued.held)).collect()
+    }
+
+    /// Ends the tokens that were made with another password than their user has now; of whom. Blocks.
+    pub(super) fn end_without(&self, passwords: &Passwords) -> Vec<UserId> {
+        self.end_those(|issued| passwords.mark(&issued.record.user) != Some(issued.record.password))
     }
 
     /// Keeps a new token, and ends the one its device had before and those that are too many; whether there were any. Once it

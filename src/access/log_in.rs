@@ -160,13 +160,14 @@ impl Directory {
         let credential = Credential(self.issued.find(token.expose()).ok_or(NotLoggedIn::Refused)?);
         let principal = self.current(&credential).ok_or(NotLoggedIn::Refused)?;
         let device = credential.device().cloned();
-        let name = self.passwords.names(&record.user).map_or_else(String::new, |(_, name)| name.to_owned());
+        let name = self.passwords().names(&record.user).map_or_else(String::new, |(_, name)| name.to_owned());
         Ok(LoggedIn { token, caller: Caller { principal, credential: Some(credential), device }, name, ended_another })
     }
 
     /// Whose name and password these are, if he may come in, and the mark of the password.
     pub(super) fn let_in(&self, name: &str, password: &Secret) -> Result<(UserId, TokenHash), NotLoggedIn> {
-        let known = self.passwords.of(name, password).ok_or(NotLoggedIn::Refused)?;
+        let passwords = self.passwords();
+        let known = passwords.of(name, password).ok_or(NotLoggedIn::Refused)?;
         let may_come_in = self.rights(&known.user).is_some_and(|rights| !rights.disabled);
         if may_come_in { Ok((known.user.clone(), known.mark())) } else { Err(NotLoggedIn::Refused) }
     }

@@ -25,6 +25,7 @@ mod names;
 mod pairs;
 mod people;
 mod principal;
+mod reload;
 mod store;
 mod strict;
 pub mod token;

@@ -57,7 +57,7 @@ struct Sweeping<T> {
     at: usize,
 }
 
-/// What the settings know of users; it does not change.
+/// What the settings know of users.
 #[derive(Debug, Clone)]
 pub(super) struct ConfiguredUsers(Arc<HashMap<UserId, Configured>>);
 
@@ -100,6 +100,16 @@ impl People {
         };
         people.change(changed);
         people
+    }
+
+    /// From now on the settings know these users.
+    pub(super) fn configure(&mut self, configured: &ConfiguredUsers) {
+        self.configured = Arc::clone(&configured.0);
+    }
+
+    /// Every issued credential that a session still holds.
+    pub(super) fn all_issued(&self) -> Vec<Arc<Held>> {
+        self.issued.all.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Puts changes in force for whoever asks from now on; those who stand for the user are told by [`People::of_user`].

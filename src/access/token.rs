@@ -32,11 +32,13 @@ pub(super) struct TokenTable<T> {
     entries: HashMap<[u8; 32], (TokenHash, T)>,
 }
 
-impl<T> TokenTable<T> {
-    pub(super) fn new() -> Self {
+impl<T> Default for TokenTable<T> {
+    fn default() -> Self {
         Self { entries: HashMap::new() }
     }
+}
 
+impl<T> TokenTable<T> {
     pub(super) fn insert(&mut self, hash: TokenHash, value: T) {
         self.entries.insert(*hash.as_bytes(), (hash, value));
     }
@@ -54,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_whole_and_not_by_its_beginning() {
-        let mut table = TokenTable::new();
+        let mut table = TokenTable::default();
         table.insert(TokenHash::of("secret-one"), 1);
         table.insert(TokenHash::of("secret-two"), 2);
         assert_eq!(table.find("secret-one"), Some(&1));

@@ -46,7 +46,7 @@ impl IntoEngine {
 pub(super) fn start(settings: &Settings, store: Option<Arc<Store>>, shared: &Shared) -> io::Result<Vec<FolderHandle>> {
     let Some(store) = store else { return Ok(Vec::new()) };
     // A message of many medias is larger than a published event may be: the batch is what bounds it.
-    let limits = Limits { event_bytes: usize::MAX, event_items: settings.folder.batch, ..shared.event_limits };
+    let limits = Limits { event_bytes: usize::MAX, event_items: settings.folder.batch, ..shared.limits().event };
     let announce: Arc<dyn Announce> = Arc::new(IntoEngine { publisher: shared.publisher.clone(), limits });
     let watched = settings.libraries.iter().filter_map(|library| Some((library, library.path.clone()?)));
     watched

@@ -10,18 +10,26 @@ use std::{
 };
 
 use actix::{Actor, Arbiter, Recipient};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{StartError, watchdog::Watchdog};
+use super::{
+    StartError,
+    administration::{Operations, ReloadWays, request_limits},
+    watchdog::Watchdog,
+};
 use crate::{
     access::Directory,
+    clock::Timestamp,
     config::{self, Settings},
     connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
     dialect::Dialect,
-    event::{EventKind, Limits},
+    event::EventKind,
     hub::{FeedLimits, HubSettings},
-    metrics::{AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ShardMetrics, Sources, WorkerCounters},
-    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, LogIns, ServerSettings, Shared},
+    metrics::{
+        AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ReloadMetrics, ShardMetrics, Sources, WorkerCounters,
+    },
+    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, LogIns, ServerSettings, Shared, Tls},
     session::InboundLimits,
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
@@ -51,6 +59,7 @@ pub(super) struct Parts {
     stalled_hubs: Arc<AtomicUsize>,
     /// Batches in each shard's mailbox.
     waiting: Vec<Arc<AtomicUsize>>,
+    reloads: Arc<ReloadMetrics>,
 }
 
 impl Parts {
@@ -84,6 +93,7 @@ impl Parts {
             draining: Arc::default(),
             stalled_hubs: Arc::default(),
             waiting: (0..engine.shards).map(|_| Arc::default()).collect(),
+            reloads: Arc::default(),
         }
     }
 
@@ -162,8 +172,30 @@ impl Parts {
         }
     }
 
+    /// What administrators see and change.
+    pub(super) fn operations(&self, settings: &Settings, tls: Option<Arc<Tls>>, ways: ReloadWays) -> Arc<Operations> {
+        self.reloads.succeeded(Timestamp::now().0);
+        Arc::new(Operations {
+            crew: self.crew(),
+            shards: self.shard_metrics.clone(),
+            waiting: self.waiting.clone(),
+            settings: RwLock::new(settings.clone()),
+            limits: Arc::new(RwLock::new(request_limits(&settings.limits))),
+            tls,
+            ways,
+            metrics: Arc::clone(&self.reloads),
+            reloading: Mutex::default(),
+        })
+    }
+
     /// What the routes share.
-    pub(super) fn shared(&self, settings: &Settings, dialects: Vec<Arc<dyn Dialect>>, store: Option<Arc<Store>>) -> Arc<Shared> {
+    pub(super) fn shared(
+        &self,
+        settings: &Settings,
+        dialects: Vec<Arc<dyn Dialect>>,
+        store: Option<Arc<Store>>,
+        operations: Arc<Operations>,
+    ) -> Arc<Shared> {
         let limits = &settings.limits;
         let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
         let doorkeeper = Doorkeeper::new(
@@ -180,10 +212,8 @@ impl Parts {
             publisher,
             log_ins: LogIns::new(limits.bad_tokens_per_minute),
             publish_metrics: Arc::clone(&self.publish_metrics),
-            event_limits: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: limits.event_depth },
-            batch_events: limits.batch_events,
-            body_bytes: limits.body_bytes,
-            body_deadline: limits.body,
+            limits: operations.limits.clone(),
+            administration: operations,
             session_mailbox: settings.engine.session_mailbox,
             state: Arc::clone(&self.crew.state),
             inbound: inbound_limits(limits),
@@ -222,9 +252,10 @@ impl Parts {
             gauges: Gauges {
                 credit: Mailbox { actor: "hub", capacity: settings.engine.credit as u64, depths: Box::new(outstanding) },
                 mailboxes: vec![Mailbox { actor: "shard", capacity: settings.engine.shard_mailbox as u64, depths: Box::new(batches) }],
-                connection_limit: directory.connection_limit() as u64,
+                connection_limit: Box::new(move || directory.connection_limit() as u64),
                 stalled_hubs: Arc::clone(&self.stalled_hubs),
                 draining: Arc::clone(&self.draining),
+                reloads: Arc::clone(&self.reloads),
             },
         }
     }

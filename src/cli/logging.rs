@@ -5,6 +5,7 @@
 use std::{
     fmt::{self, Write as _},
     io::{self, IsTerminal},
+    sync::Arc,
 };
 
 use clap::ValueEnum;
@@ -33,6 +34,9 @@ const HEADS: &str = "actix_http::h1::decoder=info";
 /// What writes log lines, filtered by their level.
 pub type Lines = Box<dyn Subscriber + Send + Sync>;
 
+/// Sets what is logged, in the syntax of `FANFARE_LOG`; empty is the default. Does nothing where that variable is set.
+pub type SetLevel = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -58,22 +62,24 @@ pub enum LoggingError {
 }
 
 /// Sends the process's log lines to standard error; with colours only when that is a terminal and NO_COLOR is not set. `also`
-/// is given the same lines.
+/// is given the same lines. Returns the way to set another level later.
 ///
 /// # Errors
 /// When `FANFARE_LOG` is no filter, or when called a second time.
-pub fn init<L>(format: LogFormat, also: L) -> Result<(), LoggingError>
+pub fn init<L>(format: LogFormat, also: L) -> Result<SetLevel, LoggingError>
 where
     L: Layer<Lines> + Send + Sync + 'static,
 {
     let level = match std::env::var(LEVEL_VARIABLE) {
-        Ok(level) => level,
-        Err(std::env::VarError::NotPresent) => String::new(),
+        Ok(level) => Some(level).filter(|level| !level.trim().is_empty()),
+        Err(std::env::VarError::NotPresent) => None,
         Err(std::env::VarError::NotUnicode(_)) => return Err(LoggingError::NotUtf8),
     };
     let colours = ColorChoice::Auto.resolve(io::stderr().is_terminal());
-    tracing::subscriber::set_global_default(subscriber(format, filter(&level)?, colours, io::stderr).with(also))?;
-    Ok(())
+    let (lines, set) = subscriber(format, filter(level.as_deref().unwrap_or_default())?, colours, io::stderr);
+    tracing::subscriber::set_global_default(lines.with(also))?;
+    // The variable wins over whatever settings say later.
+    Ok(if level.is_some() { Arc::new(|_| {}) } else { set })
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
@@ -81,14 +87,30 @@ fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     Ok(EnvFilter::try_new(level)?.add_directive(HEADS.parse()?))
 }
 
-fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> Lines
+fn subscriber<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> (Lines, SetLevel)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     match format {
-        LogFormat::Text => Box::new(builder.with_writer(writer).fmt_fields(debug_fn(write_field).delimited(" ")).finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_writer(JsonLines(writer)).finish()),
+        LogFormat::Text => {
+            let builder = builder.with_writer(writer).fmt_fields(debug_fn(write_field).delimited(" ")).with_filter_reloading();
+            let handle = builder.reload_handle();
+            (Box::new(builder.finish()), Arc::new(move |level| put(level, |filter| handle.reload(filter))))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_writer(JsonLines(writer)).with_filter_reloading();
+            let handle = builder.reload_handle();
+            (Box::new(builder.finish()), Arc::new(move |level| put(level, |filter| handle.reload(filter))))
+        }
+    }
+}
+
+/// Settings were checked where they were read, and the subscriber lives as long as the process: neither fails.
+fn put(level: &str, reload: impl FnOnce(EnvFilter) -> Result<(), tracing_subscriber::reload::Error>) {
+    let outcome = filter(level).map_err(|error| error.to_string()).and_then(|filter| reload(filter).map_err(|error| error.to_string()));
+    if let Err(error) = outcome {
+        tracing::error!("the level of the log stays as it is: {error}");
     }
 }
 
@@ -141,8 +163,6 @@ impl<W: io::Write> io::Write for JsonLine<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use parking_lot::Mutex;
 
     use super::*;
@@ -162,7 +182,7 @@ mod tests {
     fn log(format: LogFormat, colours: bool, level: &str, entries: impl FnOnce()) -> String {
         let captured = Captured::default();
         let writer = captured.clone();
-        let subscriber = subscriber(format, filter(level).expect("a level"), colours, move || writer.clone());
+        let (subscriber, _) = subscriber(format, filter(level).expect("a level"), colours, move || writer.clone());
         tracing::subscriber::with_default(subscriber, entries);
         String::from_utf8(captured.0.lock().clone()).expect("text")
     }

@@ -43,6 +43,7 @@ mod password;
 mod people;
 mod print;
 mod range;
+mod reload;
 mod replace;
 mod rights;
 mod secret;
@@ -58,7 +59,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use figment::Figment;
+use figment::{
+    Figment,
+    providers::{Format, Toml},
+};
 use serde::Deserialize;
 
 pub use auth::Auth;
@@ -70,6 +74,7 @@ pub use library::{Folder, Library, LibraryKind};
 pub use limits::Limits;
 pub use password::{NoHash, PasswordHash};
 pub use people::{Token, User};
+pub use reload::Difference;
 pub use rights::{LibraryRights, PublishRights};
 pub use secret::{Secret, TokenHash};
 pub use server::Server;
@@ -130,6 +135,13 @@ impl Settings {
         let origins = Origins { file, environment, flags };
         let (settings, figment) = Self::from_layers(of_file, &origins)?;
         Ok(print::print(&settings, &|key| origins.of(&figment, key)))
+    }
+
+    /// The settings as JSON: every key, secrets as `…`.
+    #[must_use]
+    pub fn shown(&self) -> serde_json::Value {
+        // What is printed loads again, as a test of the printer shows.
+        Figment::from(Toml::string(&print::print(self, &|_| None))).extract().unwrap_or_default()
     }
 
     /// Checks a text that is to become this file, as [`Settings::load`] would read it without variables and flags.

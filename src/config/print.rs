@@ -41,12 +41,13 @@ pub(super) fn print(settings: &Settings, origin: Origin<'_>) -> String {
 }
 
 fn print_server(page: &mut Page<'_>, server: &Server) {
-    let Server { listen, metrics_listen, metrics_libraries, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies } =
+    let Server { listen, metrics_listen, metrics_libraries, log, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies } =
         server;
     page.table("server");
     page.key("listen", listen.to_string());
     page.key("metrics_listen", metrics_listen.to_string());
     page.key("metrics_libraries", metrics_libraries.iter().map(LibraryId::as_str).collect::<Array>());
+    page.key("log", log);
     page.key("name", name);
     page.key("data_dir", data_dir.display().to_string());
     page.key("drain_window", duration(*drain_window));

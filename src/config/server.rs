@@ -25,6 +25,8 @@ pub struct Server {
     pub metrics_listen: SocketAddr,
     /// Libraries whose events are counted by name. Default none; at most 20, so that metrics stay few.
     pub metrics_libraries: Vec<LibraryId>,
+    /// What is logged, in the syntax of `FANFARE_LOG`, which wins where it is set. Default `""`: as without that variable.
+    pub log: String,
     /// The name clients are shown. Default `Fanfare`; 1 to 128 bytes.
     pub name: String,
     /// Where what survives a restart is kept. Default `$XDG_STATE_HOME/fanfare`, else `~/.local/state/fanfare`.
@@ -50,6 +52,7 @@ impl Default for Server {
             listen: (Ipv4Addr::LOCALHOST, 8400).into(),
             metrics_listen: (Ipv4Addr::LOCALHOST, 8401).into(),
             metrics_libraries: Vec::new(),
+            log: String::new(),
             name: "Fanfare".to_owned(),
             data_dir: PathBuf::new(),
             drain_window: Duration::from_secs(10),
@@ -85,6 +88,10 @@ impl Server {
         }
         if (1..self.metrics_libraries.len()).any(|place| self.metrics_libraries[..place].contains(&self.metrics_libraries[place])) {
             return Err(Invalid::new("server.metrics_libraries", "must name each library once"));
+        }
+        if !self.log.is_empty() && tracing_subscriber::EnvFilter::try_new(&self.log).is_err() {
+            let reason = "must be error, warn, info, debug, trace, off, or a list such as info,fanfare::hub=debug";
+            return Err(Invalid::new("server.log", reason));
         }
         if self.drain_window > Duration::from_secs(30) {
             return Err(Invalid::new("server.drain_window", "must be at most 30s"));

@@ -28,11 +28,13 @@ pub enum CloseReason {
     Unidentified,
     /// It turned out to be somebody's who has as many connections as he may have. It may come back later.
     Full,
+    /// An administrator ended it. It may come back at once.
+    Disconnected,
 }
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Gone,
         Self::Stalled,
         Self::OutboxFull,
@@ -44,6 +46,7 @@ impl CloseReason {
         Self::Misbehaved,
         Self::Unidentified,
         Self::Full,
+        Self::Disconnected,
     ];
 
     /// The word in metrics, logs and `/api/connections`.
@@ -61,6 +64,7 @@ impl CloseReason {
             Self::Misbehaved => "misbehaved",
             Self::Unidentified => "unidentified",
             Self::Full => "full",
+            Self::Disconnected => "disconnected",
         }
     }
 
@@ -70,7 +74,14 @@ impl CloseReason {
     pub const fn is_told_later(self) -> bool {
         match self {
             Self::Gone | Self::Stalled | Self::Silent | Self::Misbehaved => false,
-            Self::OutboxFull | Self::Expired | Self::Revoked | Self::Draining | Self::HubLost | Self::Unidentified | Self::Full => true,
+            Self::OutboxFull
+            | Self::Expired
+            | Self::Revoked
+            | Self::Draining
+            | Self::HubLost
+            | Self::Unidentified
+            | Self::Full
+            | Self::Disconnected => true,
         }
     }
 
@@ -79,9 +90,14 @@ impl CloseReason {
     pub const fn goodbye(self) -> Goodbye {
         match self {
             Self::Draining => Goodbye::Stopping,
-            Self::Gone | Self::Stalled | Self::OutboxFull | Self::HubLost | Self::Silent | Self::Misbehaved | Self::Full => {
-                Goodbye::ComeBack
-            }
+            Self::Gone
+            | Self::Stalled
+            | Self::OutboxFull
+            | Self::HubLost
+            | Self::Silent
+            | Self::Misbehaved
+            | Self::Full
+            | Self::Disconnected => Goodbye::ComeBack,
             Self::Expired | Self::Revoked | Self::Unidentified => Goodbye::NotWithThese,
         }
     }

@@ -36,14 +36,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorFuture, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorFuture, AsyncContext, Context, Handler, Message, MessageResult};
 use bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 
 pub use self::core::{HubCore, HubSettings, Join};
 pub use feed::FeedLimits;
 pub use owner::Owner;
-pub use report::ConnectionReport;
+pub use report::{ConnectionReport, ConnectionsPage, Wanted, Whose};
 
 use crate::{
     access::Principal,
@@ -257,21 +257,39 @@ impl Handler<Identified> for Hub {
     }
 }
 
-/// Asks for a page of this worker's connections, from a slot on.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<ConnectionReport>")]
+/// Asks for some of this worker's connections, from a slot on.
+#[derive(Debug, Clone)]
 pub struct ListConnections {
     /// The first slot of interest.
     pub from_slot: u32,
     /// The most to list.
     pub limit: usize,
+    /// Which.
+    pub wanted: Wanted,
+}
+
+impl Message for ListConnections {
+    type Result = ConnectionsPage;
 }
 
 impl Handler<ListConnections> for Hub {
-    type Result = Vec<ConnectionReport>;
+    type Result = MessageResult<ListConnections>;
 
     fn handle(&mut self, page: ListConnections, _: &mut Self::Context) -> Self::Result {
-        self.handle.with(|core| core.report(page.from_slot, page.limit)).unwrap_or_default()
+        MessageResult(self.handle.with(|core| core.report(page.from_slot, page.limit, &page.wanted)).unwrap_or_default())
+    }
+}
+
+/// Ends connections because an administrator wants it; answered with how many.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "usize")]
+pub struct Disconnect(pub Whose);
+
+impl Handler<Disconnect> for Hub {
+    type Result = usize;
+
+    fn handle(&mut self, Disconnect(whose): Disconnect, _: &mut Self::Context) -> usize {
+        self.handle.with(|core| core.disconnect(&whose)).unwrap_or_default()
     }
 }
 

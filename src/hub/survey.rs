@@ -45,7 +45,7 @@ impl HubCore {
     }
 
     /// How many events a connection is behind its group, and whether the first of them, or the rest of one, has waited too long.
-    fn lag_of(&self, member: &Member, now: Instant) -> (u64, bool) {
+    pub(super) fn lag_of(&self, member: &Member, now: Instant) -> (u64, bool) {
         let (connection, feed) = (&member.connection, &self.groups[member.group as usize].feed);
         let is_long_ago = |since: Instant| now.saturating_duration_since(since) > LAGGING;
         let cursor = connection.cursor.get();

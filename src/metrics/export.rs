@@ -16,8 +16,8 @@ use prometheus::{
 
 use super::{
     AUDIENCES, AdmissionMetrics, AuthResult, BackEndMetrics, CALL_BOUNDS_MICROS, Counter, DialectCounters, Histogram, LAG_BOUNDS_EVENTS,
-    LATENCY_BOUNDS_MICROS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, PublishApi, PublishMetrics, PublishRefusal, Rejection, ShardMetrics,
-    WRITE_BOUNDS_EVENTS, WorkerCounters,
+    LATENCY_BOUNDS_MICROS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, PublishApi, PublishMetrics, PublishRefusal, Rejection, ReloadMetrics,
+    ShardMetrics, WRITE_BOUNDS_EVENTS, WorkerCounters,
     family::{Page, Scale, Series, histogram},
     histogram::{Reading, merged},
     kernel::{self, Tcp},
@@ -55,7 +55,7 @@ pub struct Labels {
     /// The outlets, in the order of their numbers.
     pub outlets: [&'static str; 4],
     /// The reasons for a close, in the order of their numbers.
-    pub close_reasons: [&'static str; 11],
+    pub close_reasons: [&'static str; 12],
     /// The reasons for a skip, in the order of their numbers.
     pub skip_reasons: [&'static str; 2],
     /// The version that runs, as in Cargo.toml.
@@ -71,11 +71,13 @@ pub struct Gauges {
     /// Further kinds of mailbox, if their depth can be read.
     pub mailboxes: Vec<Mailbox>,
     /// Connections the server lets in; 0 is no limit.
-    pub connection_limit: u64,
+    pub connection_limit: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Workers whose hub stands still.
     pub stalled_hubs: Arc<AtomicUsize>,
     /// Whether the server says goodbye.
     pub draining: Arc<AtomicBool>,
+    /// How the settings were last read.
+    pub reloads: Arc<ReloadMetrics>,
 }
 
 /// The mailboxes of one kind of actor.
@@ -139,7 +141,7 @@ impl Exporter {
             Rejection::ALL.map(series)
         });
         page.add(&names::CONNECTIONS_REJECTED, rejected);
-        page.one(&names::CONNECTION_LIMIT, self.sources.gauges.connection_limit as f64);
+        page.one(&names::CONNECTION_LIMIT, (self.sources.gauges.connection_limit)() as f64);
         page.one(&names::STALL_TIMEOUTS, self.sum(|worker| &worker.time_outs));
         self.by_dialect(page, &names::PINGS_SENT, |counters| &counters.pings);
         let calls = seconds(&CALL_BOUNDS_MICROS);
@@ -221,6 +223,8 @@ impl Exporter {
         page.push(histogram(&names::AUTH_DURATION, seconds(&CALL_BOUNDS_MICROS), back_ends));
         page.one(&names::AUTH_CACHE_HITS, self.sources.back_ends.n_remembered() as f64);
         page.one(&names::DRAINING, f64::from(u8::from(gauges.draining.load(Ordering::Relaxed))));
+        page.one(&names::CONFIG_RELOAD_SUCCESSFUL, f64::from(u8::from(gauges.reloads.is_successful())));
+        page.one(&names::CONFIG_RELOAD_TIMESTAMP, gauges.reloads.succeeded_at_millis() as f64 / 1e3);
         page.add(&names::BUILD_INFO, [(vec![labels.version, labels.commit], 1.0)]);
     }
 

@@ -19,7 +19,7 @@ fn sources() -> Sources {
             kinds: vec!["medias", "scan"],
             libraries: vec!["films".to_owned(), "mu\"sic".to_owned()],
             outlets: ["plain", "body", "tls", "poll"],
-            close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
+            close_reasons: ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"],
             skip_reasons: ["lag", "hub"],
             version: "1.2.3",
             commit: "abc",
@@ -27,9 +27,10 @@ fn sources() -> Sources {
         gauges: Gauges {
             credit: Mailbox { actor: "hub", capacity: 4096, depths: Box::new(|| vec![3, 9, 0]) },
             mailboxes: vec![Mailbox { actor: "shard", capacity: 256, depths: Box::new(|| vec![1, 2]) }],
-            connection_limit: 1000,
+            connection_limit: Box::new(|| 1000),
             stalled_hubs: Arc::default(),
             draining: Arc::default(),
+            reloads: Arc::default(),
         },
     }
 }

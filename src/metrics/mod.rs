@@ -10,6 +10,8 @@ mod kernel;
 pub mod names;
 mod process;
 mod publish;
+mod reload;
+mod summary;
 mod worker;
 
 pub use admission::{AdmissionMetrics, AuthResult, BackEndMetrics, Rejection};
@@ -19,6 +21,8 @@ pub use histogram::{
 };
 pub use kernel::thread_number;
 pub use publish::{PublishApi, PublishMetrics, PublishRefusal, ShardMetrics};
+pub use reload::ReloadMetrics;
+pub use summary::{DialectSummary, Percentiles, Rates, Snapshot, Summary, WorkerReading, WorkerSummary};
 pub use worker::{
     AUDIENCES, Counter, DialectCounters, LATENCY_BOUNDS_MICROS, LatencyHistogram, MAX_DIALECTS, MAX_LIBRARIES, WorkerCounters,
 };

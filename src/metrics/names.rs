@@ -125,6 +125,10 @@ metrics! {
         "Seconds until somebody else who was asked about a token answered, or did not in time.";
     AUTH_CACHE_HITS: Counter "fanfare_auth_cache_hits_total" [] "Times somebody else's answer about a token was remembered, so nobody was asked.";
     DRAINING: Gauge "fanfare_draining" [] "1 while the server says goodbye to its clients, otherwise 0.";
+    CONFIG_RELOAD_SUCCESSFUL: Gauge "fanfare_config_last_reload_successful" []
+        "1 when the settings were last read without an error, at the start or by a reload; 0 when a reload failed since.";
+    CONFIG_RELOAD_TIMESTAMP: Gauge "fanfare_config_reload_success_timestamp_seconds" []
+        "When the settings were last read without an error, in seconds since the Unix epoch.";
     BUILD_INFO: Gauge "fanfare_build_info" ["version", "commit"] "Always 1; the labels say which build runs.";
     FD_LIMIT: Gauge "fanfare_fd_limit" [] "File descriptors the process may have open: every connection is one.";
 

@@ -58,6 +58,12 @@ impl ShardMetrics {
         self.published[kind].get()
     }
 
+    /// Accepted events of every kind.
+    #[must_use]
+    pub fn n_published_in_all(&self) -> u64 {
+        self.published.iter().map(Counter::get).fold(0, u64::wrapping_add)
+    }
+
     /// Bytes of accepted messages.
     #[must_use]
     pub fn payloads(&self) -> Reading {

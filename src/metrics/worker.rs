@@ -96,7 +96,7 @@ pub struct DialectCounters {
     /// Connections opened.
     pub opened: Counter,
     /// Connections closed, by reason.
-    pub closed: [Counter; 11],
+    pub closed: [Counter; 12],
     /// Events offered to sessions.
     pub offered: Counter,
     /// Events delivered, by outlet.

@@ -1,4 +1,9 @@
-//! Administration and reading under `/api/`: rights, connections, and what a library holds.
+//! Administration and reading under `/api/`: rights here, connections and the engine in files of their own, and what a library
+//! holds.
+
+mod connections;
+mod engine;
+mod test_event;
 
 use std::sync::Arc;
 
@@ -16,11 +21,10 @@ use super::{
 use crate::{
     access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
     event::Level,
-    hub,
-    id::{ConnectionId, IdError, LibraryId, UserId},
+    id::{IdError, LibraryId, UserId},
 };
 
-/// Connections on one page, unless asked for fewer.
+/// Medias on one page, unless asked for fewer.
 const PAGE: usize = 200;
 /// Bytes of a principal's description.
 const PRINCIPAL_BYTES: usize = 256 << 10;
@@ -35,7 +39,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::put().to(put_principal))
                 .route(web::delete().to(delete_principal)),
         )
-        .service(web::resource("/api/connections").route(web::get().to(connections)))
+        .configure(connections::routes)
+        .configure(engine::routes)
+        .configure(test_event::routes)
         .service(
             web::resource("/api/libraries/{id}/medias")
                 .route(web::get().to(medias))
@@ -54,11 +60,7 @@ impl NoChange {
     fn answer(&self) -> HttpResponse {
         match self {
             Self::NotJson => HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")),
-            Self::Field(path, allowed) => {
-                let mut problem = problem(422, &format!("`{path}` {allowed}"));
-                problem["path"] = path.as_str().into();
-                HttpResponse::UnprocessableEntity().json(problem)
-            }
+            Self::Field(path, allowed) => field(path, allowed),
         }
     }
 }
@@ -79,6 +81,13 @@ fn principal_change(body: &[u8]) -> Result<PrincipalChange, NoChange> {
         }
     }
     Ok(change)
+}
+
+/// A field of the request is wrong: which, and what is allowed.
+fn field(path: &str, allowed: &str) -> HttpResponse {
+    let mut problem = problem(422, &format!("`{path}` {allowed}"));
+    problem["path"] = path.into();
+    HttpResponse::UnprocessableEntity().json(problem)
 }
 
 fn not_a_user_id(error: &IdError) -> HttpResponse {
@@ -111,7 +120,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
         Err(error) => return not_a_user_id(&error),
     };
     // Read only now: somebody without credentials is not listened to any further.
-    let body = match read_body(payload, PRINCIPAL_BYTES, shared.body_deadline).await {
+    let body = match read_body(payload, PRINCIPAL_BYTES, shared.limits().body_deadline).await {
         Ok(body) => body,
         Err(answer) => return answer,
     };
@@ -168,38 +177,6 @@ async fn rights_changed(
         }
         Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct ConnectionsPage {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-/// A page of connections, worker by worker, never all at once.
-async fn connections(request: HttpRequest, page: web::Query<ConnectionsPage>, shared: web::Data<Shared>) -> HttpResponse {
-    if let Err(denied) = administrator(&request, &shared).await {
-        return denied.answer();
-    }
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, 1_000);
-    let after: Option<ConnectionId> = match page.after.as_deref().map(str::parse) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(())) => return HttpResponse::UnprocessableEntity().json(problem(422, "`after` must be the `next` of an earlier page")),
-    };
-    let mut reports = Vec::new();
-    for hub in shared.hubs().iter().filter(|hub| after.is_none_or(|id| hub.worker >= id.worker)) {
-        let from_slot = after.filter(|id| id.worker == hub.worker).map_or(0, |id| id.slot.saturating_add(1));
-        match hub.connections.send(hub::ListConnections { from_slot, limit: limit - reports.len() }).await {
-            Ok(more) => reports.extend(more),
-            Err(_) => return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer")),
-        }
-        if reports.len() >= limit {
-            break;
-        }
-    }
-    let next = if reports.len() >= limit { reports.last().map(|report| report.id.clone()) } else { None };
-    HttpResponse::Ok().json(serde_json::json!({"connections": reports, "next": next}))
 }
 
 #[derive(Debug, Deserialize)]

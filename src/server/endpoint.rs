@@ -139,8 +139,8 @@ async fn body(
     if header(http, "content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         return Err(HttpResponse::UnsupportedMediaType().json(problem(415, "an encoded body is not accepted")));
     }
-    let limit = if is_known { shared.body_bytes } else { shared.body_bytes.min(STRANGERS_BYTES) };
-    read_body(payload, limit, shared.body_deadline).await
+    let limit = if is_known { shared.limits().body_bytes } else { shared.limits().body_bytes.min(STRANGERS_BYTES) };
+    read_body(payload, limit, shared.limits().body_deadline).await
 }
 
 /// Publishes what a call leads to: all of it, or the answer says that there was no room.

@@ -3,6 +3,7 @@
 //! Takes the parts it serves as values; `app` makes them and owns the order of start and stop.
 
 mod address;
+mod administration;
 mod api;
 mod attempts;
 mod caller;
@@ -49,11 +50,13 @@ use std::{
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
+use parking_lot::RwLock;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
 /// Stops what [`start`] and [`start_metrics`] started.
 pub use actix_server::ServerHandle;
+pub use administration::{Administration, LibraryReport, NotReloaded, Reloaded, ScanReport, ShardReport, WorkerReport};
 pub use clash::{Clash, check as check_paths};
 pub use discovery::{Discovery, Questions};
 pub use doorkeeper::{DoorRules, Doorkeeper};
@@ -86,6 +89,8 @@ const LAST_REQUESTS: Duration = Duration::from_secs(2);
 pub struct Shared {
     /// Who comes in.
     pub doorkeeper: Arc<Doorkeeper>,
+    /// What administrators see of the engine, and change.
+    pub administration: Arc<dyn Administration>,
     /// The way into the engine.
     pub publisher: Publisher,
     /// What clients ask the media server to do.
@@ -94,14 +99,8 @@ pub struct Shared {
     pub log_ins: LogIns,
     /// What is refused on the way in.
     pub publish_metrics: Arc<PublishMetrics>,
-    /// How large an event may be.
-    pub event_limits: Limits,
-    /// Events in one batch.
-    pub batch_events: usize,
-    /// Bytes of a body that is read whole.
-    pub body_bytes: usize,
-    /// How long a body may rest.
-    pub body_deadline: Duration,
+    /// What one request may ask for; a reload may change it.
+    pub limits: Arc<RwLock<RequestLimits>>,
     /// Messages a session's mailbox holds.
     pub session_mailbox: usize,
     /// What is going on.
@@ -126,7 +125,25 @@ pub struct Shared {
     pub drain: Drain,
 }
 
+/// What one request may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestLimits {
+    /// How large an event may be.
+    pub event: Limits,
+    /// Events in one batch.
+    pub batch_events: usize,
+    /// Bytes of a body that is read whole.
+    pub body_bytes: usize,
+    /// How long a body may rest.
+    pub body_deadline: Duration,
+}
+
 impl Shared {
+    /// What one request may ask for now.
+    pub(crate) fn limits(&self) -> RequestLimits {
+        *self.limits.read()
+    }
+
     fn hubs(&self) -> &[HubAddress] {
         self.hubs.get().map_or(&[], Vec::as_slice)
     }

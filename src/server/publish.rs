@@ -69,8 +69,8 @@ async fn accept(request: &HttpRequest, payload: web::Payload, shared: &web::Data
         shared.publisher.clone(),
         Arc::clone(shared.doorkeeper.directory()),
         credential,
-        shared.event_limits,
-        shared.batch_events,
+        shared.limits().event,
+        shared.limits().batch_events,
     );
     let content_type = header(request, "content-type");
     match Publishing::reads_lines(content_type, headers(request).iter().copied()) {
@@ -85,7 +85,7 @@ fn headers(request: &HttpRequest) -> Vec<(&str, &str)> {
 }
 
 async fn whole(publishing: &Publishing, request: &HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
-    match read_body(payload, shared.body_bytes, shared.body_deadline).await {
+    match read_body(payload, shared.limits().body_bytes, shared.limits().body_deadline).await {
         Ok(body) => respond(publishing.whole(&body, header(request, "content-type"), headers(request).iter().copied()).await),
         Err(answer) => {
             if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -138,7 +138,7 @@ async fn answer_lines(publishing: Publishing, mut payload: web::Payload, sender:
     let mut stop = pin!(shared.drain.begun());
     let mut lines = publishing.lines();
     loop {
-        let chunk = match select(stop.as_mut(), pin!(timeout(shared.body_deadline, payload.next()))).await {
+        let chunk = match select(stop.as_mut(), pin!(timeout(shared.limits().body_deadline, payload.next()))).await {
             Either::Left(((), _)) => {
                 send(sender, format!("{}\n", problem(503, "stopping"))).await;
                 return;

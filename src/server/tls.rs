@@ -109,6 +109,14 @@ impl Tls {
         Ok(Self { config: Arc::new(config), pair })
     }
 
+    /// Reads the files now. Whether what is used has changed by it; connections that are open stay as they are.
+    ///
+    /// # Errors
+    /// [`TlsError`] names the setting and the file; then what was used stays in use.
+    pub fn read_again(&self) -> Result<bool, TlsError> {
+        self.pair.read_again()
+    }
+
     /// Does the handshake of a client. Without a deadline of its own: the door's counts.
     ///
     /// # Errors
@@ -164,16 +172,21 @@ impl Pair {
 
     /// Whether the files could be used.
     fn reload(&self) -> bool {
-        let read = read(&self.cert, &self.key, &self.provider);
-        let usable = read.is_ok();
-        match read {
-            Ok(pair) => {
-                *self.current.write() = pair;
-                tracing::info!(cert = %self.cert.display(), "the certificate was read again");
-            }
+        let read = self.read_again();
+        match &read {
+            Ok(_) => tracing::info!(cert = %self.cert.display(), "the certificate was read again"),
             Err(error) => tracing::error!("the certificate was not read again, the old one stays in use: {error}"),
         }
-        usable
+        read.is_ok()
+    }
+
+    /// Whether the files hold another certificate than is used; it is used from now on.
+    fn read_again(&self) -> Result<bool, TlsError> {
+        let pair = read(&self.cert, &self.key, &self.provider)?;
+        let mut current = self.current.write();
+        let is_other = current.cert != pair.cert;
+        *current = pair;
+        Ok(is_other)
     }
 
     fn stamp(&self) -> Stamp {

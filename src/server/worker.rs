@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     access::Directory,
-    hub::{Hub, HubCore, HubHandle, HubSettings, Identified, ListConnections, PeersGone, RightsChanged, SayGoodbye},
+    hub::{Disconnect, Hub, HubCore, HubHandle, HubSettings, Identified, ListConnections, PeersGone, RightsChanged, SayGoodbye},
     metrics::{WorkerCounters, thread_number},
     shard::{Credit, FromShard},
     state::State,
@@ -56,6 +56,8 @@ pub struct HubAddress {
     pub identities: Recipient<Identified>,
     /// Listing its connections.
     pub connections: Recipient<ListConnections>,
+    /// Ending some that an administrator names.
+    pub disconnect: Recipient<Disconnect>,
     /// Ending them all.
     pub goodbye: Recipient<SayGoodbye>,
     /// Clients that died without a word.
@@ -111,6 +113,7 @@ impl Worker {
             rights: actor.clone().recipient(),
             identities: actor.clone().recipient(),
             connections: actor.clone().recipient(),
+            disconnect: actor.clone().recipient(),
             goodbye: actor.clone().recipient(),
             peers: actor.clone().recipient(),
             #[cfg(test)]

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    access::{StoreError, TokenHash, file, token::NoRandomness},
+    access::{StoreError, TokenHash, file, log_in::Passwords, token::NoRandomness},
     clock::Timestamp,
     id::UserId,
 };
@@ -142,6 +142,12 @@ impl Families {
     /// The same for all of a user.
     pub(super) fn end_all(&self, user: &UserId) -> Vec<FamilyId> {
         self.end_those(|record| record.user == *user).into_iter().map(|record| record.id).collect()
+    }
+
+    /// The same for all that were begun with another password than their user has now; whose they were.
+    pub(super) fn end_without(&self, passwords: &Passwords) -> Vec<(FamilyId, UserId)> {
+        let ended = self.end_those(|record| passwords.mark(&record.user) != Some(record.password));
+        ended.into_iter().map(|record| (record.id, record.user)).collect()
     }
 
     fn end_those(&self, is_over: impl Fn(&Record) -> bool) -> Vec<Record> {

@@ -169,7 +169,8 @@ impl Directory {
 
     /// The tokens of a family, if its user may come in.
     fn paired(&self, record: &Record, now: Timestamp) -> Result<Paired, NotLoggedIn> {
-        let (shown, name) = self.passwords.names(&record.user).ok_or(NotLoggedIn::Refused)?;
+        let passwords = self.passwords();
+        let (shown, name) = passwords.names(&record.user).ok_or(NotLoggedIn::Refused)?;
         let pair = self.pairs.pair(record, (shown, name), now).map_err(|error| match error {
             SignError::Store(error) => error.into(),
             SignError::NoRandomness(error) => error.into(),
@@ -216,6 +217,13 @@ impl Directory {
     pub(super) fn end_families_of(&self, user: &UserId) {
         let ended = self.pairs.families.end_all(user);
         self.end_families(&ended);
+    }
+
+    /// The same for all that were begun with another password than their user has now; of whom.
+    pub(super) fn end_families_without(&self, passwords: &Passwords) -> Vec<UserId> {
+        let (ended, users): (Vec<_>, Vec<_>) = self.pairs.families.end_without(passwords).into_iter().unzip();
+        self.end_families(&ended);
+        users
     }
 
     fn end_families(&self, ended: &[FamilyId]) {

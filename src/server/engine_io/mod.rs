@@ -141,7 +141,7 @@ async fn post(http: &HttpRequest, body: web::Payload, shared: &Shared, (home, se
     if header(http, "content-type").is_some_and(|kind| kind.starts_with("application/octet-stream")) {
         return break_off(&home, "a body of bytes").await;
     }
-    let body = match read_body(body, settings.payload(home.is_somebodys()), shared.body_deadline).await {
+    let body = match read_body(body, settings.payload(home.is_somebodys()), shared.limits().body_deadline).await {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return HttpResponse::PayloadTooLarge().finish(),
         Err(error) => return error,

@@ -1,0 +1,130 @@
+//! What is different between two settings, and what of it can be put in force while a server runs.
+
+use serde_json::Value;
+
+use super::{Limits, Settings, User};
+
+/// Keys whose new values count at once.
+const LIVE: [&str; 14] = [
+    "users",
+    "tokens",
+    "server.log",
+    "limits.connections",
+    "limits.connections_per_user",
+    "limits.connections_per_address",
+    "limits.unidentified",
+    "limits.unidentified_per_address",
+    "limits.event_bytes",
+    "limits.event_items",
+    "limits.event_depth",
+    "limits.batch_events",
+    "limits.body_bytes",
+    "limits.body",
+];
+
+/// What has changed from one to another, by its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// What can be put in force at once.
+    pub live: Vec<String>,
+    /// What counts only after a restart.
+    pub after_restart: Vec<String>,
+}
+
+impl Settings {
+    /// What is different in other settings.
+    #[must_use]
+    pub fn difference(&self, next: &Self) -> Difference {
+        let mut keys = Vec::new();
+        let (before, after) = (self.shown(), next.shown());
+        for section in ["server", "tls", "engine", "limits", "folder", "dialects", "jwt", "auth"] {
+            different(section, before.get(section), after.get(section), &mut keys);
+        }
+        // Their secrets are not shown, so they are compared themselves.
+        let hidden = [("jwt", self.jwt != next.jwt), ("auth", self.auth != next.auth)];
+        keys.extend(
+            hidden
+                .into_iter()
+                .filter(|(name, is)| *is && !keys.iter().any(|key| key.starts_with(name)))
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>(),
+        );
+        let lists =
+            [("libraries", self.libraries != next.libraries), ("users", self.users != next.users), ("tokens", self.tokens != next.tokens)];
+        keys.extend(lists.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned()));
+        let (live, mut after_restart): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| LIVE.contains(&key.as_str()));
+        after_restart.extend(self.differently_called(next));
+        Difference { live, after_restart }
+    }
+
+    /// These settings with what can be put in force at once of others: what a server that has reloaded those runs with.
+    #[must_use]
+    pub fn reloaded(&self, next: &Self) -> Self {
+        let mut settings = self.clone();
+        settings.users.clone_from(&next.users);
+        settings.tokens.clone_from(&next.tokens);
+        settings.server.log.clone_from(&next.server.log);
+        let Limits { inbound_bytes, inbound_fragments, inbound_per_minute, bad_tokens_per_minute, head, .. } = settings.limits;
+        settings.limits =
+            Limits { inbound_bytes, inbound_fragments, inbound_per_minute, bad_tokens_per_minute, head, ..next.limits.clone() };
+        settings
+    }
+
+    /// Dialects know from the start what users are called.
+    fn differently_called(&self, next: &Self) -> Option<String> {
+        let called = |user: &User| (user.name.clone(), user.ids.clone());
+        let is_other = |user: &&User| match self.users.iter().find(|before| before.id == user.id) {
+            Some(before) => called(before) != called(user),
+            None => user.name != user.id.as_str() || !user.ids.is_empty(),
+        };
+        next.users.iter().any(|user| is_other(&user)).then(|| "users: names, and ids in other protocols".to_owned())
+    }
+}
+
+fn different(path: &str, before: Option<&Value>, after: Option<&Value>, keys: &mut Vec<String>) {
+    match (before, after) {
+        (Some(Value::Object(before)), Some(Value::Object(after))) => {
+            let gone = before.keys().filter(|key| !after.contains_key(*key));
+            for key in after.keys().chain(gone) {
+                different(&format!("{path}.{key}"), before.get(key), after.get(key), keys);
+            }
+        }
+        (before, after) if before != after => keys.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        Settings::parse(text).expect("valid settings")
+    }
+
+    #[test]
+    fn what_differs_is_named_and_sorted_by_when_it_counts() {
+        let before = settings("[[users]]\nid = \"bob\"\ntoken = \"a-token\"");
+        let after = settings(
+            "[server]\nname = \"Other\"\nlog = \"debug\"\n[engine]\nworkers = 7\n[limits]\nconnections_per_user = 3\nhead = \"9s\"\n\
+             [dialects.plex]\nenabled = false\n[jwt]\nkeys = [{ algorithm = \"HS256\", secret = \"0123456789012345678901234567890123\" }]\n\
+             [[users]]\nid = \"bob\"\ntoken = \"another-token\"\n[[users]]\nid = \"ann\"\nname = \"Ann\"",
+        );
+        let Difference { mut live, mut after_restart } = before.difference(&after);
+        live.sort();
+        after_restart.sort();
+        assert_eq!(live, ["limits.connections_per_user", "server.log", "users"]);
+        let restart = ["dialects.plex.enabled", "engine.shards", "engine.workers", "jwt.keys", "limits.head", "server.name"];
+        assert!(restart.iter().all(|key| after_restart.iter().any(|found| found == key) || *key == "engine.shards"), "{after_restart:?}");
+        assert!(after_restart.iter().any(|key| key.starts_with("users: names")), "{after_restart:?}");
+        assert_eq!(before.difference(&before), Difference::default());
+    }
+
+    #[test]
+    fn what_was_reloaded_is_no_difference_any_more_and_the_rest_stays_one() {
+        let (before, after) = (settings(""), settings("[limits]\nevent_items = 3\nhead = \"9s\"\n[[users]]\nid = \"bob\""));
+        let running = before.reloaded(&after);
+        assert_eq!(running.difference(&after), Difference { live: Vec::new(), after_restart: vec!["limits.head".to_owned()] });
+        assert_eq!(after.reloaded(&before).users, before.users);
+    }
+}

@@ -1,0 +1,115 @@
+//! `POST /api/test-event`: an event to oneself, to see whether and how it arrives.
+//!
+//! It goes the way of all events and is marked: `data.test` is true. Nobody but the caller, or the one connection named, gets it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value, json};
+
+use super::field;
+use crate::{
+    access::Principal,
+    id::ConnectionId,
+    server::{
+        Shared,
+        caller::administrator,
+        publish::{problem, read_body},
+    },
+    source::{
+        PublishError,
+        cloudevents::{Draft, DraftError},
+    },
+};
+
+/// What is said where nothing else is asked for.
+const TEXT: &str = "This is a test event.";
+const HEADER: &str = "Fanfare test event";
+/// The fields of the body.
+const FIELDS: [&str; 5] = ["text", "session", "dialect", "name", "payload"];
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/api/test-event").route(web::post().to(test_event)));
+}
+
+async fn test_event(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
+    let caller = match administrator(&request, &shared).await {
+        Ok(caller) => caller,
+        Err(denied) => return denied.answer(),
+    };
+    let body = match read_body(payload, shared.limits().body_bytes, shared.limits().body_deadline).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
+    };
+    publish(&body, &caller, &shared).await.unwrap_or_else(|answer| answer)
+}
+
+async fn publish(body: &[u8], caller: &Principal, shared: &Shared) -> Result<HttpResponse, HttpResponse> {
+    let Some(_under_way) = shared.drain.enter() else {
+        return Err(HttpResponse::ServiceUnavailable().json(problem(503, "stopping")));
+    };
+    let wish = read(body)?;
+    let audience = audience(&wish, caller)?;
+    let event = json!({"type": if wish.contains_key("dialect") { "raw" } else { "message" }, "audience": audience, "data": data(&wish, &audience)?});
+    let draft = Draft::parse(event.to_string().as_bytes(), &shared.limits().event).map_err(|error| refused(&error))?;
+    match shared.publisher.publish(vec![draft.into()]).await.into_iter().next() {
+        Some(Ok(receipt)) => Ok(HttpResponse::Ok().json(json!({"id": receipt.id, "order": receipt.order, "audience": audience}))),
+        Some(Err(error @ PublishError::Busy)) => {
+            Err(HttpResponse::ServiceUnavailable().insert_header(("retry-after", "1")).json(problem(503, &error.to_string())))
+        }
+        Some(Err(PublishError::Stopped)) | None => Err(HttpResponse::ServiceUnavailable().json(problem(503, "stopping"))),
+    }
+}
+
+/// No body at all is a wish for the usual event.
+fn read(body: &[u8]) -> Result<Map<String, Value>, HttpResponse> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    let body = serde_json::from_slice::<Value>(body);
+    let body = body.map_err(|_| HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")))?;
+    let Value::Object(wish) = body else { return Err(field("$", "must be an object")) };
+    match wish.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        Some(unknown) => Err(field(unknown, &format!("is unknown; allowed are {}", FIELDS.join(", ")))),
+        None => Ok(wish),
+    }
+}
+
+fn audience(wish: &Map<String, Value>, caller: &Principal) -> Result<String, HttpResponse> {
+    match (wish.get("session"), &caller.user) {
+        (Some(session), _) => {
+            let id = session.as_str().and_then(|session| session.parse::<ConnectionId>().ok());
+            let id = id.ok_or_else(|| field("session", "must be the `id` of a connection, as text"))?;
+            Ok(format!("session:{id}"))
+        }
+        // A comma would make two of one.
+        (None, Some(user)) if !user.as_str().contains(',') => Ok(format!("user:{}", user.as_str())),
+        (None, Some(_)) => Err(field("session", "is required, because this user's id holds a comma")),
+        (None, None) => Err(field("session", "is required, because this token is no user's")),
+    }
+}
+
+fn data(wish: &Map<String, Value>, audience: &str) -> Result<Value, HttpResponse> {
+    let text = match wish.get("text") {
+        None => TEXT,
+        Some(text) => text.as_str().ok_or_else(|| field("text", "must be text"))?,
+    };
+    let Some(dialect) = wish.get("dialect") else {
+        if let Some(stray) = ["name", "payload"].into_iter().find(|name| wish.contains_key(*name)) {
+            return Err(field(stray, "is allowed with `dialect` only"));
+        }
+        return Ok(json!({"text": text, "header": HEADER, "to": audience, "test": true}));
+    };
+    let name = wish.get("name").cloned().unwrap_or_else(|| "test".into());
+    let payload = wish.get("payload").cloned().unwrap_or_else(|| json!({"text": text, "test": true}));
+    Ok(json!({"dialect": dialect, "name": name, "payload": payload, "test": true}))
+}
+
+fn refused(error: &DraftError) -> HttpResponse {
+    match error {
+        DraftError::Field(error) => {
+            let path = error.path.strip_prefix("data.").unwrap_or(&error.path);
+            field(path, &error.message)
+        }
+        DraftError::TooLarge { .. } => HttpResponse::PayloadTooLarge().json(problem(413, &error.to_string())),
+        _ => HttpResponse::BadRequest().json(problem(400, &error.to_string())),
+    }
+}
