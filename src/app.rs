@@ -17,6 +17,7 @@ mod presence;
 mod rights;
 mod server_id;
 mod silent_peers;
+mod stats;
 mod stop;
 mod watchdog;
 
@@ -51,6 +52,7 @@ use parts::Parts;
 use presence::Presence;
 use server_id::ServerIdError;
 use silent_peers::SilentPeers;
+use stats::Stats;
 use watchdog::Watchdog;
 
 /// How long the workers may take to start.
@@ -223,6 +225,7 @@ impl App {
         let watchdogs = (parts.watch(&settings)?, SilentPeers::start(kept.local_addr()?.port(), Arc::clone(&shared))?);
         let ids = ids::keep(&settings, &shared, &parts.crew().state)?;
         let presence = Presence::start(&settings, &shared, Arc::clone(&parts.crew().directory))?;
+        let stats = Stats::start(parts.readings(&shared))?;
         let digests = digests::start(&settings, &shared, &parts.crew().state)?;
         let own_log = own_log.map(|lines| Teller::start(lines, shared.publisher.clone())).transpose()?;
         let engine = Engine::new(&shared.publisher, shared.limits().event);
@@ -239,6 +242,7 @@ impl App {
             ids,
             digests,
             presence,
+            stats,
             own_log,
             handles,
             engine,
@@ -258,6 +262,7 @@ pub struct Running {
     ids: Option<IdKeeper>,
     digests: Option<Digester>,
     presence: Presence,
+    stats: Stats,
     own_log: Option<Teller>,
     handles: [ServerHandle; 2],
     engine: Engine,

@@ -229,7 +229,7 @@ fn without_users_and_tokens_one_token_is_made_for_the_run() {
     let known = directory.authenticate(run_token.expose()).expect("known");
     assert!(known.principal.admin && known.principal.member && known.user().is_none());
     for kind in EventKind::ALL {
-        let expected = !matches!(kind, EventKind::Presence | EventKind::Request);
+        let expected = !matches!(kind, EventKind::Presence | EventKind::Request | EventKind::Stats);
         assert_eq!(known.principal.publish.allows(*kind, None), expected, "{kind}");
     }
     assert!(!format!("{directory:?} {run_token:?} {known:?}").contains(run_token.expose()));

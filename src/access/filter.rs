@@ -54,6 +54,12 @@ impl Filter {
         self.principal.meets(rule, known)
     }
 
+    /// Whether `stats` events are made for it.
+    #[must_use]
+    pub fn listens_to_stats(&self) -> bool {
+        self.kinds.contains(EventKind::Stats) && self.principal.admin
+    }
+
     /// Who reads, as far as formats may look at it.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{
     StartError,
     administration::{Operations, ReloadWays, request_limits},
+    stats::Readings,
     watchdog::Watchdog,
 };
 use crate::{
@@ -186,6 +187,17 @@ impl Parts {
             metrics: Arc::clone(&self.reloads),
             reloading: Mutex::default(),
         })
+    }
+
+    /// What `stats` events are made from.
+    pub(super) fn readings(&self, shared: &Shared) -> Readings {
+        Readings {
+            workers: self.crew.counters.clone(),
+            shards: self.shard_metrics.clone(),
+            dialects: shared.doorkeeper.dialects().map(|(_, dialect)| dialect.name()).collect(),
+            administration: Arc::clone(&shared.administration),
+            publisher: shared.publisher.clone(),
+        }
     }
 
     /// What the routes share.

@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::{join, join_all};
 use tokio::time::{sleep, timeout};
 
-use super::{Running, departures::Departures, engine::Engine, parts::Parts, presence::Presence};
+use super::{Running, departures::Departures, engine::Engine, parts::Parts, presence::Presence, stats::Stats};
 use crate::{
     connection::CloseReason,
     digest::Digester,
@@ -49,6 +49,7 @@ impl Running {
             ids,
             digests,
             presence,
+            stats,
             own_log,
             handles: [workers, metrics],
             engine,
@@ -66,7 +67,7 @@ impl Running {
         engine.close();
         close_door(&workers, &listener).await;
         end_sources(&shared, folders).await;
-        tell_changes(digests, presence).await;
+        tell_changes(digests, (presence, stats)).await;
         flush(&shared, &engine, &parts).await;
         // What was long before must not make the rest a herd.
         let window = drain_window.saturating_sub(began.elapsed()).max(drain_window / 2);
@@ -107,11 +108,12 @@ async fn end_sources(shared: &Shared, folders: Vec<FolderHandle>) {
 }
 
 /// What changed lately is told while there is somebody to tell it to.
-async fn tell_changes(digests: Option<Digester>, presence: Presence) {
+async fn tell_changes(digests: Option<Digester>, (presence, stats): (Presence, Stats)) {
     // Joining a thread blocks; the workers go on meanwhile.
     let end = tokio::task::spawn_blocking(move || {
         // Everybody goes now, and there is nobody to be told of it.
         presence.stop();
+        drop(stats);
         digests.map(Digester::stop)
     });
     if timeout(SOURCES, end).await.is_err() {

@@ -18,7 +18,7 @@ use crate::{
 const RESERVED: KindSet = KindSet::of(&[EventKind::User, EventKind::Server, EventKind::Raw]);
 
 /// Kinds that only the engine makes; nobody publishes them.
-const ENGINE_MADE: KindSet = KindSet::of(&[EventKind::Presence, EventKind::Request]);
+const ENGINE_MADE: KindSet = KindSet::of(&[EventKind::Presence, EventKind::Request, EventKind::Stats]);
 
 /// What a principal may do in which library; deny by default.
 ///
@@ -234,7 +234,8 @@ mod tests {
     fn publish_true_is_everything_but_reserved_and_engine_made_kinds() {
         let rights = publish("true").expect("valid");
         for kind in EventKind::ALL {
-            let expected = !matches!(kind, EventKind::User | EventKind::Server | EventKind::Raw | EventKind::Presence | EventKind::Request);
+            let reserved = [EventKind::User, EventKind::Server, EventKind::Raw];
+            let expected = !reserved.contains(kind) && !ENGINE_MADE.contains(*kind);
             assert_eq!(rights.allows(*kind, None), expected, "{kind}");
         }
         assert_eq!(publish("{}").expect("valid"), rights);

@@ -106,6 +106,8 @@ kinds! {
     Presence = "presence" / "Presence",
     /// What a client asked the media server to do; made by the engine.
     Request = "request" / "Request",
+    /// How the server does: rates, latencies and depths; made by the engine, once a second while somebody listens.
+    Stats = "stats" / "Stats",
     /// A message of one dialect, as is.
     Raw = "raw" / "Raw",
 }

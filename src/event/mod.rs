@@ -16,6 +16,7 @@ mod library;
 mod media;
 mod notification;
 mod object;
+mod order;
 mod playback;
 mod playlist;
 mod preference;
@@ -46,6 +47,8 @@ pub(crate) use media::names as change_names;
 pub use media::{Change, Changes};
 pub use notification::{Notification, NotificationState};
 pub use object::{Action, Object};
+use order::conflation_key;
+pub use order::{Conflation, ShardKey};
 pub use playback::{PlayQueue, Playback, PlaybackState};
 pub use playlist::Playlists;
 pub use preference::{BackgroundQueue, Preference, PreferenceType, Reachability};
@@ -54,36 +57,14 @@ pub use raw::Raw;
 pub use redact::{without_secrets, without_user_secrets};
 pub use remote_control::{Browse, Command, Play, PlayCommand, PlaystateCommand, RemoteControl};
 pub use scan::{Scan, ScanState};
-pub use server::{Log, LogLevel, Server, ServerState, UpdateState};
+pub use server::{Log, LogLevel, Server, ServerState, Stats, UpdateState};
 pub use transcode::{Decision, Transcode, TranscodeCourse, TranscodeState, TranscodeStreams};
 pub use user::{Message, Person, Presence, Request, UserChange};
 
-use crate::id::{LibraryId, UserId};
+use crate::id::LibraryId;
 use body::Body;
 use field::Source;
 use json::{SyntaxProblem, Text, Value};
-
-/// What keeps order: events of equal key are delivered in the order they were accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ShardKey {
-    /// Library events: a scan and its medias share it.
-    Library(LibraryId),
-    /// People's events.
-    User(UserId),
-    /// Everything else.
-    Server,
-}
-
-/// What a later event of equal key and audience replaces (`event-map`: the conflated types).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Conflation {
-    /// Kind and subject, for example `scan` and the library.
-    pub key: (EventKind, String),
-    /// Only an event of the same phase is replaced: a playback's state and item, whether a transcode has ended. Empty for kinds without phases.
-    pub phase: String,
-    /// A terminal state (finished, failed, done): it ends the run and is never superseded itself.
-    pub terminal: bool,
-}
 
 /// One fact a media server announces, or the engine itself.
 ///
@@ -122,6 +103,7 @@ pub enum Event {
     RemoteControl(RemoteControl),
     Presence(Presence),
     Request(Request),
+    Stats(Stats),
     Raw(Raw),
 }
 
@@ -201,6 +183,7 @@ impl Event {
             EventKind::RemoteControl => Self::RemoteControl(RemoteControl::read(source, value)?),
             EventKind::Presence => Self::Presence(Presence::read(source, value)?),
             EventKind::Request => Self::Request(Request::read(source, value)?),
+            EventKind::Stats => Self::Stats(Stats::read(source, value)?),
             EventKind::Raw => Self::Raw(Raw::read(source, value)?),
         })
     }
@@ -240,6 +223,7 @@ impl Event {
             Self::RemoteControl(_) => EventKind::RemoteControl,
             Self::Presence(_) => EventKind::Presence,
             Self::Request(_) => EventKind::Request,
+            Self::Stats(_) => EventKind::Stats,
             Self::Raw(_) => EventKind::Raw,
         }
     }
@@ -279,7 +263,8 @@ impl Event {
             | Self::User(_)
             | Self::Notification(_)
             | Self::RemoteControl(_)
-            | Self::Presence(_) => None,
+            | Self::Presence(_)
+            | Self::Stats(_) => None,
         }
     }
 
@@ -304,7 +289,8 @@ impl Event {
             | Self::Reachability(_)
             | Self::BackgroundQueue(_)
             | Self::Log(_)
-            | Self::Presence(_) => Rule::Admins,
+            | Self::Presence(_)
+            | Self::Stats(_) => Rule::Admins,
             Self::MediaProgress(event) => Rule::User(event.user.clone()),
             Self::MediaRating(event) => Rule::User(event.user.clone()),
             Self::Playlists(event) => event.rule(),
@@ -436,14 +422,10 @@ impl Event {
             Self::RemoteControl(event) => &event.body,
             Self::Presence(event) => &event.body,
             Self::Request(event) => &event.body,
+            Self::Stats(event) => &event.body,
             Self::Raw(event) => &event.body,
         }
     }
-}
-
-/// Ids hold no control characters, so a key of several is unambiguous.
-fn conflation_key(kind: EventKind, parts: &[&str]) -> (EventKind, String) {
-    (kind, parts.join("\0"))
 }
 
 #[cfg(test)]

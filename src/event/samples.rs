@@ -63,6 +63,7 @@ pub const fn sample(kind: EventKind) -> &'static str {
         }
         EventKind::Presence => r#"{"state":"online","user":{"id":"bob","name":"Bob"}}"#,
         EventKind::Request => r#"{"kind":"cancel-scan","library":"films","target":"scan-1","user":"bob"}"#,
+        EventKind::Stats => STATS,
         EventKind::Raw => r#"{"dialect":"redseat","name":"watched","payload":{"type":"movie","id":"imdb:tt0133093","date":1768600000000}}"#,
     }
 }
@@ -77,6 +78,8 @@ pub fn sample_event(kind: EventKind) -> Event {
     Event::parse(kind, sample(kind)).expect("a sample is a valid message")
 }
 
+// Of one dialect, shard and worker, where nobody was behind.
+const STATS: &str = r#"{"at":1768600000000,"seconds":1.0,"connections":12,"lagging":0,"published":25.0,"offered":300.0,"delivered":300.0,"skipped":0.0,"bytes":61200.0,"opened":1.0,"closed":0.0,"latency_ms":{"p50":0.25,"p95":0.5,"p99":1.0,"p999":2.5},"dialects":[{"dialect":"redseat","connections":12,"lagging":0,"delivered":300.0,"skipped":0.0,"latency_ms":null}],"shards":[{"shard":0,"waiting":0,"capacity":256,"outstanding":0,"credit":4096,"published":25.0}],"workers":[{"worker":0,"connections":12,"busy":0.03,"delay_ms":1.0}]}"#;
 // As long as the wire notes on Plex, section 6, have them.
 const PLAYBACK: &str = r#"{"session":"29","user":"bob","client":{"id":"abcd1234","name":"Living room","product":"Player"},"item":{"id":"144504","name":"Some Film","type":"movie"},"state":"playing","position":154000,"duration":8574912,"transcode":"4avh8p7h64n4e9a16xsqvr9e","playQueue":{"id":7,"item":22631}}"#;
 const TRANSCODE: &str = r#"{"id":"4avh8p7h64n4e9a16xsqvr9e","user":"bob","session":"29","state":"update","throttled":false,"complete":false,"progress":1.3,"size":-22,"speed":23.6,"duration":8574912,"remaining":361000,"context":"streaming","sourceVideoCodec":"h264","sourceAudioCodec":"dca","videoDecision":"copy","audioDecision":"transcode","protocol":"dash","container":"mp4","videoCodec":"h264","audioCodec":"aac","audioChannels":2,"width":1920,"height":1080,"hwRequested":true,"hwFullPipeline":false,"timestamp":1704824487950,"maxOffset":124900,"minOffset":0}"#;

@@ -117,6 +117,21 @@ impl Server {
     }
 }
 
+/// `stats`: how the server does, for server admins. The engine makes it; its fields are [`Summary`](crate::metrics::Summary)'s
+/// and those of shards.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    pub(super) body: Body,
+}
+
+impl Stats {
+    pub(super) fn read(source: Source<'_>, value: Value<'_>) -> Result<Self, FieldError> {
+        // Read for the check that it is an object; nothing of it decides anything.
+        let [_] = pick(value, ["at"])?;
+        Ok(Self { body: Body::read(source, value, Abridgement::Nothing)? })
+    }
+}
+
 /// How grave a log line is, gravest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {

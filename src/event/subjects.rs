@@ -60,6 +60,7 @@ impl Event {
             | Self::Server(_)
             | Self::Message(_)
             | Self::Request(_)
+            | Self::Stats(_)
             | Self::Raw(_) => {}
         }
     }

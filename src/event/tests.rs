@@ -55,6 +55,7 @@ fn each_type_has_the_audience_of_the_event_map() {
         (EventKind::Message, Rule::Everyone),
         (EventKind::User, Rule::UserOrAdmins(bob())),
         (EventKind::Presence, Rule::Admins),
+        (EventKind::Stats, Rule::Admins),
         (EventKind::Request, Rule::Publishers(LibraryId::parse("films").ok())),
     ] {
         assert_eq!(sample_event(kind).rule(), rule, "{kind}");

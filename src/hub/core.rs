@@ -240,6 +240,7 @@ impl HubCore {
                 self.index.insert(group, &key.filter);
                 self.by_key.insert(key, group);
                 self.counters.groups.set(self.groups.len() as u64);
+                self.counters.stats_groups.add(u64::from(self.groups[group as usize].key.filter.listens_to_stats()));
                 group
             }
         };
@@ -265,6 +266,7 @@ impl HubCore {
         }
         if group.members.is_empty() {
             self.index.remove(group_id, &group.key.filter);
+            self.counters.stats_groups.sub(u64::from(group.key.filter.listens_to_stats()));
             self.by_key.remove(&group.key);
             self.groups.remove(group_id as usize);
             self.counters.groups.set(self.groups.len() as u64);

@@ -53,7 +53,7 @@ impl HubCore {
         for dialect in &counters.dialects {
             dialect.connections.iter().chain([&dialect.lagging]).for_each(|gauge| gauge.set(0));
         }
-        for gauge in [&counters.groups, &counters.feed_bytes, &counters.feed_entries, &counters.oldest_micros] {
+        for gauge in [&counters.groups, &counters.stats_groups, &counters.feed_bytes, &counters.feed_entries, &counters.oldest_micros] {
             Counter::set(gauge, 0);
         }
         counters.restarts.add(1);

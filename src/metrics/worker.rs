@@ -146,6 +146,8 @@ pub const AUDIENCES: [(usize, &str); 4] = [(10, "10"), (100, "100"), (1000, "100
 pub struct WorkerCounters {
     /// Per dialect, by its number.
     pub dialects: [DialectCounters; MAX_DIALECTS],
+    /// Filter groups of administrators that want `stats`.
+    pub stats_groups: Counter,
     /// Filter groups alive.
     pub groups: Counter,
     /// Bytes of frames held by feeds, shared frames once.

@@ -205,7 +205,7 @@ impl Doorkeeper {
     }
 
     /// The dialects with their numbers.
-    pub(super) fn dialects(&self) -> impl Iterator<Item = (usize, &dyn Dialect)> {
+    pub(crate) fn dialects(&self) -> impl Iterator<Item = (usize, &dyn Dialect)> {
         self.dialects.iter().map(AsRef::as_ref).enumerate()
     }
 

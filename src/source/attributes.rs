@@ -10,7 +10,7 @@ use crate::{
 /// The most bytes of an event's `id` and of its `source`.
 const MAX_NAME_BYTES: usize = 256;
 /// Names that are the engine's own, whether as a type or as the name of a raw event on `/sse`.
-const OWN_NAMES: [&str; 3] = ["gap", "expiring", "stats"];
+const OWN_NAMES: [&str; 2] = ["gap", "expiring"];
 
 /// The attributes we read; every other one is ignored, as CloudEvents asks.
 #[derive(Debug, Default)]
@@ -88,15 +88,20 @@ fn is_json(content_type: &str) -> bool {
 fn kind(name: Option<&str>) -> Result<EventKind, FieldError> {
     let name = name.ok_or_else(|| FieldError::new("type", format!("is required and {}", allowed_kinds())))?;
     match EventKind::from_name(name) {
-        Some(EventKind::Presence | EventKind::Request) => Err(FieldError::new("type", format!("`{name}` is made by the engine only"))),
+        Some(kind) if is_made_by_the_engine(kind) => Err(FieldError::new("type", format!("`{name}` is made by the engine only"))),
         Some(kind) => Ok(kind),
         None if OWN_NAMES.contains(&name) => Err(FieldError::new("type", format!("`{name}` is made by the engine only"))),
         None => Err(FieldError::new("type", allowed_kinds())),
     }
 }
 
+/// Kinds that nobody publishes.
+fn is_made_by_the_engine(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Presence | EventKind::Request | EventKind::Stats)
+}
+
 fn allowed_kinds() -> String {
-    let kinds = EventKind::ALL.iter().filter(|kind| !matches!(kind, EventKind::Presence | EventKind::Request));
+    let kinds = EventKind::ALL.iter().filter(|kind| !is_made_by_the_engine(**kind));
     format!("must be one of {}", kinds.map(|kind| kind.name()).collect::<Vec<_>>().join(", "))
 }
 
@@ -121,7 +126,7 @@ fn narrow(mut event: Event, asked: Option<&str>) -> Result<(Event, Audience), Fi
         if only.is_none() {
             return Err(FieldError::new("audience", "is required for a raw event"));
         }
-        let taken = OWN_NAMES.contains(&raw.name.as_str()) || ["presence", "request"].contains(&raw.name.as_str());
+        let taken = OWN_NAMES.contains(&raw.name.as_str()) || EventKind::from_name(&raw.name).is_some_and(is_made_by_the_engine);
         if raw.dialect == "redseat" && taken {
             return Err(FieldError::new("data.name", format!("`{}` is made by the engine only", raw.name)));
         }

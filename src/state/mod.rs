@@ -120,6 +120,7 @@ impl State {
             | EventKind::RemoteControl
             | EventKind::Presence
             | EventKind::Request
+            | EventKind::Stats
             | EventKind::Raw => {}
         }
     }

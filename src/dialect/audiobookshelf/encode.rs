@@ -152,7 +152,8 @@ impl FrameFormat for Format {
             | Event::BackgroundQueue(_)
             | Event::Server(_)
             | Event::RemoteControl(_)
-            | Event::Request(_) => None,
+            | Event::Request(_)
+            | Event::Stats(_) => None,
         }
     }
 
@@ -267,7 +268,8 @@ impl Format {
             | Event::BackgroundQueue(_)
             | Event::Server(_)
             | Event::RemoteControl(_)
-            | Event::Request(_) => {}
+            | Event::Request(_)
+            | Event::Stats(_) => {}
         }
     }
 

@@ -135,7 +135,8 @@ impl FrameFormat for Format {
             | Event::BackgroundQueue(_)
             | Event::Log(_)
             | Event::Presence(_)
-            | Event::Request(_) => None,
+            | Event::Request(_)
+            | Event::Stats(_) => None,
         }
     }
 
@@ -201,7 +202,8 @@ impl Format {
             | Event::Preference(_)
             | Event::Reachability(_)
             | Event::BackgroundQueue(_)
-            | Event::Request(_) => {}
+            | Event::Request(_)
+            | Event::Stats(_) => {}
         }
     }
 

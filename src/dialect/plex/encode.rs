@@ -191,7 +191,8 @@ impl Format {
             | Event::Notification(_)
             | Event::RemoteControl(_)
             | Event::Presence(_)
-            | Event::Request(_) => {}
+            | Event::Request(_)
+            | Event::Stats(_) => {}
         }
     }
 }
@@ -236,6 +237,7 @@ pub(super) fn activity_object(event: &Event, admin: bool, sections: &Sections) -
         | Event::RemoteControl(_)
         | Event::Presence(_)
         | Event::Request(_)
+        | Event::Stats(_)
         | Event::Raw(_) => return None,
     }
     Some(text)

@@ -155,6 +155,7 @@ const fn types_of(kind: EventKind) -> TypeSet {
         | EventKind::RemoteControl
         | EventKind::Presence
         | EventKind::Request
+        | EventKind::Stats
         | EventKind::Raw => TypeSet::EMPTY,
     }
 }
@@ -213,6 +214,7 @@ pub(super) fn types_in(event: &Event, admin: bool) -> TypeSet {
         | Event::RemoteControl(_)
         | Event::Presence(_)
         | Event::Request(_)
+        | Event::Stats(_)
         | Event::Raw(_) => types_of(event.kind()),
     }
 }

@@ -136,7 +136,8 @@ impl FrameFormat for Sse {
             | Event::Notification(_)
             | Event::RemoteControl(_)
             | Event::Presence(_)
-            | Event::Request(_) => Some(self.write(event.kind(), &self.message(event))),
+            | Event::Request(_)
+            | Event::Stats(_) => Some(self.write(event.kind(), &self.message(event))),
         }
     }
 }

@@ -138,7 +138,8 @@ impl FrameFormat for Bare {
             | Event::Notification(_)
             | Event::RemoteControl(_)
             | Event::Presence(_)
-            | Event::Request(_) => None,
+            | Event::Request(_)
+            | Event::Stats(_) => None,
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn server_message(event: &Event, message: &str) -> String {
         | Event::RemoteControl(_)
         | Event::Presence(_)
         | Event::Request(_)
+        | Event::Stats(_)
         | Event::Raw(_) => out.push_str(message),
     }
     out
