@@ -33,7 +33,7 @@ use super::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CanaryArgs {
-    /// Only these ways back; those the server has switched off then count as failed [default: all that it serves]
+    /// Only these ways back; one that is not served then counts as failed [default: all that it serves to this token]
     #[arg(long, value_name = "WAY,…", value_delimiter = ',', value_enum)]
     ways: Vec<Way>,
 
@@ -70,7 +70,7 @@ Examples:
   fanfare canary --listen 127.0.0.1:8402 --url https://media.example --token-file token.txt
 
 The marked events are of type `raw`, so clients of other users, and of this one, show nothing of them. The token must be an
-administrator's that may publish, or that of a user made for it: --audience user:ID.
+administrator's that may publish, or that of a user made for it: --audience user:ID. Audiobookshelf lets in users only.
 
 Exit codes: 0 every way works, 1 one does not, 2 wrong usage, 3 not allowed, 4 no server.";
 
@@ -154,7 +154,9 @@ fn show(round: &Round, out: &mut dyn Write) -> io::Result<()> {
             Found::Heard { opened, delivered } => {
                 writeln!(out, "{:<13} delivered in {}, opened in {}", way.name(), in_words(*delivered), in_words(*opened))?;
             }
-            Found::Off => writeln!(out, "{:<13} not served here", way.name())?,
+            Found::Off => {
+                writeln!(out, "{:<13} left out: not served here, or not to this token (--ways {} says why)", way.name(), way.name())?
+            }
             Found::Failed(failure) => writeln!(out, "{:<13} FAILED: {}", way.name(), printable(&failure.text))?,
         }
     }
