@@ -171,7 +171,8 @@ fn in_words(took: Duration) -> String {
 fn go_on(args: &CanaryArgs, limits: Limits, address: SocketAddr, err: &mut dyn Write) -> Result<Outcome, Stopped> {
     let tally = Tally::default();
     let listening = serve::start(address, tally.clone()).map_err(|error| Stopped::Listen(address, error))?;
-    writeln!(err, "fanfare: figures at http://{listening}/metrics")?;
+    // Where standard error is closed there is nobody left to tell; the figures are what counts.
+    _ = writeln!(err, "fanfare: figures at http://{listening}/metrics");
     let mut said = String::new();
     loop {
         let round = match Target::resolve(&args.target) {
@@ -184,7 +185,7 @@ fn go_on(args: &CanaryArgs, limits: Limits, address: SocketAddr, err: &mut dyn W
         let trouble = round.trouble();
         if trouble != said {
             // Only what has changed: a server that is down for a night is one line.
-            writeln!(err, "fanfare: {}", printable(if trouble.is_empty() { "every way works" } else { &trouble }))?;
+            _ = writeln!(err, "fanfare: {}", printable(if trouble.is_empty() { "every way works" } else { &trouble }));
             said = trouble;
         }
         wait(limits.every.saturating_sub(round.took));

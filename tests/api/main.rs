@@ -13,6 +13,8 @@ mod address;
 mod audiobookshelf;
 mod callback;
 mod canary;
+mod canary_command;
+mod console;
 mod discovery;
 mod drain;
 mod expiry;
