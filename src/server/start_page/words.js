@@ -45,7 +45,10 @@ const row = (entry) => {
   details.append(summary);
   // Most are never opened: the whole text is laid out only when one is.
   details.addEventListener("toggle", () => {
-    if (details.childElementCount === 1) details.append(element("pre", "", value === undefined ? entry.data : JSON.stringify(value, null, 2)));
+    if (details.childElementCount > 1) return;
+    const whole = element("pre", "", value === undefined ? entry.data : JSON.stringify(value, null, 2));
+    whole.tabIndex = 0; // it may have to be scrolled, also by those who have only keys
+    details.append(whole);
   });
   item.append(details);
   return item;
