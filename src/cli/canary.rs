@@ -29,6 +29,9 @@ use super::{
     terminal::printable,
 };
 
+/// The longest a round may be told to take, or to be apart from the next.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Publish a marked event and measure its way back through each protocol.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -42,8 +45,8 @@ pub struct CanaryArgs {
     audience: String,
 
     /// The seconds that opening a way, and the event's way back, may each take
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
-    timeout: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
 
     /// Print the round as Prometheus text, for the text file collector
     #[arg(long, conflicts_with = "listen")]
@@ -54,8 +57,8 @@ pub struct CanaryArgs {
     listen: Option<SocketAddr>,
 
     /// Seconds from one round to the next, with --listen
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
-    every: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    every: Duration,
 
     /// The server and the token.
     #[command(flatten)]
@@ -69,8 +72,9 @@ Examples:
   fanfare canary --once > /var/lib/prometheus/node-exporter/fanfare.prom
   fanfare canary --listen 127.0.0.1:8402 --url https://media.example --token-file token.txt
 
-The marked events are of type `raw`, so clients of other users, and of this one, show nothing of them. The token must be an
-administrator's that may publish, or that of a user made for it: --audience user:ID. Audiobookshelf lets in users only.
+The marked events are of type `raw`, and named so that no client shows anything of them. The token of the server on this machine will do;
+elsewhere make a user for it whose token has `publish = { types = [\"raw\"] }`, and give --audience user:ID. Audiobookshelf lets in
+users only.
 
 Exit codes: 0 every way works, 1 one does not, 2 wrong usage, 3 not allowed, 4 no server.";
 
@@ -80,11 +84,11 @@ Exit codes: 0 every way works, 1 one does not, 2 wrong usage, 3 not allowed, 4 n
 #[must_use]
 pub fn run(args: &CanaryArgs) -> Outcome {
     let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
-    let done = seconds(args).and_then(|limits| {
-        let args = CanaryArgs { target: args.target.with_token_of(&mut io::stdin())?, ..args.clone() };
+    let done = args.target.with_token_of(&mut io::stdin()).map_err(Stopped::from).and_then(|target| {
+        let args = CanaryArgs { target, ..args.clone() };
         match args.listen {
-            Some(address) => go_on(&args, limits, address, err),
-            None => once(&args, limits, out),
+            Some(address) => go_on(&args, address, err),
+            None => once(&args, out),
         }
     });
     match done {
@@ -107,31 +111,19 @@ pub fn run(args: &CanaryArgs) -> Outcome {
 enum Stopped {
     #[error(transparent)]
     Target(#[from] TargetError),
-    #[error("--{0}: must be more than 0 seconds and at most an hour")]
-    Seconds(&'static str),
     #[error("--listen {0}: {1}")]
     Listen(SocketAddr, io::Error),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
 
-/// How long a round may take, and how far apart they are.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    timeout: Duration,
-    every: Duration,
+fn seconds(text: &str) -> Result<Duration, String> {
+    let given = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    given.filter(|given| !given.is_zero() && *given <= LONGEST).ok_or_else(|| "must be more than 0 and at most 3600".to_owned())
 }
 
-fn seconds(args: &CanaryArgs) -> Result<Limits, Stopped> {
-    let checked = |name, seconds: f64| match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() && duration <= Duration::from_secs(3600) => Ok(duration),
-        _ => Err(Stopped::Seconds(name)),
-    };
-    Ok(Limits { timeout: checked("timeout", args.timeout)?, every: checked("every", args.every)? })
-}
-
-fn once(args: &CanaryArgs, limits: Limits, out: &mut dyn Write) -> Result<Outcome, Stopped> {
-    let round = Round::run(&Target::resolve(&args.target)?, &args.ways, &args.audience, limits.timeout);
+fn once(args: &CanaryArgs, out: &mut dyn Write) -> Result<Outcome, Stopped> {
+    let round = Round::run(&Target::resolve(&args.target)?, &args.ways, &args.audience, args.timeout);
     if args.once {
         let tally = Tally::default();
         tally.take(&round);
@@ -168,7 +160,7 @@ fn in_words(took: Duration) -> String {
 }
 
 /// Rounds without end, beside a listener for their figures.
-fn go_on(args: &CanaryArgs, limits: Limits, address: SocketAddr, err: &mut dyn Write) -> Result<Outcome, Stopped> {
+fn go_on(args: &CanaryArgs, address: SocketAddr, err: &mut dyn Write) -> Result<Outcome, Stopped> {
     let tally = Tally::default();
     let listening = serve::start(address, tally.clone()).map_err(|error| Stopped::Listen(address, error))?;
     // Where standard error is closed there is nobody left to tell; the figures are what counts.
@@ -176,7 +168,7 @@ fn go_on(args: &CanaryArgs, limits: Limits, address: SocketAddr, err: &mut dyn W
     let mut said = String::new();
     loop {
         let round = match Target::resolve(&args.target) {
-            Ok(target) => Round::run(&target, &args.ways, &args.audience, limits.timeout),
+            Ok(target) => Round::run(&target, &args.ways, &args.audience, args.timeout),
             // A server that stops takes its run file with it, and one that starts again writes a new one.
             Err(error @ TargetError::NoServer(_)) => Round::without_server(&args.ways, &error.to_string()),
             Err(error) => return Err(error.into()),
@@ -188,7 +180,7 @@ fn go_on(args: &CanaryArgs, limits: Limits, address: SocketAddr, err: &mut dyn W
             _ = writeln!(err, "fanfare: {}", printable(if trouble.is_empty() { "every way works" } else { &trouble }));
             said = trouble;
         }
-        wait(limits.every.saturating_sub(round.took));
+        wait(args.every.saturating_sub(round.took));
     }
 }
 
@@ -198,23 +190,9 @@ mod tests {
 
     #[test]
     fn seconds_are_checked() {
-        let limits = |timeout, every| {
-            let args = CanaryArgs {
-                ways: Vec::new(),
-                audience: "admin".to_owned(),
-                timeout,
-                once: false,
-                listen: None,
-                every,
-                target: TargetArgs::default(),
-            };
-            seconds(&args).map(|limits| (limits.timeout.as_millis(), limits.every.as_secs())).map_err(|error| error.to_string())
-        };
-        assert_eq!(limits(0.25, 60.0), Ok((250, 60)));
-        for (timeout, every, named) in
-            [(0.0, 1.0, "--timeout"), (f64::NAN, 1.0, "--timeout"), (1.0, -1.0, "--every"), (1.0, 4000.0, "--every")]
-        {
-            assert!(limits(timeout, every).is_err_and(|error| error.starts_with(named)), "{timeout} {every}");
+        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
+        for wrong in ["0", "NaN", "-1", "4000", "1e300", "soon", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }
 }

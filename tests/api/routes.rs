@@ -237,7 +237,7 @@ fn gives_something(request: &[u8], said: &Said) -> Option<String> {
         // The start page says what this is, and holds nothing of anybody's.
         200 if head && requested_path(request) == b"/" && shown(request).contains("text/html") => None,
         // So does the console, which asks for a token before it shows anything.
-        200 if head && said.body().contains("<title>Fanfare console</title>") => None,
+        200 if head && requested_path(request).split(|&byte| byte == b'?').next() == Some(b"/console") => None,
         200 if head && said.body().contains(IDENTITY) => None,
         200 if OPEN.iter().any(|known| said.body().contains(known)) || said.body() == "[]" => None,
         204 if request.starts_with(b"OPTIONS ") && said.body().is_empty() => None,
@@ -313,7 +313,7 @@ fn nothing_that_is_nearly_a_token_gives_anything() {
 }
 
 #[test]
-fn only_health_and_the_servers_identity_answer_200_to_a_plain_request_without_a_token() {
+fn only_health_the_console_and_the_servers_identity_answer_200_to_a_plain_request_without_a_token() {
     let server = Server::start(PEOPLE);
     for path in concrete() {
         let status = Request::new("GET", &path).send(&server).status;
@@ -321,6 +321,7 @@ fn only_health_and_the_servers_identity_answer_200_to_a_plain_request_without_a_
             path.as_str(),
             "/healthz"
                 | "/readyz"
+                | "/console"
                 | "/identity"
                 | "/System/Info/Public"
                 | "/System/Info"

@@ -256,6 +256,11 @@ fn publish(target: &Target, ways: &[Way], audience: &str, mark: &str, timeout: D
     if matches!(status, 200..=299) && (one_accepted || status != 207) {
         return Ok(());
     }
+    // Of a batch each item has an answer; the first that was refused says why.
+    let items = serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap_or_default();
+    let first = items.iter().find(|answer| answer.get("error").is_some());
+    let own = first.and_then(|answer| answer["status"].as_u64()).and_then(|status| u16::try_from(status).ok());
+    let (status, text) = first.map_or((status, text.clone()), |answer| (own.unwrap_or(status), answer.to_string()));
     let outcome = http::outcome(status).max(Outcome::Refused);
     Err(Failure::new(outcome, format!("the server answered {status}: {}", Answer::new(&text, Some(status)).human(None))))
 }

@@ -16,7 +16,7 @@ const clientRow = () => {
   const button = element("button", "quiet", "Disconnect");
   button.type = "button";
   button.addEventListener("click", () => disconnect(line, button));
-  line.append(document.createElement("td"));
+  line.append(element("td", "act", ""));
   line.lastElementChild.append(button);
   return line;
 };

@@ -11,7 +11,7 @@ const showLibrary = (item, library) => {
   const [name, text] = item.children;
   const scan = library.scan ?? null;
   put(name, library.name ?? library.id);
-  const kind = [library.kind, library.watched ? "watched" : ""].filter(Boolean).join(", ");
+  const kind = [library.kind === "other" ? "" : library.kind, library.watched ? "watched" : ""].filter(Boolean).join(", ");
   const percent = typeof scan?.progress === "number" ? ` ${figure(scan.progress)} %` : "";
   const scanned = scan === null ? "" : RUNNING.includes(scan.state) ? `scanning${percent}` : `scan ${scan.state}`;
   put(text, [kind, scanned].filter(Boolean).join(" · "));
