@@ -286,5 +286,7 @@ async function picture(page, name) {
   const folder = process.env.FANFARE_SCREENSHOTS;
   if (!folder) return;
   await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  // What a screen shows first; the whole page would be a long picture of lists.
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: join(folder, `${name}.png`) });
 }
