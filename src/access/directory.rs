@@ -98,20 +98,22 @@ pub struct RightsChanged {
 }
 
 /// The rights of one user as they stand, for administration.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct UserRights {
     /// Whether the user is a server admin.
     pub admin: bool,
     /// What the user may see.
+    #[schema(value_type = serde_json::Value)]
     pub libraries: LibraryRights,
     /// Whether the user is refused, by a setting, a change or a deletion.
     pub disabled: bool,
 }
 
 /// One user as the directory has it, for administration.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct UserReport {
     /// Who.
+    #[schema(value_type = String)]
     pub user: UserId,
     /// The rights now.
     #[serde(flatten)]

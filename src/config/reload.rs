@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_was_reloaded_is_no_difference_any_more_and_the_rest_stays_one() {
-        let (before, after) = (settings(""), settings("[limits]\nevent_items = 3\nhead = \"9s\"\n[[users]]\nid = \"bob\""));
+        let (before, after) = (settings(""), settings("[limits]\nevent_items = 300\nhead = \"9s\"\n[[users]]\nid = \"bob\""));
         let running = before.reloaded(&after);
         assert_eq!(running.difference(&after), Difference { live: Vec::new(), after_restart: vec!["limits.head".to_owned()] });
         assert_eq!(after.reloaded(&before).users, before.users);

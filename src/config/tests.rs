@@ -120,7 +120,7 @@ fn what_is_allowed_but_surprising_is_warned_about() {
 const BAD_KEYS: &[(&str, &str)] = &[
     (
         "[server]\nlisen = \"x\"",
-        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, metrics_libraries, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies",
+        "FILE: server.lisen: unknown key, allowed are listen, metrics_listen, metrics_libraries, log, name, data_dir, drain_window, allowed_origins, cookie, trusted_proxies",
     ),
     (
         "[quic]\ncert = \"x\"",

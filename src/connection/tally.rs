@@ -67,7 +67,7 @@ pub fn add(cell: &Cell<u64>, n: u64) {
 }
 
 /// A session's counts at one instant, for `/api/connections` and for tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, utoipa::ToSchema)]
 pub struct Counts {
     /// Admitted by its group's filter since it joined.
     pub offered: u64,

@@ -8,6 +8,7 @@ use super::{
     samples::{sample, sample_event},
     *,
 };
+use crate::id::UserId;
 
 fn path(kind: EventKind, data: &str) -> String {
     Event::parse(kind, data).expect_err(data).path

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, rc::Rc, time::Instant};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::core::{HubCore, Member};
 use crate::{
@@ -51,7 +52,7 @@ pub enum Whose {
 }
 
 /// One connection, as `/api/connections` shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ConnectionReport {
     /// Its id: `audience: session:ID` reaches it.
     pub id: String,
@@ -64,17 +65,21 @@ pub struct ConnectionReport {
     pub outlet: &'static str,
     /// Whose it is; absent for an API key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub user: Option<UserId>,
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// The client's port; absent where a proxy speaks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// What the client calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub client: Option<Box<str>>,
     /// When it connected.
+    #[schema(value_type = i64)]
     pub opened: Timestamp,
     /// It takes nothing at the moment.
     pub blocked: bool,

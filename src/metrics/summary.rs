@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What a worker holds and has used.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct WorkerReading {
     /// Open connections.
     pub connections: u64,

@@ -1,6 +1,7 @@
 //! What administrators ask of the whole engine. The routes know this contract; whoever holds the engine's parts keeps it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     id::{LibraryId, UserId},
@@ -27,9 +28,10 @@ pub trait Administration: Send + Sync {
 }
 
 /// A library.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LibraryReport {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: LibraryId,
     /// The name people read.
     pub name: String,
@@ -45,7 +47,7 @@ pub struct LibraryReport {
 }
 
 /// How far a scan is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ScanReport {
     /// `started`, `progress`, `finished`, `cancelled` or `failed`.
     pub state: &'static str,
@@ -55,7 +57,7 @@ pub struct ScanReport {
 }
 
 /// A shard.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ShardReport {
     /// Its number.
     pub shard: usize,
@@ -76,7 +78,7 @@ pub struct ShardReport {
 }
 
 /// A worker.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct WorkerReport {
     /// Its number.
     pub worker: usize,
@@ -86,7 +88,7 @@ pub struct WorkerReport {
 }
 
 /// What a reload came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reloaded {
     /// The settings that were put in force, by their keys.
     pub changed: Vec<String>,

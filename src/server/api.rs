@@ -2,6 +2,7 @@
 //! holds.
 
 mod connections;
+mod description;
 mod engine;
 mod test_event;
 
@@ -11,6 +12,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(super) use description::{Problem, Refused};
+
 use super::{
     Shared,
     caller::{administrator, caller},
@@ -19,7 +22,7 @@ use super::{
     rights::tell_hubs,
 };
 use crate::{
-    access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError},
+    access::{Directory, LibraryRights, Principal, PrincipalChange, RightsChanged, StoreError, UserReport},
     event::Level,
     id::{IdError, LibraryId, UserId},
 };
@@ -41,6 +44,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         )
         .configure(connections::routes)
         .configure(engine::routes)
+        .configure(description::routes)
         .configure(test_event::routes)
         .service(
             web::resource("/api/libraries/{id}/medias")
@@ -95,6 +99,11 @@ fn not_a_user_id(error: &IdError) -> HttpResponse {
 }
 
 /// A user's rights as they stand, and whether the settings file alone decides them.
+#[utoipa::path(
+    get, path = "/api/principals/{user}", tag = "principals", summary = "A user's rights as they stand",
+    params(("user" = String, Path, description = "The user's id")),
+    responses((status = 200, description = "His rights", body = UserReport), (status = 404, description = "Nobody names that user", body = Problem), Refused),
+)]
 async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -111,6 +120,17 @@ async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: we
     }
 }
 
+#[utoipa::path(
+    put, path = "/api/principals/{user}", tag = "principals", summary = "Changes a user's rights, or makes a user; in force for open streams when it answers",
+    params(("user" = String, Path, description = "The user's id")),
+    request_body(content = serde_json::Value, description = "`admin`, `libraries`, `disabled`, `revoke_tokens`; what is absent stays as it is"),
+    responses(
+        (status = 200, description = "The rights epoch from which it holds", body = serde_json::Value),
+        (status = 400, description = "The body cannot be read", body = Problem),
+        (status = 413, description = "The body is too large", body = Problem),
+        Refused,
+    ),
+)]
 async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -131,6 +151,11 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
     change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
 
+#[utoipa::path(
+    delete, path = "/api/principals/{user}", tag = "principals", summary = "Refuses a user until the next PUT",
+    params(("user" = String, Path, description = "The user's id")),
+    responses((status = 200, description = "The rights epoch from which it holds", body = serde_json::Value), Refused),
+)]
 async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -186,6 +211,20 @@ struct MediasPage {
 }
 
 /// What a client syncs from after a gap: the same objects, and the same rights, as the events.
+#[utoipa::path(
+    get, path = "/api/libraries/{id}/medias", tag = "libraries", summary = "What a watched folder holds, for whoever may read the library",
+    params(
+        ("id" = String, Path, description = "The library's id"),
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "How many at most; 200 unless asked for"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = serde_json::Value),
+        (status = 400, description = "The query cannot be read", body = Problem),
+        (status = 404, description = "No folder of that library is watched", body = Problem),
+        Refused,
+    ),
+)]
 async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<MediasPage>, shared: web::Data<Shared>) -> HttpResponse {
     let response = match caller(&request, &shared).await {
         Ok(caller) => medias_of(&id, page.into_inner(), &caller.principal, &shared).await,

@@ -25,6 +25,7 @@ use tokio::{
 
 use super::{
     Shared,
+    api::{Problem, Refused},
     caller::caller,
     mount::{header, with_cors},
 };
@@ -43,6 +44,21 @@ const STOPPING_RETRY: &str = "5";
 const SLOWEST: usize = 1024;
 
 /// Publishes what the body holds.
+#[utoipa::path(
+    post, path = "/api/events", tag = "events", summary = "Publishes: one event, a batch, or lines",
+    request_body(
+        content((serde_json::Value = "application/json"), (serde_json::Value = "application/cloudevents+json"), (serde_json::Value = "application/cloudevents-batch+json"), (String = "application/x-ndjson")),
+        description = "CloudEvents 1.0; in everyday use only `type` and `data`",
+    ),
+    responses(
+        (status = 200, description = "Accepted: id and order; of a batch or lines, an answer for each"),
+        (status = 207, description = "Some of a batch were accepted"),
+        (status = 400, description = "It cannot be parsed", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Another content type, or an encoded body", body = Problem),
+        Refused,
+    ),
+)]
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     let response = accept(&request, payload, &shared).await;
     with_cors(response, &request, &shared)

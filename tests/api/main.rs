@@ -10,6 +10,7 @@
 )]
 
 mod address;
+mod administration;
 mod audiobookshelf;
 mod callback;
 mod canary;
@@ -38,6 +39,7 @@ mod presence;
 mod publish;
 mod real_books;
 mod real_server;
+mod reload;
 mod revoke;
 mod rights;
 mod routes;

@@ -16,10 +16,14 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
-use super::field;
+use super::{
+    description::{Problem, Refused},
+    field,
+};
 use crate::{
     access::TokenHash,
     hub::{ConnectionReport, Disconnect, ListConnections, Wanted, Whose},
@@ -43,6 +47,28 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/connections").route(web::get().to(list)).route(web::delete().to(disconnect_many)))
         .service(web::resource("/api/connections/slowest").route(web::get().to(slowest)))
         .service(web::resource("/api/connections/{id}").route(web::delete().to(disconnect_one)));
+}
+
+/// Connections in the order of their ids.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes an answer that is put together where it is given")]
+pub(super) struct ConnectionsAnswer {
+    connections: Vec<ConnectionReport>,
+    /// What to ask for the next page with, as `after`; null when that was all.
+    next: Option<String>,
+}
+
+/// The slowest connections.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes an answer that is put together where it is given")]
+pub(super) struct SlowestAnswer {
+    connections: Vec<ConnectionReport>,
+}
+
+/// How many connections were ended.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ClosedAnswer {
+    closed: usize,
 }
 
 /// What can be asked for; read as text, so that what is wrong is named.
@@ -138,6 +164,18 @@ async fn part(
     Ok((page.connections, next))
 }
 
+#[utoipa::path(
+    get, path = "/api/connections", tag = "connections", summary = "Who is connected, a page at a time or as lines",
+    params(
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 200 unless asked for"),
+        ("user" = Option<String>, Query, description = "Those of this user"),
+        ("dialect" = Option<String>, Query, description = "Those of this dialect"),
+        ("address" = Option<String>, Query, description = "Those from this IP address"),
+        ("lagging" = Option<bool>, Query, description = "Only those for which something has waited for longer than a second"),
+    ),
+    responses((status = 200, description = "A page", content((ConnectionsAnswer = "application/json"), (String = "application/x-ndjson"))), Refused),
+)]
 async fn list(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -213,6 +251,11 @@ impl MessageBody for Lines {
 }
 
 /// Those for whom most waits, out of all.
+#[utoipa::path(
+    get, path = "/api/connections/slowest", tag = "connections", summary = "Those for whom most waits",
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "How many at most; 10 unless asked for")),
+    responses((status = 200, description = "Most waiting first", body = SlowestAnswer), Refused),
+)]
 async fn slowest(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -236,6 +279,11 @@ async fn slowest_of(shared: &Shared, limit: usize) -> Result<HttpResponse, NoAns
     Ok(HttpResponse::Ok().json(serde_json::json!({"connections": found})))
 }
 
+#[utoipa::path(
+    delete, path = "/api/connections/{id}", tag = "connections", summary = "Ends one connection; its client may come back",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It has been ended", body = ClosedAnswer), (status = 404, description = "There is none of that id", body = Problem), Refused),
+)]
 async fn disconnect_one(request: HttpRequest, id: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -250,6 +298,14 @@ async fn disconnect_one(request: HttpRequest, id: web::Path<String>, shared: web
     }
 }
 
+#[utoipa::path(
+    delete, path = "/api/connections", tag = "connections", summary = "Ends all connections of a user, or of a token",
+    params(
+        ("user" = Option<String>, Query, description = "The user; this or `token_sha256`"),
+        ("token_sha256" = Option<String>, Query, description = "The SHA-256 of the token in hexadecimal digits"),
+    ),
+    responses((status = 200, description = "How many were ended", body = ClosedAnswer), Refused),
+)]
 async fn disconnect_many(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -284,5 +340,5 @@ async fn disconnect(shared: &Shared, whose: Whose) -> Result<usize, NoAnswer> {
 }
 
 fn closed(n_closed: usize) -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"closed": n_closed}))
+    HttpResponse::Ok().json(ClosedAnswer { closed: n_closed })
 }

@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
-use super::field;
+use super::{
+    description::{Problem, Refused},
+    field,
+};
 use crate::{
     id::UserId,
-    server::{Shared, administration::NotReloaded, caller::administrator, publish::problem},
+    server::{
+        Shared,
+        administration::{LibraryReport, NotReloaded, Reloaded, ShardReport, WorkerReport},
+        caller::administrator,
+        publish::problem,
+    },
 };
 
 /// Users on one page, unless asked for fewer; and as many at most.
@@ -26,29 +34,68 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/reload").route(web::post().to(reload)));
 }
 
+#[utoipa::path(
+    get, path = "/api/libraries", tag = "engine", summary = "The libraries of the settings, and those that are being scanned",
+    responses((status = 200, description = "All of them", body = LibrariesAnswer), Refused),
+)]
 async fn libraries(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     match administrator(&request, &shared).await {
-        Ok(_) => HttpResponse::Ok().json(json!({"libraries": shared.administration.libraries()})),
+        Ok(_) => HttpResponse::Ok().json(LibrariesAnswer { libraries: shared.administration.libraries() }),
         Err(denied) => denied.answer(),
     }
 }
 
+#[utoipa::path(
+    get, path = "/api/shards", tag = "engine", summary = "The shards and what waits in them",
+    responses((status = 200, description = "All of them", body = ShardsAnswer), Refused),
+)]
 async fn shards(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     match administrator(&request, &shared).await {
-        Ok(_) => HttpResponse::Ok().json(json!({"shards": shared.administration.shards()})),
+        Ok(_) => HttpResponse::Ok().json(ShardsAnswer { shards: shared.administration.shards() }),
         Err(denied) => denied.answer(),
     }
 }
 
+#[utoipa::path(
+    get, path = "/api/workers", tag = "engine", summary = "The workers and what they hold",
+    responses((status = 200, description = "All of them", body = WorkersAnswer), Refused),
+)]
 async fn workers(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
     }
     let administration = Arc::clone(&shared.administration);
     match web::block(move || administration.workers()).await {
-        Ok(workers) => HttpResponse::Ok().json(json!({"workers": workers})),
+        Ok(workers) => HttpResponse::Ok().json(WorkersAnswer { workers }),
         Err(_) => stopping(),
     }
+}
+
+/// All libraries.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LibrariesAnswer {
+    libraries: Vec<LibraryReport>,
+}
+
+/// All shards.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShardsAnswer {
+    shards: Vec<ShardReport>,
+}
+
+/// All workers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct WorkersAnswer {
+    workers: Vec<WorkerReport>,
+}
+
+/// Users with connections.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OnlineAnswer {
+    users: Vec<OnlineUser>,
+    /// What to ask for the next page with, as `after`; null when that was all.
+    #[schema(value_type = Option<String>)]
+    next: Option<UserId>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,8 +105,9 @@ struct UsersPage {
 }
 
 /// A user who has a connection.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct OnlineUser {
+    #[schema(value_type = String)]
     user: UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -67,6 +115,14 @@ struct OnlineUser {
 }
 
 /// Users with connections, in the order of their ids.
+#[utoipa::path(
+    get, path = "/api/online", tag = "engine", summary = "Users with connections, in the order of their ids",
+    params(
+        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 200 unless asked for"),
+    ),
+    responses((status = 200, description = "A page", body = OnlineAnswer), Refused),
+)]
 async fn online(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
@@ -90,9 +146,13 @@ async fn online(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse
         OnlineUser { user, name, connections }
     };
     let users: Vec<_> = users.into_iter().map(report).filter(|user| user.connections > 0).collect();
-    HttpResponse::Ok().json(json!({"users": users, "next": next}))
+    HttpResponse::Ok().json(OnlineAnswer { users, next })
 }
 
+#[utoipa::path(
+    get, path = "/api/settings", tag = "settings", summary = "The settings in force, without secrets, and when they were last read",
+    responses((status = 200, description = "Every key; a secret is `…`", body = serde_json::Value), Refused),
+)]
 async fn settings(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     match administrator(&request, &shared).await {
         Ok(_) => HttpResponse::Ok().json(shared.administration.settings()),
@@ -101,6 +161,14 @@ async fn settings(request: HttpRequest, shared: web::Data<Shared>) -> HttpRespon
 }
 
 /// Once it has begun it goes on, whether or not the caller waits for it.
+#[utoipa::path(
+    post, path = "/api/reload", tag = "settings", summary = "Reads the settings again; no client drops by it but those of removed users",
+    responses(
+        (status = 200, description = "What has changed, and what counts only after a restart", body = Reloaded),
+        (status = 409, description = "This server was started without settings that can be read again", body = Problem),
+        Refused,
+    ),
+)]
 async fn reload(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();

@@ -3,9 +3,14 @@
 //! It goes the way of all events and is marked: `data.test` is true. Nobody but the caller, or the one connection named, gets it.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
-use super::field;
+use super::{
+    description::{Problem, Refused},
+    field,
+};
 use crate::{
     access::Principal,
     id::ConnectionId,
@@ -26,10 +31,31 @@ const HEADER: &str = "Fanfare test event";
 /// The fields of the body.
 const FIELDS: [&str; 5] = ["text", "session", "dialect", "name", "payload"];
 
+/// What became of it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TestEventAnswer {
+    /// The event's id.
+    id: String,
+    /// Its place in its shard's order.
+    order: u64,
+    /// Who gets it.
+    audience: String,
+}
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/api/test-event").route(web::post().to(test_event)));
 }
 
+#[utoipa::path(
+    post, path = "/api/test-event", tag = "events", summary = "Sends an event to oneself, or to one connection, marked as a test",
+    request_body(content = serde_json::Value, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
+    responses(
+        (status = 200, description = "It was accepted", body = TestEventAnswer),
+        (status = 400, description = "The body cannot be read", body = Problem),
+        (status = 413, description = "The body is too large", body = Problem),
+        Refused,
+    ),
+)]
 async fn test_event(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
     let caller = match administrator(&request, &shared).await {
         Ok(caller) => caller,
@@ -48,10 +74,15 @@ async fn publish(body: &[u8], caller: &Principal, shared: &Shared) -> Result<Htt
     };
     let wish = read(body)?;
     let audience = audience(&wish, caller)?;
-    let event = json!({"type": if wish.contains_key("dialect") { "raw" } else { "message" }, "audience": audience, "data": data(&wish, &audience)?});
+    let data = data(&wish, &audience)?;
+    // A message says itself whom it is for; a raw event must be told.
+    let event = match wish.contains_key("dialect") {
+        true => json!({"type": "raw", "audience": audience, "data": data}),
+        false => json!({"type": "message", "data": data}),
+    };
     let draft = Draft::parse(event.to_string().as_bytes(), &shared.limits().event).map_err(|error| refused(&error))?;
     match shared.publisher.publish(vec![draft.into()]).await.into_iter().next() {
-        Some(Ok(receipt)) => Ok(HttpResponse::Ok().json(json!({"id": receipt.id, "order": receipt.order, "audience": audience}))),
+        Some(Ok(receipt)) => Ok(HttpResponse::Ok().json(TestEventAnswer { id: receipt.id.into(), order: receipt.order, audience })),
         Some(Err(error @ PublishError::Busy)) => {
             Err(HttpResponse::ServiceUnavailable().insert_header(("retry-after", "1")).json(problem(503, &error.to_string())))
         }

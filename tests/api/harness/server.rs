@@ -187,6 +187,23 @@ impl Server {
         assert!(status.success(), "the server was gone before it was told to stop\n{}", self.log());
     }
 
+    /// Writes other settings into the file it was started with: the whole text, made of the present one.
+    pub(crate) fn rewrite_settings(&self, change: impl FnOnce(&str) -> String) {
+        let text = fs::read_to_string(self.folder.path().join("fanfare.toml")).expect("the settings are there");
+        write_settings(&self.folder, &change(&text));
+    }
+
+    /// Has it read its settings again, by the API.
+    pub(crate) fn reload(&self) -> Answer {
+        Request::new("POST", "/api/reload").bearer(&token_of("root")).send(self)
+    }
+
+    /// Has it read its settings again, by a signal.
+    pub(crate) fn hang_up(&self) {
+        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().expect("`kill` is on every system");
+        assert!(status.success(), "the server was gone\n{}", self.log());
+    }
+
     /// Stops it and starts it again with the same settings and data folder; the ports are new.
     pub(crate) fn restart(&mut self) {
         self.stop();
