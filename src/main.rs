@@ -7,7 +7,7 @@ use fanfare::{
     access,
     app::{App, OwnLog, ReadSettings, StartError},
     cli::{
-        Cli, Command, ServeArgs, completions, config as config_command, logging, password, publish,
+        Cli, Command, ServeArgs, canary, completions, config as config_command, logging, password, publish,
         run_file::{self, RunFile, RunFileGuard},
         tail, token,
     },
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments),
         Command::Publish(arguments) => publish::run(&arguments).into(),
         Command::Tail(arguments) => tail::run(&arguments).into(),
+        Command::Canary(arguments) => canary::run(&arguments).into(),
         Command::Token(arguments) => token::run(&arguments, access::token::generate).into(),
         Command::Password(arguments) => password::run(&arguments).into(),
         Command::Config(arguments) => config_command::run(&arguments).into(),

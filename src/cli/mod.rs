@@ -1,4 +1,4 @@
-//! The command line: `fanfare serve` (also without a subcommand), the clients `publish` and `tail`, and what works on
+//! The command line: `fanfare serve` (also without a subcommand), the clients `publish`, `tail` and `canary`, and what works on
 //! settings alone: `token`, `password`, `config` and `completions`.
 //!
 //! Deliberately knows nothing of the engine: `serve` is only parsed here, and the clients speak HTTP to a running server
@@ -6,6 +6,7 @@
 
 mod answer;
 mod backoff;
+pub mod canary;
 pub mod completions;
 pub mod config;
 mod first_lines;
@@ -31,8 +32,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use self::{
-    completions::CompletionsArgs, config::ConfigArgs, password::PasswordArgs, publish::PublishArgs, serve::ServeArgs, tail::TailArgs,
-    target::TargetArgs, token::TokenArgs,
+    canary::CanaryArgs, completions::CompletionsArgs, config::ConfigArgs, password::PasswordArgs, publish::PublishArgs, serve::ServeArgs,
+    tail::TailArgs, target::TargetArgs, token::TokenArgs,
 };
 
 /// The whole command line.
@@ -73,6 +74,8 @@ pub enum Command {
     Publish(PublishArgs),
     /// Show the events of a running server as they happen
     Tail(TailArgs),
+    /// Publish a marked event and measure its way back through each protocol
+    Canary(CanaryArgs),
     /// Make a token, or tell what one is
     Token(TokenArgs),
     /// Make the hash of a password, for the settings file

@@ -28,11 +28,16 @@ pub(super) struct PinnedConnector(Arc<ClientConfig>);
 impl PinnedConnector {
     /// Fails only when the TLS library cannot be set up at all.
     pub(super) fn new(certificate: CertificateDer<'static>) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(ring::default_provider());
-        let only = Arc::new(Only { certificate, provider: Arc::clone(&provider) });
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        Ok(Self(Arc::new(config.dangerous().with_custom_certificate_verifier(only).with_no_client_auth())))
+        config(certificate).map(Self)
     }
+}
+
+/// A TLS that accepts one certificate.
+pub(super) fn config(certificate: CertificateDer<'static>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(ring::default_provider());
+    let only = Arc::new(Only { certificate, provider: Arc::clone(&provider) });
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.dangerous().with_custom_certificate_verifier(only).with_no_client_auth()))
 }
 
 impl<In: Transport> Connector<In> for PinnedConnector {

@@ -71,6 +71,11 @@ impl TargetArgs {
 pub struct Token(String);
 
 impl Token {
+    /// For what is no `Authorization` header; it must go nowhere else.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use super::{
-    Shared, api, caller,
+    Shared, api, caller, console,
     doorkeeper::{Admitted, Decision},
     endpoint, engine_io, opening, ops, paths, publish, start_page,
     worker::Worker,
@@ -54,6 +54,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, shared: &Arc<Shared>) {
         .configure(api::routes)
         .configure(|config| streams(config, shared)) // before whatever else `/` may be
         .configure(|config| start_page::routes(config, &shared.doorkeeper))
+        .configure(console::routes)
         .configure(ops::health_routes)
         .configure(|config| endpoint::routes(config, &shared.doorkeeper));
 }

@@ -57,7 +57,7 @@ pub fn holds(list: &str, word: &str) -> bool {
 
 /// The answer to a client's key.
 #[must_use]
-fn accept(key: &str) -> String {
+pub fn accept(key: &str) -> String {
     let question = [key.as_bytes(), KEY_SUFFIX].concat();
     STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &question))
 }

@@ -14,6 +14,8 @@ mod administration;
 mod audiobookshelf;
 mod callback;
 mod canary;
+mod canary_command;
+mod console;
 mod discovery;
 mod drain;
 mod expiry;
