@@ -14,6 +14,7 @@ mod administration;
 mod audiobookshelf;
 mod callback;
 mod canary;
+mod description;
 mod discovery;
 mod drain;
 mod expiry;

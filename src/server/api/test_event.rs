@@ -48,7 +48,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 #[utoipa::path(
     post, path = "/api/test-event", tag = "events", summary = "Sends an event to oneself, or to one connection, marked as a test",
-    request_body(content = serde_json::Value, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
+    request_body(content = Option<serde_json::Value>, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
     responses(
         (status = 200, description = "It was accepted", body = TestEventAnswer),
         (status = 400, description = "The body cannot be read", body = Problem),
