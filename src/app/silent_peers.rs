@@ -124,12 +124,15 @@ fn segments_retransmitted(snmp: &str) -> Option<u64> {
 fn unanswered(list: &str, port: u16) -> Vec<Unanswered> {
     let peer = |line: &str| {
         let mut columns = line.split_ascii_whitespace().skip(1);
-        let (local, remote) = (address(columns.next()?)?, address(columns.next()?)?);
+        let (local, remote) = (columns.next()?, columns.next()?);
         let (state, queues, timer) = (columns.next()?, columns.next()?, columns.next()?);
-        let n_retransmissions = u32::from_str_radix(columns.next()?, 16).ok()?;
+        if state != "01" || !timer.starts_with("01:") {
+            return None; // as nearly all of many thousand are: nothing else of them is read
+        }
+        let n_retransmissions = u32::from_str_radix(columns.next()?, 16).ok().filter(|n| *n > 0)?;
         let n_bytes = u32::from_str_radix(queues.split_once(':')?.0, 16).ok()?;
-        let is_unanswered = local.port() == port && state == "01" && timer.starts_with("01:") && n_retransmissions > 0;
-        is_unanswered.then_some(Unanswered { peer: remote, n_bytes, n_retransmissions })
+        let is_ours = address(local)?.port() == port;
+        Some(Unanswered { peer: address(remote)?, n_bytes, n_retransmissions }).filter(|_| is_ours)
     };
     list.lines().skip(1).filter_map(peer).collect()
 }

@@ -10,10 +10,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use toml_edit::{Array, InlineTable, Key, Value};
 
 use super::{Auth, Engine, Folder, Jwt, JwtKey, Library, LibraryRights, Limits, PublishRights, Server, Settings, Tls, Token, User};
-use crate::{
-    event::{EventKind, Level},
-    id::LibraryId,
-};
+use crate::event::{EventKind, Level};
 
 /// What stands where a secret would.
 const HIDDEN: &str = "…";
@@ -46,7 +43,7 @@ fn print_server(page: &mut Page<'_>, server: &Server) {
     page.table("server");
     page.key("listen", listen.to_string());
     page.key("metrics_listen", metrics_listen.to_string());
-    page.key("metrics_libraries", metrics_libraries.iter().map(LibraryId::as_str).collect::<Array>());
+    page.key("metrics_libraries", metrics_libraries.iter().map(crate::id::LibraryId::as_str).collect::<Array>());
     page.key("log", log);
     page.key("name", name);
     page.key("data_dir", data_dir.display().to_string());

@@ -99,10 +99,11 @@ impl Group {
         }
     }
 
-    /// Whether a member at this cursor is (one of those) for whom the oldest of the feed is kept.
+    /// Whether a member at this cursor is (one of those) for whom the oldest of the feed is kept, or will be once the pass
+    /// under way has let go of what is before it: should the member move on before that, the pass knows only where it was.
     #[must_use]
     pub(super) fn is_held_at(&self, cursor: u64) -> bool {
-        cursor <= self.feed.base() && cursor < self.feed.head()
+        (cursor <= self.feed.base() || cursor == self.pass.smallest_cursor) && cursor < self.feed.head()
     }
 
     /// Begins a pass over all members.

@@ -24,6 +24,9 @@ const WARNING: Duration = Duration::from_secs(60);
 /// How often a connection of nobody is looked at.
 const UNOWNED: Duration = Duration::from_secs(5);
 
+/// Room for so many connections is kept whether or not they are there.
+const ROOM_KEPT: usize = 1024;
+
 impl HubCore {
     /// Does what the passing of time asks for.
     pub fn tick(&mut self, now: Instant) {
@@ -42,6 +45,16 @@ impl HubCore {
         }
         self.age_feeds(now);
         self.survey(now);
+        self.give_back_room();
+    }
+
+    /// Lets go of the room that clients needed who have left.
+    fn give_back_room(&mut self) {
+        if self.members.capacity() > ROOM_KEPT.max(4 * self.members.len()) {
+            self.members.shrink_to_fit();
+        }
+        self.ready.shrink_to(ROOM_KEPT);
+        self.leaving.shrink_to(ROOM_KEPT);
     }
 
     /// A timer of this worker ran so much later than wanted.

@@ -18,7 +18,7 @@ use crate::{
     id::ConnectionId,
     state::{
         State,
-        devices::{Devices, Moment, Seen, Session},
+        devices::{Devices, Seen},
     },
 };
 
@@ -111,11 +111,9 @@ impl Server {
     /// The device of that id that its user was last heard from; without an id that from the same address.
     fn known_device(&self, id: &str, caller: &Caller, address: Option<IpAddr>) -> Option<Device> {
         let user = caller.principal.user.as_ref()?;
-        let sessions: Vec<Session> = self.devices().of(user, Moment::now());
         let is_it =
-            |session: &Session| if id.is_empty() { address.is_some() && session.address == address } else { session.device.id == id };
-        let own = |session: &&Session| session.user.as_ref() == Some(user) && is_it(session);
-        sessions.iter().find(own).map(|session| session.device.as_ref().clone())
+            |device: &Device, from: Option<IpAddr>| if id.is_empty() { address.is_some() && from == address } else { device.id == id };
+        self.devices().own_device(user, is_it).map(|device| device.as_ref().clone())
     }
 }
 

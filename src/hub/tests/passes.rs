@@ -111,6 +111,31 @@ fn a_feed_is_empty_again_once_the_last_laggard_has_left() {
 }
 
 #[test]
+fn a_feed_is_empty_again_once_a_laggard_has_caught_up_after_its_visit_in_mid_pass() {
+    for n_writes in 0..6 {
+        for laggard in 0..5 {
+            let mut world = World::new(roomy());
+            let mut clients = crowd(&mut world, 6);
+            for _ in 0..3 {
+                world.publish(media("films", 40_000), Vec::new());
+            }
+            for place in (0..5).filter(|place| *place != laggard) {
+                world.drain(&mut clients[place..=place]);
+            }
+            world.read(&mut clients[laggard]);
+            while world.hub.flush_at_most(100, LONG) {}
+            // The last is still further behind: with it goes what the feed was kept for so far.
+            let last = clients.remove(5);
+            world.hub.leave(&last.connection, CloseReason::Gone);
+            world.publish(media("films", 10), Vec::new());
+            world.hub.flush_at_most(n_writes, LONG);
+            world.read(&mut clients[laggard]);
+            all_had(&mut world, &mut clients, 4);
+        }
+    }
+}
+
+#[test]
 fn credit_comes_back_when_the_flush_has_passed_the_events_and_not_before() {
     let mut world = World::new(roomy());
     let _clients = crowd(&mut world, 3);

@@ -169,6 +169,13 @@ impl Devices {
         by_activity(sessions)
     }
 
+    /// Of the devices with a session of that very user, the one of which that holds; the one active last, if there are several.
+    /// What is asked is told the device and where it was last heard from.
+    #[must_use]
+    pub fn own_device(&self, user: &UserId, is_it: impl Fn(&Device, Option<IpAddr>) -> bool) -> Option<Arc<Device>> {
+        self.table.lock().own_device(user, is_it)
+    }
+
     /// Who has a session, or uses one too.
     #[must_use]
     pub fn users(&self) -> Vec<UserId> {

@@ -14,7 +14,7 @@ use super::{
     versions::Versions,
 };
 use crate::{
-    access::Caller,
+    access::{Caller, Device},
     event::{Envelope, Playback, PlaybackState},
     id::{ConnectionId, UserId},
 };
@@ -210,6 +210,12 @@ impl Table {
 
     pub(super) fn of(&self, user: &UserId, now: Moment) -> Vec<Session> {
         self.of_user.get(user).into_iter().flatten().filter_map(|session| self.find(*session, now)).collect()
+    }
+
+    pub(super) fn own_device(&self, user: &UserId, is_it: impl Fn(&Device, Option<IpAddr>) -> bool) -> Option<Arc<Device>> {
+        let entries = self.of_user.get(user)?.iter().filter_map(|session| self.sessions.get(session));
+        let own = entries.filter(|entry| entry.user.as_ref() == Some(user) && is_it(&entry.device, entry.address));
+        own.max_by_key(|entry| entry.active.instant).map(|entry| Arc::clone(&entry.device))
     }
 
     pub(super) fn users(&self) -> Vec<UserId> {
