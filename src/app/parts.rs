@@ -224,7 +224,7 @@ impl Parts {
             publisher,
             log_ins: LogIns::new(limits.bad_tokens_per_minute),
             publish_metrics: Arc::clone(&self.publish_metrics),
-            limits: operations.limits.clone(),
+            limits: Arc::clone(&operations.limits),
             administration: operations,
             session_mailbox: settings.engine.session_mailbox,
             state: Arc::clone(&self.crew.state),

@@ -95,7 +95,7 @@ fn field(path: &str, allowed: &str) -> HttpResponse {
 }
 
 fn not_a_user_id(error: &IdError) -> HttpResponse {
-    HttpResponse::UnprocessableEntity().json(problem(422, &format!("`user` {error}")))
+    field("user", &error.to_string())
 }
 
 /// A user's rights as they stand, and whether the settings file alone decides them.
@@ -225,10 +225,12 @@ struct MediasPage {
         Refused,
     ),
 )]
-async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<MediasPage>, shared: web::Data<Shared>) -> HttpResponse {
-    let response = match caller(&request, &shared).await {
-        Ok(caller) => medias_of(&id, page.into_inner(), &caller.principal, &shared).await,
-        Err(denied) => denied.answer(),
+async fn medias(request: HttpRequest, id: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
+    let page = web::Query::<MediasPage>::from_query(request.query_string());
+    let response = match (caller(&request, &shared).await, page) {
+        (Ok(caller), Ok(page)) => medias_of(&id, page.into_inner(), &caller.principal, &shared).await,
+        (Ok(_), Err(_)) => HttpResponse::BadRequest().json(problem(400, "the query cannot be read: `limit` must be a number")),
+        (Err(denied), _) => denied.answer(),
     };
     with_cors(response, &request, &shared)
 }
@@ -236,7 +238,7 @@ async fn medias(request: HttpRequest, id: web::Path<String>, page: web::Query<Me
 async fn medias_of(id: &str, page: MediasPage, principal: &Principal, shared: &Shared) -> HttpResponse {
     let library = match LibraryId::parse(id) {
         Ok(library) => library,
-        Err(error) => return HttpResponse::UnprocessableEntity().json(problem(422, &format!("`library` {error}"))),
+        Err(error) => return field("library", &error.to_string()),
     };
     if !principal.has(&library, Level::Read) {
         return HttpResponse::Forbidden().json(problem(403, "this token may not read the library"));

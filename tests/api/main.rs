@@ -16,6 +16,7 @@ mod callback;
 mod canary;
 mod canary_command;
 mod console;
+mod description;
 mod discovery;
 mod drain;
 mod expiry;

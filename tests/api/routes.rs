@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::harness::{PATIENCE, PEOPLE, Request, SILENCE, Server, token_of};
-use source::routes_in_the_source;
+pub(crate) use source::routes_in_the_source;
 
 const METHODS: [&str; 11] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "MAKEMINE"];
 

@@ -2,6 +2,8 @@
 //!
 //! Nothing here holds all connections at once: hubs are asked for a part, one after the other.
 
+#![expect(clippy::result_large_err, reason = "an administrator's mistake is rare, and its answer is what is returned")]
+
 use std::{
     cmp::Reverse,
     convert::Infallible,

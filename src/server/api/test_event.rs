@@ -2,6 +2,8 @@
 //!
 //! It goes the way of all events and is marked: `data.test` is true. Nobody but the caller, or the one connection named, gets it.
 
+#![expect(clippy::result_large_err, reason = "an administrator's mistake is rare, and its answer is what is returned")]
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -48,7 +50,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 #[utoipa::path(
     post, path = "/api/test-event", tag = "events", summary = "Sends an event to oneself, or to one connection, marked as a test",
-    request_body(content = serde_json::Value, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
+    request_body(content = Option<serde_json::Value>, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
     responses(
         (status = 200, description = "It was accepted", body = TestEventAnswer),
         (status = 400, description = "The body cannot be read", body = Problem),

@@ -11,7 +11,7 @@ const ROUTE_MAKERS: [&str; 7] = ["web::resource(", ".route(", "web::scope(", "Fi
 
 /// Every route of the main listener and of the metrics: the literals behind `resource(` and `route(` in the server, and the
 /// stream paths of the dialects. Fails on any other way to make one, which it would then not know.
-pub(super) fn routes_in_the_source() -> BTreeSet<String> {
+pub(crate) fn routes_in_the_source() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut routes = BTreeSet::new();
     for file in rust_files(&root) {
