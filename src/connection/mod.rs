@@ -3,6 +3,7 @@
 //! Lives on one worker thread, behind an `Rc`. Knows no dialect, no filter and no feed: a cursor is a number here.
 
 mod close;
+mod offer;
 mod outbox;
 mod outlet;
 mod own_queue;
@@ -14,7 +15,6 @@ use std::{
     io::{self, IoSlice},
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -23,6 +23,7 @@ use actix::{Message, Recipient};
 use bytes::{Buf, Bytes};
 
 pub use close::CloseReason;
+pub use offer::Offer;
 pub use outbox::OutboxLimits;
 pub use outlet::{
     BodyOutlet, Inbound, Moving, OtherOutlet, Outlet, OutletKind, PollAnswer, PollOutlet, Polled, PostAnswer, RelayEnds, SocketOptions,
@@ -31,39 +32,10 @@ pub use outlet::{
 use own_queue::{OwnQueue, Torn};
 pub use tally::{Counts, SkipReason, Tally, add};
 
-use crate::{clock::Timestamp, event::Envelope, id::ConnectionId};
+use crate::{clock::Timestamp, id::ConnectionId};
 
 /// How many pieces one vectored write carries.
 pub const MAX_SLICES: usize = 256;
-
-/// An envelope as it was offered to the groups of one format on one worker: with the bytes they will all be sent.
-#[derive(Debug)]
-pub struct Offer {
-    /// The event.
-    pub envelope: Arc<Envelope>,
-    /// Its frame.
-    pub frame: Bytes,
-    /// How many feeds hold it; the first enters its bytes in the worker's ledger, the last takes them out.
-    n_feeds: Cell<u32>,
-}
-
-impl Offer {
-    /// An offer that no feed holds yet.
-    #[must_use]
-    pub fn new(envelope: Arc<Envelope>, frame: Bytes) -> Self {
-        Self { envelope, frame, n_feeds: Cell::new(0) }
-    }
-
-    /// A feed takes it. Says whether it is the first.
-    pub fn enter_feed(&self) -> bool {
-        self.n_feeds.replace(self.n_feeds.get() + 1) == 0
-    }
-
-    /// A feed lets go of it. Says whether it was the last.
-    pub fn leave_feed(&self) -> bool {
-        self.n_feeds.replace(self.n_feeds.get() - 1) == 1
-    }
-}
 
 /// What a hub tells a session through its mailbox.
 #[derive(Debug, Message)]
@@ -171,6 +143,7 @@ impl Connection {
     }
 
     /// The outlet, for the session's task.
+    #[inline]
     pub fn outlet(&self) -> &Outlet {
         &self.outlet
     }
@@ -246,6 +219,7 @@ impl Connection {
 
     /// Whether something beside the feed wants to be looked at.
     #[must_use]
+    #[inline]
     pub fn wants_attention(&self) -> bool {
         self.attention.get()
     }
@@ -354,6 +328,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Wrote::Blocked`] or [`Wrote::Gone`].
+    #[inline]
     pub fn write(&self, slices: &[IoSlice<'_>], now: Instant) -> Result<usize, Wrote> {
         loop {
             match self.outlet.try_write(slices) {
@@ -396,6 +371,7 @@ impl Connection {
     }
 
     /// An event's last byte was taken by the outlet.
+    #[inline]
     pub fn delivered(&self, n_events: u64) -> u64 {
         if matches!(self.outlet.kind(), OutletKind::Plain | OutletKind::Tls) {
             add(&self.tally.delivered, n_events);

@@ -5,37 +5,33 @@
 //! bytes without waiting and say when they could take more; and what a client says is read through them, whether or not it has
 //! anything to say.
 
+mod body;
 mod moving;
 mod poll;
 mod relay;
 mod tls;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     io::{self, IoSlice},
     net::Shutdown,
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::Stream;
 use rustix::{io::Errno, net::SendFlags};
 use rustls::ServerConnection;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::Interest, net::TcpStream};
 
 use super::CloseReason;
+pub use body::{BodyOutlet, Inbound};
 pub use moving::Moving;
 pub use poll::{PollAnswer, PollOutlet, Polled, PostAnswer};
 pub use relay::RelayEnds;
 use relay::RelayOutlet;
 pub use tls::TlsOutlet;
-
-/// What a body outlet takes at once, in bytes: one chunk of the response.
-const BODY_CHUNK: usize = 32 * 1024;
 
 /// How a socket that left the HTTP server is set up.
 #[derive(Debug, Clone, Copy)]
@@ -123,12 +119,11 @@ impl Outlet {
 
     /// The word in metrics and `/api/connections`.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> OutletKind {
         match self {
-            Self::Other(OtherOutlet::Poll(poll)) => poll.kind(),
             Self::Plain(_) => OutletKind::Plain,
-            Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => OutletKind::Body,
-            Self::Other(OtherOutlet::Tls(_)) => OutletKind::Tls,
+            Self::Other(other) => other.kind(),
         }
     }
 
@@ -136,27 +131,25 @@ impl Outlet {
     ///
     /// # Errors
     /// `WouldBlock` when it can take nothing now; anything else means that the client is gone.
+    #[inline]
     pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => match write_to(socket, slices) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 result => result,
             },
-            Self::Other(OtherOutlet::Body(body)) => body.try_write(slices),
-            Self::Other(OtherOutlet::Tls(tls)) => tls.try_write(slices),
-            Self::Other(OtherOutlet::Poll(poll)) => poll.try_write(slices),
-            Self::Other(OtherOutlet::Relay(relay)) => relay.try_write(slices),
+            Self::Other(other) => other.try_write(slices),
         }
     }
 
     /// Whether something it has taken waits for the socket: until then it must be asked whether it is writable, or that
     /// stays unsent.
     #[must_use]
+    #[inline]
     pub fn holds_back(&self) -> bool {
         match self {
-            Self::Plain(_) | Self::Other(OtherOutlet::Body(_) | OtherOutlet::Relay(_)) => false,
-            Self::Other(OtherOutlet::Tls(tls)) => tls.holds_back(),
-            Self::Other(OtherOutlet::Poll(poll)) => poll.holds_back(),
+            Self::Plain(_) => false,
+            Self::Other(other) => other.holds_back(),
         }
     }
 
@@ -231,6 +224,35 @@ impl Outlet {
     }
 }
 
+// Out of line, so that the way of a plain socket, which most deliveries take, is short.
+impl OtherOutlet {
+    fn kind(&self) -> OutletKind {
+        match self {
+            Self::Body(_) | Self::Relay(_) => OutletKind::Body,
+            Self::Tls(_) => OutletKind::Tls,
+            Self::Poll(poll) => poll.kind(),
+        }
+    }
+
+    #[inline(never)]
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Body(body) => body.try_write(slices),
+            Self::Tls(tls) => tls.try_write(slices),
+            Self::Poll(poll) => poll.try_write(slices),
+            Self::Relay(relay) => relay.try_write(slices),
+        }
+    }
+
+    fn holds_back(&self) -> bool {
+        match self {
+            Self::Body(_) | Self::Relay(_) => false,
+            Self::Tls(tls) => tls.holds_back(),
+            Self::Poll(poll) => poll.holds_back(),
+        }
+    }
+}
+
 fn set_up(socket: &TcpStream, options: SocketOptions) -> io::Result<()> {
     let raw = SockRef::from(socket);
     raw.set_tcp_nodelay(true)?;
@@ -277,6 +299,7 @@ fn poll_drained(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
 /// memory of its own, which a delivery would have to wait for. Only a full socket is the runtime's business.
 ///
 /// One event at a time is the common case, and a plain send costs the kernel less than a vector of one.
+#[inline]
 fn write_to(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let taken = match slices {
         [slice] => rustix::net::send(socket, slice, SendFlags::NOSIGNAL),
@@ -315,108 +338,6 @@ impl OutletKind {
             Self::Tls => "tls",
             Self::Poll => "poll",
         }
-    }
-}
-
-/// One chunk between the flush loop and the HTTP server that pulls the body.
-#[derive(Default)]
-pub struct BodyOutlet {
-    chunk: RefCell<BytesMut>,
-    /// The HTTP server is done with the body, or we are.
-    closed: Cell<bool>,
-    reader: RefCell<Option<Waker>>,
-    writer: RefCell<Option<Waker>>,
-    /// What the client says, where it may say anything.
-    said: RefCell<Option<Inbound>>,
-}
-
-/// What comes from a client through the HTTP server; ends when it is gone.
-pub type Inbound = Pin<Box<dyn Stream<Item = Bytes>>>;
-
-impl BodyOutlet {
-    /// A body whose client may say something.
-    #[must_use]
-    pub fn with_inbound(inbound: Inbound) -> Self {
-        Self { said: RefCell::new(Some(inbound)), ..Self::default() }
-    }
-
-    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
-        if self.poll_gone(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        match &mut *self.said.borrow_mut() {
-            Some(said) => said.as_mut().poll_next(cx).map(|bytes| bytes.map(Vec::from)),
-            None => Poll::Pending,
-        }
-    }
-
-    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.closed.get() {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let mut chunk = self.chunk.borrow_mut();
-        let mut room = BODY_CHUNK.saturating_sub(chunk.len());
-        if room == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let mut taken = 0;
-        for slice in slices {
-            let part = &slice[..slice.len().min(room)];
-            chunk.put_slice(part);
-            taken += part.len();
-            room -= part.len();
-            if room == 0 {
-                break;
-            }
-        }
-        drop(chunk);
-        wake(&self.reader);
-        Ok(taken)
-    }
-
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.closed.get() || self.chunk.borrow().len() < BODY_CHUNK {
-            return Poll::Ready(());
-        }
-        *self.writer.borrow_mut() = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.closed.get() {
-            return Poll::Ready(());
-        }
-        *self.writer.borrow_mut() = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    /// For the HTTP server: the next chunk, `None` when the body is over.
-    pub fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let mut chunk = self.chunk.borrow_mut();
-        if !chunk.is_empty() {
-            let bytes = std::mem::take(&mut *chunk).freeze();
-            drop(chunk);
-            wake(&self.writer);
-            return Poll::Ready(Some(bytes));
-        }
-        if self.closed.get() {
-            return Poll::Ready(None);
-        }
-        *self.reader.borrow_mut() = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    /// Ends the body, from either side.
-    pub fn close(&self) {
-        self.closed.set(true);
-        wake(&self.reader);
-        wake(&self.writer);
-    }
-
-    /// Whether either side has ended the body.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.closed.get()
     }
 }
 

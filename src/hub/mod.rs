@@ -13,6 +13,7 @@ mod lag;
 mod loss;
 mod offers;
 mod owner;
+mod plan;
 mod report;
 mod rights;
 mod survey;
