@@ -50,8 +50,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// Connections in the order of their ids.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes an answer that is put together where it is given")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ConnectionsAnswer {
     connections: Vec<ConnectionReport>,
     /// What to ask for the next page with, as `after`; null when that was all.
@@ -59,8 +58,7 @@ pub(super) struct ConnectionsAnswer {
 }
 
 /// The slowest connections.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes an answer that is put together where it is given")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SlowestAnswer {
     connections: Vec<ConnectionReport>,
 }
@@ -190,7 +188,7 @@ async fn listed(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<Htt
         at = next;
     }
     let next = at.map(|at| next_of(at, shared));
-    Ok(HttpResponse::Ok().json(serde_json::json!({"connections": connections, "next": next})))
+    Ok(HttpResponse::Ok().json(ConnectionsAnswer { connections, next }))
 }
 
 /// The `next` for a place; before the first slot of a worker there is only the end of the one before.
@@ -266,7 +264,7 @@ async fn slowest_of(shared: &Shared, limit: usize) -> Result<HttpResponse, ApiEr
         found.truncate(limit);
         at = next;
     }
-    Ok(HttpResponse::Ok().json(serde_json::json!({"connections": found})))
+    Ok(HttpResponse::Ok().json(SlowestAnswer { connections: found }))
 }
 
 #[utoipa::path(
