@@ -190,8 +190,9 @@ impl Directory {
         }
     }
 
-    /// Changes of rights that nobody made here: what a back end answers when it is asked again about open sessions. They
-    /// are in force; whoever waits for them tells the hubs. One waits at a time.
+    /// Changes of rights that nobody asked for here: what a back end answers when it is asked again about open sessions, a key of
+    /// signed tokens that has gone, settings read again. They are in force; whoever waits for them tells the hubs. One waits at a
+    /// time.
     #[must_use]
     pub fn changes(&self) -> Changes {
         Changes(Arc::clone(&self.changes))

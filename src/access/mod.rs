@@ -1,6 +1,7 @@
 //! Who is who, and what they may see.
 //!
-//! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
+//! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know, and how rights
+//! change.
 
 mod back_end;
 mod caller;

@@ -1,4 +1,4 @@
-//! The sessions themselves, and which user and which WebSocket has which. Time is handed in; the lock is around it.
+//! The sessions themselves, and which WebSocket has which; whose they are stands in `whose`. Time is handed in; the lock is around it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
