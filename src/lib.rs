@@ -22,7 +22,8 @@
 //! - [`digest`]: sums up events for clients that are told of changes in digests
 //! - [`hub`]: one worker's clients, and the loop that writes to them
 //! - [`connection`], [`session`]: one client; what hub and session share, and the actor that reads and waits
-//! - [`dialect`]: client protocols; the one there is: [`dialect::redseat`]
+//! - [`dialect`]: client protocols, a folder each
+//! - [`topic`]: states that a dialect tells as a whole, and the hub when it is time
 //! - [`access`]: who is who, and what they may see
 //! - [`server`]: listeners, the front door, routes
 //! - [`app`]: joins the parts; start and stop

@@ -1,4 +1,5 @@
-//! Changes of rights that no call to the directory made: what a back end answered when it was asked again.
+//! Changes of rights that nobody asked the directory for: what a back end answered when it was asked again, a key of signed tokens
+//! that has gone, settings that were read again.
 //!
 //! A queue without an actor: whoever connects the parts waits on it and tells the hubs.
 

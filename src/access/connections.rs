@@ -3,8 +3,6 @@
 //! Knows users by id only, not whether they may connect.
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
     net::IpAddr,
     sync::{
         Arc,
@@ -13,9 +11,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use slab::Slab;
 
-use super::comings::ComingsAndGoings;
+use super::{
+    comings::ComingsAndGoings,
+    tallies::{NOBODY, Tallies},
+};
 use crate::{config::Limits, id::UserId};
 
 /// There are as many connections as there may be.
@@ -116,8 +116,6 @@ struct Unidentified {
     by_address: Tallies<Option<IpAddr>>,
 }
 
-/// The slot of connections that belong to no user.
-const NOBODY: u32 = u32::MAX;
 /// Set in the slot of a connection of which nobody knows yet whose it is: the rest of it is its address's slot among those.
 const UNIDENTIFIED: u32 = 1 << 31;
 
@@ -225,7 +223,7 @@ impl ConnectionCounts {
 
     /// Who has a connection now.
     pub(super) fn users(&self) -> Vec<UserId> {
-        self.users.lock().slots.keys().cloned().collect()
+        self.users.lock().keys().cloned().collect()
     }
 
     /// Who comes online and goes offline.
@@ -267,58 +265,6 @@ fn is_internal(address: IpAddr) -> bool {
     }
 }
 
-/// How many each of those has who have any. A slot names one as long as it has.
-#[derive(Debug)]
-struct Tallies<K> {
-    slots: HashMap<K, u32>,
-    counts: Slab<(K, usize)>,
-}
-
-impl<K> Default for Tallies<K> {
-    fn default() -> Self {
-        Self { slots: HashMap::new(), counts: Slab::new() }
-    }
-}
-
-impl<K: Clone + Eq + Hash> Tallies<K> {
-    /// The slot, and how many there are with the new one; `None` at the limit (0: no limit).
-    fn count(&mut self, key: &K, limit: usize) -> Option<(u32, usize)> {
-        if let Some(slot) = self.slots.get(key) {
-            let (_, count) = &mut self.counts[*slot as usize];
-            if limit > 0 && *count >= limit {
-                return None;
-            }
-            *count += 1;
-            return Some((*slot, *count));
-        }
-        // More than 2^31 cannot have a connection: each holds a descriptor.
-        let slot = u32::try_from(self.counts.insert((key.clone(), 1))).unwrap_or(NOBODY);
-        self.slots.insert(key.clone(), slot);
-        Some((slot, 1))
-    }
-
-    /// Whether that slot is the key's.
-    fn is_at(&self, key: &K, slot: u32) -> bool {
-        self.slots.get(key) == Some(&slot)
-    }
-
-    fn of(&self, key: &K) -> usize {
-        self.slots.get(key).and_then(|slot| self.counts.get(*slot as usize)).map_or(0, |(_, count)| *count)
-    }
-
-    /// Whose the last was, if that was the last.
-    fn release(&mut self, slot: u32) -> Option<K> {
-        let (_, count) = self.counts.get_mut(slot as usize)?;
-        *count -= 1;
-        if *count > 0 {
-            return None;
-        }
-        let (key, _) = self.counts.remove(slot as usize);
-        self.slots.remove(&key);
-        Some(key)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,7 +296,7 @@ mod tests {
             assert!(admitted.came_online);
             drop(admitted);
         }
-        assert!(counts.users.lock().slots.is_empty());
+        assert!(counts.users.lock().keys().next().is_none());
         assert_eq!(counts.in_all(), 0);
     }
 
@@ -407,7 +353,7 @@ mod tests {
         assert!(own.leave());
         drop((unidentified, key, third, _elsewhere, _second));
         assert_eq!((counts.in_all(), counts.unidentified.lock().n_in_all), (0, 0));
-        assert!(counts.unidentified.lock().by_address.slots.is_empty());
+        assert!(counts.unidentified.lock().by_address.keys().next().is_none());
     }
 
     #[test]

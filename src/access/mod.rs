@@ -1,6 +1,7 @@
 //! Who is who, and what they may see.
 //!
-//! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know.
+//! `principal` is who someone is; `filter` is what he may see narrowed by what he asked for; the rest is how we know, and how rights
+//! change.
 
 mod back_end;
 mod caller;
@@ -26,8 +27,10 @@ mod pairs;
 mod people;
 mod principal;
 mod reload;
+mod rights;
 mod store;
 mod strict;
+mod tallies;
 pub mod token;
 
 pub use crate::config::{LibraryRights, PublishRights, Secret};
@@ -38,11 +41,12 @@ pub use comings::Comings;
 pub use connections::{Admitted, ConnectionGuard, TooManyConnections};
 pub use credential::Credential;
 pub use denied::Denied;
-pub use directory::{Authenticated, Directory, OpenError, PrincipalChange, RightsChanged, UserReport, UserRights};
+pub use directory::{Authenticated, Directory, OpenError};
 pub use filter::{Filter, RawNames};
 pub use jwt::KeyError;
 pub use log_in::{LoggedIn, NotLoggedIn};
 pub use pairs::{NotRenewed, Pair, Paired};
 pub use principal::Principal;
+pub use rights::{PrincipalChange, RightsChanged, UserReport, UserRights};
 pub use store::{PrincipalStore, StoreError};
 pub use token::TokenHash;

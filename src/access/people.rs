@@ -12,10 +12,10 @@ use std::{
 use super::{
     Asked, Denied, Principal, TokenHash,
     credential::{Grant, Held, Origin},
-    directory::UserRights,
     jwt::Fingerprint,
     names::Names,
     pairs::FamilyId,
+    rights::UserRights,
     store::{Changed, ChangedUsers},
 };
 use crate::{clock::Timestamp, config::Settings, id::UserId};

@@ -1,4 +1,4 @@
-//! What is being played, and what is transcoded for it.
+//! What is being played.
 
 use super::{
     Conflation, EventKind, Rule,

@@ -1,4 +1,4 @@
-//! One realistic message of each kind, for tests and benches.
+//! One realistic message of each kind, for tests, benches and the descriptions that `schema` makes.
 
 use super::{Event, EventKind};
 

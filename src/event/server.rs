@@ -1,4 +1,4 @@
-//! What the server says about itself: its state, and its log.
+//! What the server says about itself: its state, its log, and how it does.
 
 use super::{
     Rule,

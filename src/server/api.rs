@@ -4,6 +4,7 @@
 mod connections;
 mod description;
 mod engine;
+mod error;
 mod test_event;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub(super) use description::{Problem, Refused};
 
+use self::error::ApiError;
 use super::{
     Shared,
     caller::{administrator, caller},
@@ -53,49 +55,26 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// Why the body of `PUT /api/principals/{user}` is no change of rights.
-enum NoChange {
-    NotJson,
-    /// The field, and what is allowed; never its value, which may be a secret at the wrong place.
-    Field(String, &'static str),
-}
-
-impl NoChange {
-    fn answer(&self) -> HttpResponse {
-        match self {
-            Self::NotJson => HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")),
-            Self::Field(path, allowed) => field(path, allowed),
-        }
-    }
-}
-
 /// Reads the body of `PUT /api/principals/{user}`; what is absent stays as it is.
-fn principal_change(body: &[u8]) -> Result<PrincipalChange, NoChange> {
-    let body = serde_json::from_slice::<Value>(body).map_err(|_| NoChange::NotJson)?;
-    let Value::Object(fields) = body else { return Err(NoChange::Field("$".to_owned(), "must be an object")) };
+fn principal_change(body: &[u8]) -> Result<PrincipalChange, ApiError> {
+    let body = serde_json::from_slice::<Value>(body).map_err(|_| ApiError::Unreadable("the body is not valid JSON".into()))?;
+    let Value::Object(fields) = body else { return Err(ApiError::field("$", "must be an object")) };
     let mut change = PrincipalChange::default();
     for (name, value) in fields {
-        let flag = || value.as_bool().ok_or_else(|| NoChange::Field(name.clone(), "must be true or false"));
+        let flag = || value.as_bool().ok_or_else(|| ApiError::field(name.clone(), "must be true or false"));
         match name.as_str() {
             "admin" => change.admin = Some(flag()?),
             "disabled" => change.disabled = Some(flag()?),
             "revoke_tokens" => change.revoke_tokens = flag()?,
-            "libraries" => change.libraries = Some(LibraryRights::deserialize(value).map_err(|_| NoChange::Field(name, LEVELS))?),
-            _ => return Err(NoChange::Field(name, "is unknown; allowed are admin, libraries, disabled, revoke_tokens")),
+            "libraries" => change.libraries = Some(LibraryRights::deserialize(value).map_err(|_| ApiError::field(name, LEVELS))?),
+            _ => return Err(ApiError::field(name, "is unknown; allowed are admin, libraries, disabled, revoke_tokens")),
         }
     }
     Ok(change)
 }
 
-/// A field of the request is wrong: which, and what is allowed.
-fn field(path: &str, allowed: &str) -> HttpResponse {
-    let mut problem = problem(422, &format!("`{path}` {allowed}"));
-    problem["path"] = path.into();
-    HttpResponse::UnprocessableEntity().json(problem)
-}
-
 fn not_a_user_id(error: &IdError) -> HttpResponse {
-    field("user", &error.to_string())
+    ApiError::field("user", error.to_string()).answer()
 }
 
 /// A user's rights as they stand, and whether the settings file alone decides them.
@@ -116,7 +95,7 @@ async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: we
     match web::block(move || directory.report(&user)).await {
         Ok(Some(report)) => HttpResponse::Ok().json(report),
         Ok(None) => HttpResponse::NotFound().json(problem(404, "no user of that id")),
-        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+        Err(_) => stopping(),
     }
 }
 
@@ -146,7 +125,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
     };
     let change = match principal_change(&body) {
         Ok(change) => change,
-        Err(why) => return why.answer(),
+        Err(error) => return error.answer(),
     };
     change_rights(shared, user, move |directory, user| directory.put_principal(user, change)).await
 }
@@ -192,7 +171,7 @@ async fn rights_changed(
     match changed {
         Ok(Ok(changed)) => {
             if !tell_hubs(shared, Some(user.clone())).await {
-                return HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"));
+                return ApiError::no_answer().answer();
             }
             HttpResponse::Ok().json(serde_json::json!({"user": changed.user, "epoch": changed.epoch}))
         }
@@ -200,7 +179,7 @@ async fn rights_changed(
             tracing::error!(%error, "a change of rights could not be kept");
             HttpResponse::ServiceUnavailable().json(problem(503, "the change could not be kept, and was not made"))
         }
-        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+        Err(_) => stopping(),
     }
 }
 
@@ -229,7 +208,7 @@ async fn medias(request: HttpRequest, id: web::Path<String>, shared: web::Data<S
     let page = web::Query::<MediasPage>::from_query(request.query_string());
     let response = match (caller(&request, &shared).await, page) {
         (Ok(caller), Ok(page)) => medias_of(&id, page.into_inner(), &caller.principal, &shared).await,
-        (Ok(_), Err(_)) => HttpResponse::BadRequest().json(problem(400, "the query cannot be read: `limit` must be a number")),
+        (Ok(_), Err(_)) => ApiError::Unreadable("the query cannot be read: `limit` must be a number".into()).answer(),
         (Err(denied), _) => denied.answer(),
     };
     with_cors(response, &request, &shared)
@@ -238,7 +217,7 @@ async fn medias(request: HttpRequest, id: web::Path<String>, shared: web::Data<S
 async fn medias_of(id: &str, page: MediasPage, principal: &Principal, shared: &Shared) -> HttpResponse {
     let library = match LibraryId::parse(id) {
         Ok(library) => library,
-        Err(error) => return field("library", &error.to_string()),
+        Err(error) => return ApiError::field("library", error.to_string()).answer(),
     };
     if !principal.has(&library, Level::Read) {
         return HttpResponse::Forbidden().json(problem(403, "this token may not read the library"));
@@ -257,6 +236,10 @@ async fn medias_of(id: &str, page: MediasPage, principal: &Principal, shared: &S
             tracing::error!(%error, "the store of medias cannot be read");
             HttpResponse::ServiceUnavailable().json(problem(503, "the store cannot be read"))
         }
-        Err(_) => HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping")),
+        Err(_) => stopping(),
     }
+}
+
+fn stopping() -> HttpResponse {
+    ApiError::Unavailable("the server is stopping").answer()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{Shared, caller::caller, publish::problem};
+use crate::metrics::Exporter;
 
 /// Health and readiness: on the main listener and on that of the metrics, so that a draining server can still be asked.
 pub(super) fn health_routes(config: &mut web::ServiceConfig) {
@@ -36,7 +37,7 @@ async fn metrics(request: HttpRequest, shared: web::Data<Shared>) -> HttpRespons
             Err(denied) => return denied.answer(),
         }
     }
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(shared.render_metrics())
+    HttpResponse::Ok().content_type(Exporter::CONTENT_TYPE).body(shared.render_metrics())
 }
 
 /// What the metrics are rendered from.

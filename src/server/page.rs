@@ -1,14 +1,34 @@
 //! A document for browsers with its style and its script inside, under a policy that lets nothing else in.
 //!
-//! Holds no secret and is the same for everybody: what a page shows it asks for with the reader's own token.
+//! Holds no secret and is the same for everybody: what a page shows it asks for with the reader's own token. What all pages have in
+//! common stands in `page/`: their frame, the house's style, and the scripts that more than one uses.
+
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+};
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::header::{self, HeaderMap, HeaderValue},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+
+/// The frame of every page: `{{main}}` is what it is about, `{{style}}` and `{{script}}` are where the two go.
+const FRAME: &str = include_str!("page/document.html");
+
+/// What a page has of its own.
+pub(super) struct Content<'a> {
+    pub title: &'static str,
+    /// What it is for, in a sentence below the title.
+    pub purpose: &'static str,
+    /// Everything between header and footer.
+    pub main: &'a str,
+    pub style: &'static str,
+    pub script: &'static str,
+}
 
 /// The document as it is sent, made once per worker.
 pub(super) struct Page {
@@ -20,8 +40,9 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// `{{style}}` and `{{script}}` are where the two go.
-    pub(super) fn new(document: &str, style: &str, script: &str) -> Self {
+    pub(super) fn new(content: &Content<'_>) -> Self {
+        let Content { title, purpose, main, style, script } = content;
+        let document = FRAME.replace("{{title}}", title).replace("{{purpose}}", purpose).replace("{{main}}", main);
         let body = document.replace("{{style}}", style).replace("{{script}}", script);
         let etag = format!("\"{}\"", STANDARD.encode(&Sha256::digest(body.as_bytes())[..15]));
         let policy = format!(
@@ -33,7 +54,13 @@ impl Page {
         Self { body: body.into(), etag, policy }
     }
 
-    pub(super) fn answer(&self, headers: &HeaderMap) -> HttpResponse {
+    /// What answers a route with it.
+    pub(super) fn handler(self) -> impl Fn(HttpRequest) -> Ready<HttpResponse> + Clone + 'static {
+        let page = Rc::new(self);
+        move |request| ready(page.answer(request.headers()))
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> HttpResponse {
         let known = headers.get_all(header::IF_NONE_MATCH).any(|value| self.is_named_by(value));
         let mut answer = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         answer
@@ -82,7 +109,7 @@ mod tests {
     const SCRIPT: &str = "let a = 1 < 2;";
 
     fn page() -> Page {
-        Page::new("<style>{{style}}</style><script>{{script}}</script>", STYLE, SCRIPT)
+        Page::new(&Content { title: "Title", purpose: "Purpose.", main: "<main>{{here}}</main>", style: STYLE, script: SCRIPT })
     }
 
     #[test]
@@ -93,6 +120,15 @@ mod tests {
             assert!(found.is_some_and(|(found, _)| found == inside), "<{tag}> is not what was hashed");
             assert!(page.policy.contains(&source_hash(inside)), "{}", page.policy);
         }
+    }
+
+    #[test]
+    fn every_place_of_the_frame_is_filled_with_what_the_page_has_of_its_own() {
+        let page = page();
+        for own in ["<title>Title</title>", "<h1>Title</h1>", "<p>Purpose.</p>", "<main>{{here}}</main>"] {
+            assert!(page.text().contains(own), "{own}");
+        }
+        assert_eq!(page.text().matches("{{").count(), 1, "a place was left empty");
     }
 
     #[test]

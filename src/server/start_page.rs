@@ -4,36 +4,37 @@
 //! section 5). It holds no secret and names nobody: what it shows it asks for with the reader's own token. It knows no
 //! dialect: what it says of each comes from the dialect itself.
 
-use std::rc::Rc;
-
 use actix_web::{
-    HttpRequest,
     guard::{self, GuardContext},
     http::header,
     web,
 };
 
-use super::{Doorkeeper, page::Page};
+use super::{
+    Doorkeeper,
+    page::{Content, Page},
+};
 
-const PAGE: &str = include_str!("start_page/page.html");
-const STYLE: &str = include_str!("start_page/page.css");
+const MAIN: &str = include_str!("start_page/main.html");
+const STYLE: &str = include_str!("page/style.css");
 /// The reader of streams and what pages share stand before the page that uses them.
-const SCRIPT: &str = concat!(include_str!("start_page/sse.js"), include_str!("start_page/words.js"), include_str!("start_page/page.js"));
+const SCRIPT: &str = concat!(include_str!("page/sse.js"), include_str!("page/words.js"), include_str!("start_page/page.js"));
 
 /// The page at `/`, for those who ask for `text/html`; what else `/` may be is left to others.
 pub(super) fn routes(config: &mut web::ServiceConfig, doorkeeper: &Doorkeeper) {
-    let page = Rc::new(made(doorkeeper.guides()));
     let wanted = guard::All(guard::Any(guard::Get()).or(guard::Head())).and(guard::fn_guard(accepts_html));
-    let answer = move |request: HttpRequest| {
-        let answer = page.answer(request.headers());
-        async move { answer }
-    };
-    config.route("/", web::route().guard(wanted).to(answer));
+    config.route("/", web::route().guard(wanted).to(page(doorkeeper.guides()).handler()));
 }
 
-fn made<'g>(guides: impl Iterator<Item = &'g str>) -> Page {
+fn page<'g>(guides: impl Iterator<Item = &'g str>) -> Page {
     let guides: String = guides.collect();
-    Page::new(&PAGE.replace("{{guides}}", &guides), STYLE, SCRIPT)
+    Page::new(&Content {
+        title: "Fanfare",
+        purpose: "Real-time events for media servers: publish once, and every client that may see it hears of it.",
+        main: &MAIN.replace("{{guides}}", &guides),
+        style: STYLE,
+        script: SCRIPT,
+    })
 }
 
 /// Whether `text/html` is asked for by name: `*/*` is what programs send.
@@ -69,13 +70,13 @@ mod tests {
 
     #[test]
     fn the_document_is_whole() {
-        let page = made(["<p>one</p>", "<p>two</p>"].into_iter());
+        let page = page(["<p>one</p>", "<p>two</p>"].into_iter());
         assert!(page.text().contains("<p>one</p><p>two</p>") && !page.text().contains("{{"), "a place was left empty");
     }
 
     #[test]
     fn nothing_received_can_become_markup() {
-        assert_eq!(page::writes_markup(PAGE, SCRIPT), None);
+        assert_eq!(page::writes_markup(page(std::iter::empty()).text(), SCRIPT), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What is going on now, folded from events by the shards and read by hubs and dialects.
 //!
 //! After a gap a session is sent the present state of what it may see, so that a missed end does not leave it wrong
-//! for ever. Nobody but the shards writes here, but for what clients say of their devices. Everything is bounded in number and bytes, and every envelope carries
-//! its shard and order, so that a reader can tell what it has already had. Knows no session and no dialect.
+//! for ever. Nobody but the shards writes here, but for what clients say of their devices. Everything is bounded in number and
+//! bytes, and every envelope carries its shard and order, so that a reader can tell what it has already had. Knows no session and no
+//! dialect.
 
 mod activities;
 mod derived_ids;

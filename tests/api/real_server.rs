@@ -1,17 +1,9 @@
 //! A real Emby or Jellyfin server beside ours that is asked about its tokens: who gets in by it, how far, and that nobody
 //! does when it fails.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-};
-
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Launch, PATIENCE, PEOPLE, Request, Server, WebSocket, eventually, medias, token_of};
+use crate::harness::{Answer, Launch, Manners, PATIENCE, PEOPLE, Request, Server, StandIn, WebSocket, eventually, medias, token_of};
 
 const ADMIN: &str = "cAnArYadminadminadminadminadmin0";
 const FRIEND: &str = "cAnArYfriendfriendfriendfriend00";
@@ -19,71 +11,32 @@ const CANARY: &str = "cAnArY";
 const FRIENDS_ID: &str = "0123456789abcdef0123456789abcdef";
 const LIB1: &str = "a656b907eb3a73532e40e44b968d0225";
 
-/// What the stand-in does.
-#[derive(Debug, Clone, Default)]
-struct State {
-    /// Whether it still knows its friend.
-    has_friend: bool,
-    /// Whether it hangs up instead of answering.
-    is_gone: bool,
-    /// Every token it was shown.
-    shown: Vec<String>,
+const MANNERS: Manners = Manners { before_token: "authorization: MediaBrowser Token=", refusal: "" };
+
+/// One that knows its administrator and its friend.
+fn real() -> StandIn {
+    StandIn::start(MANNERS, |_, token| match token {
+        ADMIN => Some(admin()),
+        FRIEND => Some(friend()),
+        _ => None,
+    })
 }
 
-struct RealServer {
-    address: String,
-    state: Arc<Mutex<State>>,
+fn admin() -> Value {
+    let policy = json!({"IsAdministrator": true, "IsDisabled": false, "EnableAllFolders": true});
+    json!({"Id": "f".repeat(32), "Name": "boss", "Policy": policy})
 }
 
-impl RealServer {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let state = Arc::new(Mutex::new(State { has_friend: true, ..State::default() }));
-        let for_calls = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&for_calls);
-                thread::spawn(move || serve(stream, &state));
-            }
-        });
-        Self { address, state }
-    }
-
-    fn server(&self, auth: &str) -> Server {
-        let libraries = format!("[[libraries]]\nid = \"lib1\"\nids = {{ mediabrowser = \"{LIB1}\" }}\n");
-        let dialect = format!("[dialects.mediabrowser]\nserver = {:?}\nlibrary_quiet = \"100ms\"\n", self.address);
-        let settings = format!("{dialect}[auth]\n{auth}\n{libraries}\n{PEOPLE}");
-        Server::launch("127.0.0.1:0", &settings, Launch { log: "debug", ..Launch::default() })
-    }
-
-    fn was_shown(&self, token: &str) -> usize {
-        self.state.lock().shown.iter().filter(|shown| *shown == token).count()
-    }
+fn friend() -> Value {
+    let policy = json!({"IsAdministrator": false, "IsDisabled": false, "EnableAllFolders": false, "EnabledFolders": [LIB1]});
+    json!({"Id": FRIENDS_ID, "Name": "friend", "Policy": policy})
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
-    let lines = BufReader::new(stream.try_clone().expect("a socket")).lines().map_while(Result::ok);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let token = head.iter().find_map(|line| line.strip_prefix("authorization: MediaBrowser Token=\"")).unwrap_or_default();
-    let token = token.trim_end_matches('"');
-    let mut state = state.lock();
-    state.shown.push(token.to_owned());
-    if state.is_gone {
-        return;
-    }
-    let me = |id: &str, name: &str, policy: Value| (200, json!({"Id": id, "Name": name, "Policy": policy}).to_string());
-    let (status, body) = match token {
-        ADMIN => me("f".repeat(32).as_str(), "boss", json!({"IsAdministrator": true, "IsDisabled": false, "EnableAllFolders": true})),
-        FRIEND if state.has_friend => me(
-            FRIENDS_ID,
-            "friend",
-            json!({"IsAdministrator": false, "IsDisabled": false, "EnableAllFolders": false, "EnabledFolders": [LIB1]}),
-        ),
-        _ => (401, String::new()),
-    };
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    let _caller_may_have_gone = { stream }.write_all(format!("{head}{body}").as_bytes());
+fn beside(real: &StandIn, auth: &str) -> Server {
+    let libraries = format!("[[libraries]]\nid = \"lib1\"\nids = {{ mediabrowser = \"{LIB1}\" }}\n");
+    let dialect = format!("[dialects.mediabrowser]\nserver = {:?}\nlibrary_quiet = \"100ms\"\n", real.address);
+    let settings = format!("{dialect}[auth]\n{auth}\n{libraries}\n{PEOPLE}");
+    Server::launch("127.0.0.1:0", &settings, Launch { log: "debug", ..Launch::default() })
 }
 
 fn authorization(token: &str) -> String {
@@ -115,8 +68,8 @@ fn publish(server: &Server, event: &Value) {
 
 #[test]
 fn its_clients_are_who_it_says_and_see_what_it_lets_them_see() {
-    let real = RealServer::start();
-    let server = real.server("");
+    let real = real();
+    let server = beside(&real, "");
     let me = get(&server, "/Users/Me", FRIEND);
     assert_eq!((me.status, &me.json()["Id"]), (200, &FRIENDS_ID.into()), "{}", me.body);
     assert_eq!(get(&server, "/Users/Me", ADMIN).json()["Policy"]["IsAdministrator"], true);
@@ -133,12 +86,12 @@ fn its_clients_are_who_it_says_and_see_what_it_lets_them_see() {
 
 #[test]
 fn it_is_shown_its_own_clients_tokens_only_and_none_shows_up_anywhere() {
-    let real = RealServer::start();
-    let server = real.server("");
+    let real = real();
+    let server = beside(&real, "");
     assert_eq!(get(&server, "/Users/Me", &token_of("reader")).status, 200);
     assert_eq!(Request::new("GET", "/sse").bearer(FRIEND).send(&server).status, 401);
     assert_eq!(Request::new("GET", "/:/eventsource/notifications").header("x-plex-token", FRIEND).send(&server).status, 401);
-    assert_eq!(real.state.lock().shown, Vec::<String>::new());
+    assert_eq!(real.shown(), Vec::<String>::new());
     let open = socket(&server, FRIEND);
     assert_eq!(open.head().status, 101);
     let root = |path: &str| Request::new("GET", path).bearer(&token_of("root")).send(&server);
@@ -149,16 +102,17 @@ fn it_is_shown_its_own_clients_tokens_only_and_none_shows_up_anywhere() {
 
 #[test]
 fn open_sockets_follow_it_and_while_it_is_out_of_reach_nobody_new_comes_in() {
-    let real = RealServer::start();
-    let server = real.server("cache = \"1s\"\ntimeout = \"500ms\"");
+    let real = real();
+    let server = beside(&real, "cache = \"1s\"\ntimeout = \"500ms\"");
     let mut open = socket(&server, FRIEND);
     assert_eq!(open.head().status, 101);
-    real.state.lock().is_gone = true;
+    real.go();
     assert_eq!(socket(&server, ADMIN).head().status, 403, "as when the server is full");
     assert_eq!(get(&server, "/Users/Me", ADMIN).status, 503);
     publish(&server, &medias("lib1", &"1".repeat(32)));
     assert_eq!(next_items_added(&mut open), json!(["1".repeat(32)]), "who is in stays in for a while");
-    *real.state.lock() = State::default();
+    real.now_knows(|_, token| (token == ADMIN).then(admin));
+    real.come_back();
     eventually("a socket whose token is refused is closed", PATIENCE, || {
         let connections = Request::new("GET", "/api/connections").bearer(&token_of("root")).send(&server).body;
         (!connections.contains(FRIENDS_ID)).then_some(())

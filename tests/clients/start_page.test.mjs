@@ -188,7 +188,7 @@ async function picture(page, name) {
 }
 
 describe('the reader of streams', async () => {
-  const source = await readFile(new URL('../../src/server/start_page/sse.js', import.meta.url), 'utf8');
+  const source = await readFile(new URL('../../src/server/page/sse.js', import.meta.url), 'utf8');
   const { sseParser, listen } = new Function(`${source}; return { sseParser, listen };`)();
   const stream = ':ping\n\nevent: a\ndata: 1\ndata:2\n\nretry: 50\nretry: no\nid: 7\ndata\n\nevent: lost\n\ndata: naïve ☃\n\ndata: unfinished';
   const expected = [

@@ -1,21 +1,17 @@
 //! An Audiobookshelf that is asked: a small stand-in that answers each token as a test says.
 
-use std::{
-    io::{BufRead, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::tests::{eventually, wait};
+use super::{
+    stand_in::{Manners, StandIn, directory as directory_of},
+    tests::{eventually, wait},
+};
 use crate::{
-    access::{Asked, Authenticated, Denied, Directory, PrincipalStore},
+    access::{Asked, Authenticated, Denied, Directory},
     clock::Timestamp,
-    config::Settings,
     event::{IdForm, Level},
     id::LibraryId,
 };
@@ -24,60 +20,17 @@ const ALICE: &str = "0f6a9c0b-3d3e-4a52-9d0b-0d6f3f0b1c2d";
 const CAROL: &str = "11111111-2222-4222-8333-333344444444";
 const BOOKS: &str = "c30c1edc-8df0-4713-a7f1-f1373f6db8e9";
 
-/// What the server answers to a token: the status and the body.
-type Says = dyn Fn(&str) -> (u16, String) + Send + Sync;
+const MANNERS: Manners =
+    Manners { base: "/audiobookshelf", line: "POST /audiobookshelf/api/authorize HTTP/1.1", before_token: "authorization: Bearer " };
 
-struct StandIn {
-    address: String,
-    says: Arc<Mutex<Arc<Says>>>,
-    /// Every token it was shown.
-    shown: Arc<Mutex<Vec<String>>>,
-}
-
-impl StandIn {
-    fn start(says: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}/audiobookshelf", listener.local_addr().expect("bound"));
-        let says: Arc<Mutex<Arc<Says>>> = Arc::new(Mutex::new(Arc::new(says)));
-        let shown = Arc::<Mutex<Vec<_>>>::default();
-        let (for_calls, told) = (Arc::clone(&says), Arc::clone(&shown));
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (says, shown) = (Arc::clone(&for_calls), Arc::clone(&told));
-                thread::spawn(move || serve(stream, &says, &shown));
-            }
-        });
-        Self { address, says, shown }
-    }
-
-    fn now_says(&self, says: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) {
-        *self.says.lock() = Arc::new(says);
-    }
-
-    fn directory(&self, more: &str) -> Arc<Directory> {
-        let text = format!(
-            "dialects.audiobookshelf.server = \"{}/\"\n{more}\n\
-             [[libraries]]\nid = \"books\"\nids = {{ audiobookshelf = \"{BOOKS}\" }}\n[[libraries]]\nid = \"casts\"\n\
-             [[users]]\nid = \"alice\"\nadmin = true\nids = {{ audiobookshelf = \"{ALICE}\" }}\n\
-             [[users]]\nid = \"bob\"\nname = \"Bob B\"\nlibraries = \"admin\"\n[[users]]\nid = \"off\"\ndisabled = true\n",
-            self.address
-        );
-        let settings = Settings::parse(&text).expect("valid settings");
-        Arc::new(Directory::open(&settings, PrincipalStore::in_memory()).expect("opens").0)
-    }
-}
-
-fn serve(stream: TcpStream, says: &Mutex<Arc<Says>>, shown: &Mutex<Vec<String>>) {
-    let lines = BufReader::new(stream.try_clone().expect("a socket")).lines().map_while(Result::ok);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    assert_eq!(head[0], "POST /audiobookshelf/api/authorize HTTP/1.1");
-    let token = head.iter().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap_or_default().to_owned();
-    shown.lock().push(token.clone());
-    let says = Arc::clone(&says.lock());
-    let (status, body) = says(&token);
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nlocation: /elsewhere\r\nconnection: close\r\n\r\n", body.len());
-    // A caller that does not wait for the answer is one of the tests.
-    let _ = { stream }.write_all(format!("{head}{body}").as_bytes());
+fn directory(server: &StandIn, more: &str) -> Arc<Directory> {
+    directory_of(&format!(
+        "dialects.audiobookshelf.server = \"{}/\"\n{more}\n\
+         [[libraries]]\nid = \"books\"\nids = {{ audiobookshelf = \"{BOOKS}\" }}\n[[libraries]]\nid = \"casts\"\n\
+         [[users]]\nid = \"alice\"\nadmin = true\nids = {{ audiobookshelf = \"{ALICE}\" }}\n\
+         [[users]]\nid = \"bob\"\nname = \"Bob B\"\nlibraries = \"admin\"\n[[users]]\nid = \"off\"\ndisabled = true\n",
+        server.address
+    ))
 }
 
 /// A token as such a server makes it, for somebody.
@@ -103,7 +56,7 @@ fn everything() -> Value {
 }
 
 /// A server that knows some users.
-fn real(shown: &str) -> (u16, String) {
+fn real(_: &str, shown: &str) -> (u16, String) {
     let derived = IdForm::Uuid.derive("casts");
     let some = |tags_are_hidden: bool| json!({"accessAllTags": false, "accessExplicitContent": true, "selectedTagsNotAccessible": tags_are_hidden});
     let is = |of: &str| shown == plain(of);
@@ -137,8 +90,8 @@ fn reads(authenticated: &Authenticated) -> [bool; 2] {
 
 #[test]
 fn the_server_says_whose_a_token_is_and_what_its_owner_may() {
-    let server = StandIn::start(real);
-    let directory = server.directory("");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "");
     let tag = |tag: &str| Some(vec![tag.to_owned()]);
     for (of, name, libraries, explicit, tags) in [
         ("alice", "alice", [true, false], false, Some(Vec::new())),
@@ -161,39 +114,39 @@ fn the_server_says_whose_a_token_is_and_what_its_owner_may() {
 
 #[test]
 fn whoever_the_server_does_not_know_or_that_is_not_active_is_refused() {
-    let server = StandIn::start(real);
-    let directory = server.directory("");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "");
     for of in ["nobody", "inactive"] {
         assert_eq!(ask(&directory, &plain(of)).map(drop), Err(Denied::Unknown), "{of}");
     }
     assert_eq!(ask(&directory, &plain("off")).map(drop), Err(Denied::Disabled), "here he is disabled");
-    let n_shown = server.shown.lock().len();
+    let n_shown = server.n_calls();
     let refresh = token("carol", &json!({"type": "refresh"}));
     for bad in ["x", "a.b", "a.b.c", "a b.c.d", "....", "e30.e30.\u{e9}", &refresh, &format!("{}\r\nx: y", plain("carol"))] {
         assert_eq!(ask(&directory, bad).map(drop), Err(Denied::Unknown), "{bad}");
     }
-    assert_eq!(server.shown.lock().len(), n_shown, "no such token is shown to it");
+    assert_eq!(server.n_calls(), n_shown, "no such token is shown to it");
     assert_eq!(wait(directory.ask(&plain("carol"), Asked::Callback)).map(drop), Err(Denied::Unknown), "only its own clients' tokens are");
 }
 
 #[test]
 fn beside_signed_tokens_of_others_it_is_shown_only_what_these_could_not_be() {
-    let server = StandIn::start(real);
+    let server = StandIn::start(MANNERS, real);
     let key = "0123456789abcdef0123456789abcdef";
-    let directory = server.directory(&format!("jwt.keys = [{{ algorithm = \"HS256\", secret = \"{key}\" }}]"));
+    let directory = directory(&server, &format!("jwt.keys = [{{ algorithm = \"HS256\", secret = \"{key}\" }}]"));
     assert!(ask(&directory, &plain("carol")).is_ok());
-    server.shown.lock().clear();
+    server.calls.lock().clear();
     for more in [json!({"sub": "carol"}), json!({"fanfare": {"admin": true}}), json!({"iss": "x"}), json!({"aud": "x"})] {
         assert_eq!(ask(&directory, &token("carol", &more)).map(drop), Err(Denied::Unknown), "{more}");
     }
-    assert_eq!(*server.shown.lock(), Vec::<String>::new());
+    assert_eq!(server.n_calls(), 0);
     assert_eq!(wait(directory.ask(&plain("carol"), Asked::Callback)).map(drop), Err(Denied::Unknown));
 }
 
 #[test]
 fn nothing_but_a_whole_answer_lets_anybody_in() {
-    let server = StandIn::start(real);
-    let directory = server.directory("auth.timeout = \"500ms\"");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "auth.timeout = \"500ms\"");
     let bodies = [
         "",
         "null",
@@ -206,24 +159,24 @@ fn nothing_but_a_whole_answer_lets_anybody_in() {
     ];
     for (number, body) in bodies.iter().enumerate() {
         let body = (*body).to_owned();
-        server.now_says(move |_| (200, body.clone()));
+        server.now_says(move |_, _| (200, body.clone()));
         assert_eq!(ask(&directory, &plain(&format!("t{number}"))).map(drop), Err(Denied::Unavailable), "{number}");
     }
     for status in [204, 301, 302, 404, 429, 500, 503] {
-        server.now_says(move |_| (status, String::new()));
+        server.now_says(move |_, _| (status, String::new()));
         assert_eq!(ask(&directory, &plain(&format!("s{status}"))).map(drop), Err(Denied::Unavailable), "{status}");
     }
 }
 
 #[test]
 fn an_open_socket_follows_the_server_and_ends_when_it_refuses() {
-    let server = StandIn::start(real);
-    let directory = server.directory("auth.cache = \"1s\"");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "auth.cache = \"1s\"");
     let held = ask(&directory, &plain("alice")).expect("known").credential;
     let now = || directory.current(&held).map(|principal| principal.admin);
     assert_eq!(now(), Some(false));
-    server.now_says(|_| user(ALICE, "alice", "admin", &everything(), &json!({})));
+    server.now_says(|_, _| user(ALICE, "alice", "admin", &everything(), &json!({})));
     eventually("he is an administrator", || now() == Some(true));
-    server.now_says(|_| (401, String::new()));
+    server.now_says(|_, _| (401, String::new()));
     eventually("he is refused", || now().is_none());
 }

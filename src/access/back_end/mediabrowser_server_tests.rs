@@ -1,20 +1,15 @@
 //! An Emby or Jellyfin server that is asked: a small stand-in that answers each token as a test says.
 
-use std::{
-    io::{BufRead, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::tests::{eventually, wait};
+use super::{
+    stand_in::{Manners, StandIn, directory as directory_of},
+    tests::{eventually, wait},
+};
 use crate::{
-    access::{Asked, Authenticated, Denied, Directory, PrincipalStore},
-    config::Settings,
+    access::{Asked, Authenticated, Denied, Directory},
     event::{IdForm, Level},
     id::LibraryId,
 };
@@ -23,62 +18,18 @@ const ALICE: &str = "0123456789abcdef0123456789abcdef";
 const CAROL: &str = "11111111222222223333333344444444";
 const FILMS: &str = "a656b907eb3a73532e40e44b968d0225";
 
-/// What the server answers to a token: the status and the body.
-type Says = dyn Fn(&str) -> (u16, String) + Send + Sync;
+const MANNERS: Manners = Manners { base: "", line: "GET /Users/Me HTTP/1.1", before_token: "authorization: MediaBrowser Token=" };
 
-struct StandIn {
-    address: String,
-    says: Arc<Mutex<Arc<Says>>>,
-    /// The whole head of every call.
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-impl StandIn {
-    fn start(says: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let says: Arc<Mutex<Arc<Says>>> = Arc::new(Mutex::new(Arc::new(says)));
-        let calls = Arc::<Mutex<Vec<_>>>::default();
-        let (for_calls, counted) = (Arc::clone(&says), Arc::clone(&calls));
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (says, calls) = (Arc::clone(&for_calls), Arc::clone(&counted));
-                thread::spawn(move || serve(stream, &says, &calls));
-            }
-        });
-        Self { address, says, calls }
-    }
-
-    fn now_says(&self, says: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) {
-        *self.says.lock() = Arc::new(says);
-    }
-
-    fn directory(&self, more: &str) -> Arc<Directory> {
-        let text = format!(
-            "dialects.mediabrowser.server = \"{}/\"\n{more}\n\
-             [[libraries]]\nid = \"films\"\nids = {{ mediabrowser = \"{FILMS}\" }}\n[[libraries]]\nid = \"music\"\n\
-             [[users]]\nid = \"alice\"\nadmin = true\nids = {{ mediabrowser = \"{ALICE}\" }}\n\
-             [[users]]\nid = \"bob\"\nname = \"Bob B\"\nlibraries = \"admin\"\n\
-             [[users]]\nid = \"off\"\ndisabled = true\n\
-             [[users]]\nid = \"twin\"\nname = \"Same\"\n[[users]]\nid = \"other\"\nname = \"same\"\n",
-            self.address
-        );
-        let settings = Settings::parse(&text).expect("valid settings");
-        Arc::new(Directory::open(&settings, PrincipalStore::in_memory()).expect("opens").0)
-    }
-}
-
-fn serve(stream: TcpStream, says: &Mutex<Arc<Says>>, calls: &Mutex<Vec<String>>) {
-    let lines = BufReader::new(stream.try_clone().expect("a socket")).lines().map_while(Result::ok);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    calls.lock().push(head.join("\n"));
-    assert_eq!(head[0], "GET /Users/Me HTTP/1.1");
-    let token = head.iter().find_map(|line| line.strip_prefix("authorization: MediaBrowser Token=\"")).unwrap_or_default();
-    let says = Arc::clone(&says.lock());
-    let (status, body) = says(token.trim_end_matches('"'));
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nlocation: /elsewhere\r\nconnection: close\r\n\r\n", body.len());
-    // A caller that does not wait for the answer is one of the tests.
-    let _ = { stream }.write_all(format!("{head}{body}").as_bytes());
+fn directory(server: &StandIn, more: &str) -> Arc<Directory> {
+    directory_of(&format!(
+        "dialects.mediabrowser.server = \"{}/\"\n{more}\n\
+         [[libraries]]\nid = \"films\"\nids = {{ mediabrowser = \"{FILMS}\" }}\n[[libraries]]\nid = \"music\"\n\
+         [[users]]\nid = \"alice\"\nadmin = true\nids = {{ mediabrowser = \"{ALICE}\" }}\n\
+         [[users]]\nid = \"bob\"\nname = \"Bob B\"\nlibraries = \"admin\"\n\
+         [[users]]\nid = \"off\"\ndisabled = true\n\
+         [[users]]\nid = \"twin\"\nname = \"Same\"\n[[users]]\nid = \"other\"\nname = \"same\"\n",
+        server.address
+    ))
 }
 
 fn me(id: &str, name: &str, policy: &Value) -> (u16, String) {
@@ -86,7 +37,7 @@ fn me(id: &str, name: &str, policy: &Value) -> (u16, String) {
 }
 
 /// A server that knows some users.
-fn real(token: &str) -> (u16, String) {
+fn real(_: &str, token: &str) -> (u16, String) {
     let derived = IdForm::Hex32.derive("music");
     let policy =
         |folders: &[&str]| json!({"IsAdministrator": false, "IsDisabled": false, "EnableAllFolders": false, "EnabledFolders": folders});
@@ -122,8 +73,8 @@ fn user(authenticated: &Authenticated) -> &str {
 
 #[test]
 fn the_server_says_whose_a_token_is_and_what_its_owner_may() {
-    let server = StandIn::start(real);
-    let directory = server.directory("");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "");
     for (token, name, expected) in [
         ("alices", "alice", [true, false]),
         ("hyphens", "alice", [false, true]),
@@ -142,59 +93,59 @@ fn the_server_says_whose_a_token_is_and_what_its_owner_may() {
     for (token, name) in [("sames", CAROL), ("alices-name", CAROL)] {
         assert_eq!(user(&ask(&directory, token).expect(token)), name, "{token}: a name that two have, or of one whose id is set");
     }
-    let head = server.calls.lock()[0].to_ascii_lowercase();
+    let head = server.calls.lock()[0].head.to_ascii_lowercase();
     assert!(!head.contains("device") && !head.contains("client="), "{head}");
 }
 
 #[test]
 fn whoever_the_server_does_not_know_or_has_disabled_is_refused() {
-    let server = StandIn::start(real);
-    let directory = server.directory("");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "");
     for token in ["nobodys", "disabled", "key"] {
         assert_eq!(ask(&directory, token).map(drop), Err(Denied::Unknown), "{token}");
     }
     assert_eq!(ask(&directory, "offs").map(drop), Err(Denied::Disabled), "here he is disabled");
-    let n_calls = server.calls.lock().len();
+    let n_calls = server.n_calls();
     for token in ["a\"b", "a b", "a%41", "ä", "a,Token=b"] {
         assert_eq!(ask(&directory, token).map(drop), Err(Denied::Unknown), "{token}");
     }
-    assert_eq!(server.calls.lock().len(), n_calls, "no such token is shown to it");
+    assert_eq!(server.n_calls(), n_calls, "no such token is shown to it");
     assert_eq!(wait(directory.ask("alices", Asked::Callback)).map(drop), Err(Denied::Unknown), "only its own clients' tokens are");
 }
 
 #[test]
 fn nothing_but_a_whole_answer_lets_anybody_in() {
-    let server = StandIn::start(real);
-    let directory = server.directory("auth.timeout = \"500ms\"");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "auth.timeout = \"500ms\"");
     let bodies =
         ["", "null", "[]", "{}", r#"{"Id":"x"}"#, r#"{"Id":"","Policy":{"IsDisabled":false}}"#, r#"{"Policy":{"IsDisabled":false}}"#];
     for (number, body) in bodies.iter().enumerate() {
         let body = (*body).to_owned();
-        server.now_says(move |_| (200, body.clone()));
+        server.now_says(move |_, _| (200, body.clone()));
         assert_eq!(ask(&directory, &format!("t{number}")).map(drop), Err(Denied::Unavailable));
     }
     for (number, status) in [204, 301, 302, 404, 429, 500, 503].into_iter().enumerate() {
-        server.now_says(move |_| (status, String::new()));
+        server.now_says(move |_, _| (status, String::new()));
         assert_eq!(ask(&directory, &format!("s{number}")).map(drop), Err(Denied::Unavailable), "{status}");
     }
-    server.now_says(|_| me(CAROL, "carol", &json!({"EnableAllFolders": true})));
+    server.now_says(|_, _| me(CAROL, "carol", &json!({"EnableAllFolders": true})));
     assert_eq!(ask(&directory, "silent").map(drop), Err(Denied::Unknown), "it does not say that he is not disabled");
-    server.now_says(|_| {
+    server.now_says(|_, _| {
         thread::park_timeout(Duration::from_secs(2));
-        real("carols")
+        real("", "carols")
     });
     assert_eq!(ask(&directory, "late").map(drop), Err(Denied::Unavailable));
 }
 
 #[test]
 fn an_open_stream_follows_the_server_and_ends_when_it_refuses() {
-    let server = StandIn::start(real);
-    let directory = server.directory("auth.cache = \"1s\"");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "auth.cache = \"1s\"");
     let held = ask(&directory, "alices").expect("known").credential;
     let now = || directory.current(&held).map(|principal| principal.admin);
     assert_eq!(now(), Some(false));
-    server.now_says(|_| me(ALICE, "alice", &json!({"IsAdministrator": true, "IsDisabled": false})));
+    server.now_says(|_, _| me(ALICE, "alice", &json!({"IsAdministrator": true, "IsDisabled": false})));
     eventually("he is an administrator", || now() == Some(true));
-    server.now_says(|_| (401, String::new()));
+    server.now_says(|_, _| (401, String::new()));
     eventually("he is refused", || now().is_none());
 }

@@ -20,6 +20,8 @@ mod plex_server_tests;
 mod question;
 mod recheck;
 #[cfg(test)]
+mod stand_in;
+#[cfg(test)]
 mod tests;
 
 use std::{

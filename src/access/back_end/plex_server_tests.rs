@@ -1,19 +1,17 @@
 //! A Plex server that is asked: a small stand-in that answers each token as a test says.
 
 use std::{
-    io::{BufRead, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-
-use super::tests::{eventually, wait};
+use super::{
+    stand_in::{Manners, StandIn, directory as directory_of},
+    tests::{eventually, wait},
+};
 use crate::{
-    access::{Asked, Authenticated, Denied, Directory, PrincipalStore},
-    config::Settings,
+    access::{Asked, Authenticated, Denied, Directory},
     event::Level,
     id::LibraryId,
 };
@@ -24,69 +22,19 @@ const SECTIONS: &str = r#"{"MediaContainer":{"size":2,"allowSync":false,"title1"
     {"allowSync":true,"key":"9","type":"artist","title":"Not configured here"}]}}"#;
 const PREFERENCES: &str = r#"{"MediaContainer":{"size":1,"Setting":[{"id":"FriendlyName","value":"Den"}]}}"#;
 
-/// What the server answers: by path and token the status and the body.
-type Says = dyn Fn(&str, &str) -> (u16, String) + Send + Sync;
+const MANNERS: Manners = Manners { base: "", line: "accept: application/json", before_token: "x-plex-token: " };
 
-struct StandIn {
-    address: String,
-    says: Arc<Mutex<Arc<Says>>>,
-    /// Path and token of every call.
-    calls: Arc<Mutex<Vec<(String, String)>>>,
+fn directory(server: &StandIn, more: &str) -> Arc<Directory> {
+    directory_of(&format!(
+        "dialects.plex.server = \"{}/\"\n{more}\n[[libraries]]\nid = \"films\"\nids = {{ plex = \"2\" }}\n\
+         [[libraries]]\nid = \"9\"\n[[users]]\nid = \"bob\"\ntoken = \"bob-1\"\nlibraries = \"read\"\n",
+        server.address
+    ))
 }
 
-impl StandIn {
-    fn start(says: impl Fn(&str, &str) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let says: Arc<Mutex<Arc<Says>>> = Arc::new(Mutex::new(Arc::new(says)));
-        let calls = Arc::<Mutex<Vec<_>>>::default();
-        let (for_calls, counted) = (Arc::clone(&says), Arc::clone(&calls));
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (says, calls) = (Arc::clone(&for_calls), Arc::clone(&counted));
-                thread::spawn(move || serve(stream, &says, &calls));
-            }
-        });
-        Self { address, says, calls }
-    }
-
-    fn now_says(&self, says: impl Fn(&str, &str) -> (u16, String) + Send + Sync + 'static) {
-        *self.says.lock() = Arc::new(says);
-    }
-
-    /// The paths asked for with that token.
-    fn paths(&self, token: &str) -> Vec<String> {
-        self.calls.lock().iter().filter(|(_, shown)| shown == token).map(|(path, _)| path.clone()).collect()
-    }
-
-    fn n_calls(&self) -> usize {
-        self.calls.lock().len()
-    }
-
-    fn directory(&self, more: &str) -> Arc<Directory> {
-        let text = format!(
-            "dialects.plex.server = \"{}/\"\n{more}\n[[libraries]]\nid = \"films\"\nids = {{ plex = \"2\" }}\n\
-             [[libraries]]\nid = \"9\"\n[[users]]\nid = \"bob\"\ntoken = \"bob-1\"\nlibraries = \"read\"\n",
-            self.address
-        );
-        let settings = Settings::parse(&text).expect("valid settings");
-        Arc::new(Directory::open(&settings, PrincipalStore::in_memory()).expect("opens").0)
-    }
-}
-
-fn serve(stream: TcpStream, says: &Mutex<Arc<Says>>, calls: &Mutex<Vec<(String, String)>>) {
-    let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines().map_while(Result::ok);
-    let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
-    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let value = |name: &str| headers.iter().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
-    assert_eq!(value("accept:"), "application/json");
-    let token = value("x-plex-token:");
-    calls.lock().push((path.clone(), token.clone()));
-    let says = Arc::clone(&says.lock());
-    let (status, body) = says(&path, &token);
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nlocation: /identity\r\nconnection: close\r\n\r\n", body.len());
-    // A caller that does not wait for the answer is one of the tests.
-    let _ = { stream }.write_all(format!("{head}{body}").as_bytes());
+/// The paths asked for with that token.
+fn paths(server: &StandIn, token: &str) -> Vec<String> {
+    server.calls.lock().iter().filter(|call| call.token == token).map(|call| call.path.clone()).collect()
 }
 
 /// A server that knows an owner and somebody it shares its films with.
@@ -109,8 +57,8 @@ fn library(id: &str) -> LibraryId {
 
 #[test]
 fn the_server_says_which_libraries_a_token_opens_and_whether_it_is_an_administrators() {
-    let server = StandIn::start(real);
-    let directory = server.directory("");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "");
     let friend = ask(&directory, "of-friend").expect("known").principal;
     assert!(friend.member && !friend.admin && friend.user.is_none());
     assert!(friend.has(&library("films"), Level::Read) && !friend.has(&library("films"), Level::Write));
@@ -119,10 +67,10 @@ fn the_server_says_which_libraries_a_token_opens_and_whether_it_is_an_administra
     let with_none = ask(&directory, "of-nobody-shared-with").expect("known").principal;
     assert!(with_none.member && !with_none.admin && !with_none.has(&library("films"), Level::Read));
     assert_eq!(ask(&directory, "of-nobody").map(|_| ()), Err(Denied::Unknown));
-    assert_eq!(server.paths("of-friend"), ["/library/sections", "/:/prefs"]);
-    assert_eq!(server.paths("of-nobody"), ["/library/sections"]);
+    assert_eq!(paths(&server, "of-friend"), ["/library/sections", "/:/prefs"]);
+    assert_eq!(paths(&server, "of-nobody"), ["/library/sections"]);
     assert!(ask(&directory, "of-friend").is_ok() && ask(&directory, "of-nobody").is_err() && ask(&directory, "bob-1").is_ok());
-    assert_eq!((server.paths("of-friend").len(), server.paths("of-nobody").len(), server.paths("bob-1").len()), (2, 1, 0));
+    assert_eq!((paths(&server, "of-friend").len(), paths(&server, "of-nobody").len(), paths(&server, "bob-1").len()), (2, 1, 0));
     let n_before = server.n_calls();
     for no_header in ["a b", "a\r\nx-plex-token: of-owner", "\u{e9}", "\0"] {
         assert_eq!(ask(&directory, no_header).map(|_| ()), Err(Denied::Unknown), "{no_header:?}");
@@ -132,14 +80,13 @@ fn the_server_says_which_libraries_a_token_opens_and_whether_it_is_an_administra
 
 #[test]
 fn a_token_is_shown_to_the_one_back_end_of_its_protocol_only() {
-    let server = StandIn::start(real);
-    let callback = StandIn::start(|_, _| (200, r#"{"user":"eve","libraries":"read"}"#.to_owned()));
-    let only_plex = server.directory("");
+    let server = StandIn::start(MANNERS, real);
+    let callback = StandIn::start(MANNERS, |_, _| (200, r#"{"user":"eve","libraries":"read"}"#.to_owned()));
+    let only_plex = directory(&server, "");
     assert_eq!(only_plex.authenticate("of-owner").map(|_| ()), Err(Denied::Unknown), "without a callback nobody else may know it");
-    let none = Settings::parse("").expect("valid");
-    let none = Directory::open(&none, PrincipalStore::in_memory()).expect("opens").0;
+    let none = directory_of("");
     assert_eq!(none.authenticate_by("of-owner", Asked::PlexServer).map(|_| ()), Err(Denied::Unknown));
-    let both = server.directory(&format!("auth.callback = \"{}\"", callback.address));
+    let both = directory(&server, &format!("auth.callback = \"{}\"", callback.address));
     assert!(ask(&both, "of-friend").is_ok());
     assert_eq!(both.authenticate("of-friend").map(|_| ()), Err(Denied::Ask(Asked::Callback)), "what one said is not the other's word");
     assert_eq!(ask(&both, "of-nobody").map(|_| ()), Err(Denied::Unknown));
@@ -148,8 +95,8 @@ fn a_token_is_shown_to_the_one_back_end_of_its_protocol_only() {
 
 #[test]
 fn whatever_is_no_plain_answer_of_a_plex_server_lets_nobody_in() {
-    let server = StandIn::start(real);
-    let directory = server.directory("auth.timeout = \"1s\"");
+    let server = StandIn::start(MANNERS, real);
+    let directory = directory(&server, "auth.timeout = \"1s\"");
     assert!(ask(&directory, "of-friend").is_ok(), "it is believed to tell tokens apart");
     let long = format!(r#"{{"MediaContainer":{{"Directory":[{{"key":"{}"}}]}}}}"#, "2".repeat(2_000_000));
     let bad = [
@@ -182,22 +129,22 @@ fn whatever_is_no_plain_answer_of_a_plex_server_lets_nobody_in() {
 
 #[test]
 fn a_server_that_takes_every_token_is_not_believed() {
-    let server = StandIn::start(|_, _| (200, SECTIONS.to_owned()));
-    let directory = server.directory("");
+    let server = StandIn::start(MANNERS, |_, _| (200, SECTIONS.to_owned()));
+    let directory = directory(&server, "");
     assert_eq!(ask(&directory, "of-owner").map(|_| ()), Err(Denied::Unavailable));
     server.now_says(real);
     assert!(ask(&directory, "of-owner").is_ok());
     assert!(ask(&directory, "of-friend").is_ok());
     let own = ["of-owner", "of-friend"];
-    let n_tried = server.calls.lock().iter().filter(|(_, token)| !own.contains(&token.as_str())).count();
+    let n_tried = server.calls.lock().iter().filter(|call| !own.contains(&call.token.as_str())).count();
     assert_eq!(n_tried, 2, "once it was not believed, and once for both");
 }
 
 #[test]
 fn open_sessions_follow_the_server_and_one_token_that_both_know_is_two() {
-    let server = StandIn::start(real);
-    let callback = StandIn::start(|_, _| (200, r#"{"user":"eve","libraries":"read"}"#.to_owned()));
-    let directory = server.directory(&format!("auth.cache = \"1s\"\nauth.callback = \"{}\"", callback.address));
+    let server = StandIn::start(MANNERS, real);
+    let callback = StandIn::start(MANNERS, |_, _| (200, r#"{"user":"eve","libraries":"read"}"#.to_owned()));
+    let directory = directory(&server, &format!("auth.cache = \"1s\"\nauth.callback = \"{}\"", callback.address));
     let mut changes = directory.changes();
     let other = wait(directory.ask("of-owner", Asked::Callback)).expect("known");
     let session = ask(&directory, "of-owner").expect("known");

@@ -111,9 +111,9 @@ impl Server {
     /// The device of that id that its user was last heard from; without an id that from the same address.
     fn known_device(&self, id: &str, caller: &Caller, address: Option<IpAddr>) -> Option<Device> {
         let user = caller.principal.user.as_ref()?;
-        let is_it =
-            |device: &Device, from: Option<IpAddr>| if id.is_empty() { address.is_some() && from == address } else { device.id == id };
-        self.devices().own_device(user, is_it).map(|device| device.as_ref().clone())
+        let devices = self.devices();
+        let known = if id.is_empty() { devices.own_device_at(user, address?) } else { devices.own_device(user, id) };
+        known.map(|device| device.as_ref().clone())
     }
 }
 

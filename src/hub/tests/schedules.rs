@@ -226,8 +226,14 @@ fn run(settings: HubSettings, steps: Vec<Step>, lossless: bool) {
     run.check_end(lossless);
 }
 
+/// Fewer than usual, as each is a long one, unless `PROPTEST_CASES` says how many.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { usual } else { ProptestConfig { cases: 96, ..usual } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_account_of_every_session_adds_up_when_feeds_are_small(steps in steps(true)) {

@@ -2,8 +2,6 @@
 //!
 //! Nothing here holds all connections at once: hubs are asked for a part, one after the other.
 
-#![expect(clippy::result_large_err, reason = "an administrator's mistake is rare, and its answer is what is returned")]
-
 use std::{
     cmp::Reverse,
     convert::Infallible,
@@ -24,7 +22,7 @@ use utoipa::ToSchema;
 
 use super::{
     description::{Problem, Refused},
-    field,
+    error::ApiError,
 };
 use crate::{
     access::TokenHash,
@@ -52,8 +50,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// Connections in the order of their ids.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes an answer that is put together where it is given")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ConnectionsAnswer {
     connections: Vec<ConnectionReport>,
     /// What to ask for the next page with, as `after`; null when that was all.
@@ -61,8 +58,7 @@ pub(super) struct ConnectionsAnswer {
 }
 
 /// The slowest connections.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes an answer that is put together where it is given")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SlowestAnswer {
     connections: Vec<ConnectionReport>,
 }
@@ -86,40 +82,40 @@ struct Query {
 }
 
 impl Query {
-    fn read(request: &HttpRequest) -> Result<Self, HttpResponse> {
+    fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         let query = web::Query::<Self>::from_query(request.query_string());
-        query.map(web::Query::into_inner).map_err(|_| HttpResponse::BadRequest().json(problem(400, "the query cannot be read")))
+        query.map(web::Query::into_inner).map_err(|_| ApiError::Unreadable("the query cannot be read".into()))
     }
 
-    fn limit(&self, usual: usize, most: usize) -> Result<usize, HttpResponse> {
+    fn limit(&self, usual: usize, most: usize) -> Result<usize, ApiError> {
         let Some(limit) = &self.limit else { return Ok(usual) };
         let limit = limit.parse().ok().filter(|limit| (1..=most).contains(limit));
-        limit.ok_or_else(|| field("limit", &format!("must be a number from 1 to {most}")))
+        limit.ok_or_else(|| ApiError::field("limit", format!("must be a number from 1 to {most}")))
     }
 
-    fn user(&self) -> Result<Option<UserId>, HttpResponse> {
-        self.user.as_deref().map(UserId::parse).transpose().map_err(|error| field("user", &error.to_string()))
+    fn user(&self) -> Result<Option<UserId>, ApiError> {
+        self.user.as_deref().map(UserId::parse).transpose().map_err(|error| ApiError::field("user", error.to_string()))
     }
 
-    fn wanted(&self) -> Result<Wanted, HttpResponse> {
+    fn wanted(&self) -> Result<Wanted, ApiError> {
         let address = self.address.as_deref().map(str::parse::<IpAddr>).transpose();
         let lagging = match self.lagging.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
-            Some(_) => return Err(field("lagging", "must be true or false")),
+            Some(_) => return Err(ApiError::field("lagging", "must be true or false")),
         };
         Ok(Wanted {
             user: self.user()?,
             dialect: self.dialect.as_deref().map(Into::into),
-            address: address.map_err(|_| field("address", "must be an IP address"))?,
+            address: address.map_err(|_| ApiError::field("address", "must be an IP address"))?,
             lagging,
             waiting: false,
         })
     }
 
-    fn start(&self) -> Result<Position, HttpResponse> {
+    fn start(&self) -> Result<Position, ApiError> {
         let Some(after) = &self.after else { return Ok(Position::default()) };
-        let last: ConnectionId = after.parse().map_err(|()| field("after", "must be the `next` of an earlier page"))?;
+        let last: ConnectionId = after.parse().map_err(|()| ApiError::field("after", "must be the `next` of an earlier page"))?;
         Ok(Position { worker: last.worker, slot: last.slot.saturating_add(1) })
     }
 }
@@ -139,26 +135,18 @@ impl Position {
     }
 }
 
-/// A worker did not answer: it stands still, or the server stops.
-struct NoAnswer;
-
-impl NoAnswer {
-    fn answer(&self) -> HttpResponse {
-        HttpResponse::ServiceUnavailable().json(problem(503, "a worker did not answer"))
-    }
-}
-
 /// The next part from there on, of one worker, and where the one after it begins.
 async fn part(
     shared: &Shared,
     from: Position,
     limit: usize,
     wanted: &Wanted,
-) -> Result<(Vec<ConnectionReport>, Option<Position>), NoAnswer> {
+) -> Result<(Vec<ConnectionReport>, Option<Position>), ApiError> {
     let mut hubs = shared.hubs().iter().filter(|hub| hub.worker >= from.worker);
     let Some(hub) = hubs.next() else { return Ok((Vec::new(), None)) };
     let from_slot = if hub.worker == from.worker { from.slot } else { 0 };
-    let page = hub.connections.send(ListConnections { from_slot, limit, wanted: wanted.clone() }).await.map_err(|_| NoAnswer)?;
+    let page =
+        hub.connections.send(ListConnections { from_slot, limit, wanted: wanted.clone() }).await.map_err(|_| ApiError::no_answer())?;
     let next = match page.next_slot {
         Some(slot) => Some(Position { worker: hub.worker, slot }),
         None => hubs.next().map(|hub| Position { worker: hub.worker, slot: 0 }),
@@ -182,12 +170,10 @@ async fn list(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     if let Err(denied) = administrator(&request, &shared).await {
         return denied.answer();
     }
-    match listed(&request, &shared).await {
-        Ok(answer) | Err(answer) => answer,
-    }
+    listed(&request, &shared).await.unwrap_or_else(|error| error.answer())
 }
 
-async fn listed(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<HttpResponse, HttpResponse> {
+async fn listed(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<HttpResponse, ApiError> {
     let query = Query::read(request)?;
     let (wanted, start, limit) = (query.wanted()?, query.start()?, query.limit(PAGE, LARGEST_PAGE)?);
     if header(request, "accept").is_some_and(|accept| accept.contains("application/x-ndjson")) {
@@ -196,13 +182,13 @@ async fn listed(request: &HttpRequest, shared: &web::Data<Shared>) -> Result<Htt
     let (mut connections, mut at) = (Vec::new(), Some(start));
     for _ in 0..PARTS {
         let Some(from) = at.filter(|_| connections.len() < limit) else { break };
-        let (more, next) = part(shared, from, limit - connections.len(), &wanted).await.map_err(|error| error.answer())?;
+        let (more, next) = part(shared, from, limit - connections.len(), &wanted).await?;
         connections.extend(more);
         // The first slot of a worker has no id before it: such a place is told by the last connection of the worker before.
         at = next;
     }
     let next = at.map(|at| next_of(at, shared));
-    Ok(HttpResponse::Ok().json(serde_json::json!({"connections": connections, "next": next})))
+    Ok(HttpResponse::Ok().json(ConnectionsAnswer { connections, next }))
 }
 
 /// The `next` for a place; before the first slot of a worker there is only the end of the one before.
@@ -222,7 +208,7 @@ fn lines(shared: web::Data<Shared>, start: Position, wanted: Wanted) -> HttpResp
         while let Some(from) = at {
             let (text, next) = match part(&shared, from, PAGE, &wanted).await {
                 Ok((connections, next)) => (text_of(&connections), next),
-                Err(NoAnswer) => (format!("{}\n", problem(503, "a worker did not answer")), None),
+                Err(error) => (format!("{}\n", error.problem()), None),
             };
             if sender.send(text.into()).await.is_err() {
                 return; // whoever asked has gone
@@ -264,11 +250,11 @@ async fn slowest(request: HttpRequest, shared: web::Data<Shared>) -> HttpRespons
     }
     match Query::read(&request).and_then(|query| query.limit(SLOWEST, MOST_SLOWEST)) {
         Ok(limit) => slowest_of(&shared, limit).await.unwrap_or_else(|error| error.answer()),
-        Err(answer) => answer,
+        Err(error) => error.answer(),
     }
 }
 
-async fn slowest_of(shared: &Shared, limit: usize) -> Result<HttpResponse, NoAnswer> {
+async fn slowest_of(shared: &Shared, limit: usize) -> Result<HttpResponse, ApiError> {
     let wanted = Wanted { waiting: true, ..Wanted::default() };
     let (mut found, mut at) = (Vec::new(), Some(Position::default()));
     while let Some(from) = at {
@@ -278,7 +264,7 @@ async fn slowest_of(shared: &Shared, limit: usize) -> Result<HttpResponse, NoAns
         found.truncate(limit);
         at = next;
     }
-    Ok(HttpResponse::Ok().json(serde_json::json!({"connections": found})))
+    Ok(HttpResponse::Ok().json(SlowestAnswer { connections: found }))
 }
 
 #[utoipa::path(
@@ -291,7 +277,7 @@ async fn disconnect_one(request: HttpRequest, id: web::Path<String>, shared: web
         return denied.answer();
     }
     let Ok(id) = id.parse::<ConnectionId>() else {
-        return field("id", "must be the `id` of a connection");
+        return ApiError::field("id", "must be the `id` of a connection").answer();
     };
     match disconnect(&shared, Whose::Connection(id)).await {
         Ok(0) => HttpResponse::NotFound().json(problem(404, "no connection of that id")),
@@ -314,31 +300,31 @@ async fn disconnect_many(request: HttpRequest, shared: web::Data<Shared>) -> Htt
     }
     let whose = match Query::read(&request).and_then(|query| whose(&query)) {
         Ok(whose) => whose,
-        Err(answer) => return answer,
+        Err(error) => return error.answer(),
     };
     disconnect(&shared, whose).await.map_or_else(|error| error.answer(), closed)
 }
 
 /// Exactly one of the two: what ends everybody's connections is a stop, not this.
-fn whose(query: &Query) -> Result<Whose, HttpResponse> {
+fn whose(query: &Query) -> Result<Whose, ApiError> {
     match (query.user()?, query.token_sha256.as_deref()) {
         (Some(user), None) => Ok(Whose::User(user)),
         (None, Some(hash)) => {
             let hash = TokenHash::from_hex(hash).map(Whose::Token);
-            hash.ok_or_else(|| field("token_sha256", "must be 64 hexadecimal digits"))
+            hash.ok_or_else(|| ApiError::field("token_sha256", "must be 64 hexadecimal digits"))
         }
-        _ => Err(field("user", "or `token_sha256` must be given, and not both")),
+        _ => Err(ApiError::field("user", "or `token_sha256` must be given, and not both")),
     }
 }
 
-async fn disconnect(shared: &Shared, whose: Whose) -> Result<usize, NoAnswer> {
+async fn disconnect(shared: &Shared, whose: Whose) -> Result<usize, ApiError> {
     let concerned = shared.hubs().iter().filter(|hub| match &whose {
         Whose::Connection(id) => id.worker == hub.worker,
         Whose::User(_) | Whose::Token(_) => true,
     });
     let asked: Vec<_> = concerned.map(|hub| hub.disconnect.send(Disconnect(whose.clone()))).collect();
     let answers = futures_util::future::join_all(asked).await;
-    answers.into_iter().try_fold(0, |sum, answer| answer.map(|n_closed| sum + n_closed).map_err(|_| NoAnswer))
+    answers.into_iter().try_fold(0, |sum, answer| answer.map(|n_closed| sum + n_closed).map_err(|_| ApiError::no_answer()))
 }
 
 fn closed(n_closed: usize) -> HttpResponse {

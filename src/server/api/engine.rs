@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use super::{
     description::{Problem, Refused},
-    field,
+    error::ApiError,
+    stopping,
 };
 use crate::{
     id::UserId,
@@ -128,12 +129,12 @@ async fn online(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse
         return denied.answer();
     }
     let Ok(page) = web::Query::<UsersPage>::from_query(request.query_string()) else {
-        return HttpResponse::BadRequest().json(problem(400, "the query cannot be read"));
+        return ApiError::Unreadable("the query cannot be read".into()).answer();
     };
     let limit = match page.limit.as_deref().map(str::parse::<usize>) {
         None => PAGE,
         Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
-        Some(_) => return field("limit", &format!("must be a number from 1 to {LARGEST_PAGE}")),
+        Some(_) => return ApiError::field("limit", format!("must be a number from 1 to {LARGEST_PAGE}")).answer(),
     };
     let directory = shared.doorkeeper.directory();
     let mut users = directory.users_connected();
@@ -180,8 +181,4 @@ async fn reload(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse
         Ok(Err(error @ NotReloaded::Broken(_))) => HttpResponse::UnprocessableEntity().json(problem(422, &error.to_string())),
         Err(_) => stopping(),
     }
-}
-
-fn stopping() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().json(problem(503, "the server is stopping"))
 }

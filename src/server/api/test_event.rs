@@ -2,8 +2,6 @@
 //!
 //! It goes the way of all events and is marked: `data.test` is true. Nobody but the caller, or the one connection named, gets it.
 
-#![expect(clippy::result_large_err, reason = "an administrator's mistake is rare, and its answer is what is returned")]
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -11,16 +9,12 @@ use utoipa::ToSchema;
 
 use super::{
     description::{Problem, Refused},
-    field,
+    error::ApiError,
 };
 use crate::{
     access::Principal,
     id::ConnectionId,
-    server::{
-        Shared,
-        caller::administrator,
-        publish::{problem, read_body},
-    },
+    server::{Shared, caller::administrator, publish::read_body},
     source::{
         PublishError,
         cloudevents::{Draft, DraftError},
@@ -67,12 +61,12 @@ async fn test_event(request: HttpRequest, payload: web::Payload, shared: web::Da
         Ok(body) => body,
         Err(answer) => return answer,
     };
-    publish(&body, &caller, &shared).await.unwrap_or_else(|answer| answer)
+    publish(&body, &caller, &shared).await.unwrap_or_else(|error| error.answer())
 }
 
-async fn publish(body: &[u8], caller: &Principal, shared: &Shared) -> Result<HttpResponse, HttpResponse> {
+async fn publish(body: &[u8], caller: &Principal, shared: &Shared) -> Result<HttpResponse, ApiError> {
     let Some(_under_way) = shared.drain.enter() else {
-        return Err(HttpResponse::ServiceUnavailable().json(problem(503, "stopping")));
+        return Err(ApiError::Unavailable("stopping"));
     };
     let wish = read(body)?;
     let audience = audience(&wish, caller)?;
@@ -85,49 +79,47 @@ async fn publish(body: &[u8], caller: &Principal, shared: &Shared) -> Result<Htt
     let draft = Draft::parse(event.to_string().as_bytes(), &shared.limits().event).map_err(|error| refused(&error))?;
     match shared.publisher.publish(vec![draft.into()]).await.into_iter().next() {
         Some(Ok(receipt)) => Ok(HttpResponse::Ok().json(TestEventAnswer { id: receipt.id.into(), order: receipt.order, audience })),
-        Some(Err(error @ PublishError::Busy)) => {
-            Err(HttpResponse::ServiceUnavailable().insert_header(("retry-after", "1")).json(problem(503, &error.to_string())))
-        }
-        Some(Err(PublishError::Stopped)) | None => Err(HttpResponse::ServiceUnavailable().json(problem(503, "stopping"))),
+        Some(Err(error @ PublishError::Busy)) => Err(ApiError::Busy(error.to_string())),
+        Some(Err(PublishError::Stopped)) | None => Err(ApiError::Unavailable("stopping")),
     }
 }
 
 /// No body at all is a wish for the usual event.
-fn read(body: &[u8]) -> Result<Map<String, Value>, HttpResponse> {
+fn read(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }
     let body = serde_json::from_slice::<Value>(body);
-    let body = body.map_err(|_| HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")))?;
-    let Value::Object(wish) = body else { return Err(field("$", "must be an object")) };
+    let body = body.map_err(|_| ApiError::Unreadable("the body is not valid JSON".into()))?;
+    let Value::Object(wish) = body else { return Err(ApiError::field("$", "must be an object")) };
     match wish.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        Some(unknown) => Err(field(unknown, &format!("is unknown; allowed are {}", FIELDS.join(", ")))),
+        Some(unknown) => Err(ApiError::field(unknown.as_str(), format!("is unknown; allowed are {}", FIELDS.join(", ")))),
         None => Ok(wish),
     }
 }
 
-fn audience(wish: &Map<String, Value>, caller: &Principal) -> Result<String, HttpResponse> {
+fn audience(wish: &Map<String, Value>, caller: &Principal) -> Result<String, ApiError> {
     match (wish.get("session"), &caller.user) {
         (Some(session), _) => {
             let id = session.as_str().and_then(|session| session.parse::<ConnectionId>().ok());
-            let id = id.ok_or_else(|| field("session", "must be the `id` of a connection, as text"))?;
+            let id = id.ok_or_else(|| ApiError::field("session", "must be the `id` of a connection, as text"))?;
             Ok(format!("session:{id}"))
         }
         // A comma would make two of one.
         (None, Some(user)) if !user.as_str().contains(',') => Ok(format!("user:{}", user.as_str())),
-        (None, Some(_)) => Err(field("session", "is required, because this user's id holds a comma")),
-        (None, None) => Err(field("session", "is required, because this token is no user's")),
+        (None, Some(_)) => Err(ApiError::field("session", "is required, because this user's id holds a comma")),
+        (None, None) => Err(ApiError::field("session", "is required, because this token is no user's")),
     }
 }
 
-fn data(wish: &Map<String, Value>, audience: &str) -> Result<Value, HttpResponse> {
+fn data(wish: &Map<String, Value>, audience: &str) -> Result<Value, ApiError> {
     let text = match wish.get("text") {
         None => TEXT,
-        Some(text) => text.as_str().ok_or_else(|| field("text", "must be text"))?,
+        Some(text) => text.as_str().ok_or_else(|| ApiError::field("text", "must be text"))?,
     };
     let Some(dialect) = wish.get("dialect") else {
         if let Some(stray) = ["name", "payload"].into_iter().find(|name| wish.contains_key(*name)) {
-            return Err(field(stray, "is allowed with `dialect` only"));
+            return Err(ApiError::field(stray, "is allowed with `dialect` only"));
         }
         return Ok(json!({"text": text, "header": HEADER, "to": audience, "test": true}));
     };
@@ -136,13 +128,13 @@ fn data(wish: &Map<String, Value>, audience: &str) -> Result<Value, HttpResponse
     Ok(json!({"dialect": dialect, "name": name, "payload": payload, "test": true}))
 }
 
-fn refused(error: &DraftError) -> HttpResponse {
+fn refused(error: &DraftError) -> ApiError {
     match error {
         DraftError::Field(error) => {
             let path = error.path.strip_prefix("data.").unwrap_or(&error.path);
-            field(path, &error.message)
+            ApiError::field(path, error.message.to_string())
         }
-        DraftError::TooLarge { .. } => HttpResponse::PayloadTooLarge().json(problem(413, &error.to_string())),
-        _ => HttpResponse::BadRequest().json(problem(400, &error.to_string())),
+        DraftError::TooLarge { .. } => ApiError::TooLarge(error.to_string()),
+        _ => ApiError::Unreadable(error.to_string().into()),
     }
 }

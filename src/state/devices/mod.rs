@@ -15,6 +15,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod waiting;
+mod whose;
 
 use std::{
     net::IpAddr,
@@ -169,11 +171,17 @@ impl Devices {
         by_activity(sessions)
     }
 
-    /// Of the devices with a session of that very user, the one of which that holds; the one active last, if there are several.
-    /// What is asked is told the device and where it was last heard from.
+    /// The device of that id, if it has a session of that very user; as the client describes it that was active last.
     #[must_use]
-    pub fn own_device(&self, user: &UserId, is_it: impl Fn(&Device, Option<IpAddr>) -> bool) -> Option<Arc<Device>> {
-        self.table.lock().own_device(user, is_it)
+    pub fn own_device(&self, user: &UserId, id: &str) -> Option<Arc<Device>> {
+        self.table.lock().own_device(user, id)
+    }
+
+    /// Of the devices with a session of that very user that were last heard from there, the one that was active last. Looks at all
+    /// his sessions.
+    #[must_use]
+    pub fn own_device_at(&self, user: &UserId, address: IpAddr) -> Option<Arc<Device>> {
+        self.table.lock().own_device_at(user, address)
     }
 
     /// Who has a session, or uses one too.

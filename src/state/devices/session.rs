@@ -25,6 +25,11 @@ impl SessionId {
         Self::of_parts([Some(client), Some(id), None])
     }
 
+    /// What stands for a device of that id, whichever client runs on it. No session has it.
+    pub(super) fn of_any_client(id: &str) -> Self {
+        Self::of_parts([None, Some(id), None])
+    }
+
     fn of_parts(parts: [Option<&str>; 3]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

@@ -1,8 +1,7 @@
-//! The sessions themselves, and which user and which WebSocket has which. Time is handed in; the lock is around it.
+//! The sessions themselves, and which WebSocket has which; whose they are stands in `whose`. Time is handed in; the lock is around it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    hash::Hash,
     net::IpAddr,
     sync::Arc,
     time::Duration,
@@ -12,6 +11,8 @@ use super::{
     Abandoned, Capabilities, CheckIn, Identity, Joined, Moment, Seen, Session, SessionId, Touched, Viewing, abandoned,
     entry::{Entry, JOINS_WITHIN},
     versions::Versions,
+    waiting::Waiting,
+    whose::{OfUser, Whose, unlist},
 };
 use crate::{
     access::{Caller, Device},
@@ -42,14 +43,12 @@ const ENDED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     sessions: HashMap<SessionId, Entry>,
-    /// The sessions of each user, those he uses beside its own user included.
-    of_user: HashMap<UserId, Vec<SessionId>>,
+    whose: Whose,
     /// The sessions of each device, by the id that one without a user would have.
     of_device: HashMap<SessionId, Vec<SessionId>>,
     /// Which session a WebSocket belongs to.
     sockets: HashMap<ConnectionId, SessionId>,
-    /// WebSockets of nobody that wait for an authenticated request from their address.
-    waiting: HashMap<IpAddr, Vec<(ConnectionId, Identity)>>,
+    waiting: Waiting,
     /// Sessions without a WebSocket.
     idle: HashSet<SessionId>,
     /// Sessions that play something.
@@ -73,7 +72,7 @@ impl Table {
     pub(super) fn seen(&mut self, seen: &Seen<'_>, now: Moment) -> Touched {
         let session = self.touch(seen, now);
         let is_user = seen.caller.principal.user.is_some();
-        let joined = if is_user { self.take_waiting(seen) } else { Vec::new() };
+        let joined = if is_user { self.waiting.take(seen) } else { Vec::new() };
         for connection in &joined {
             self.give(*connection, session, now);
         }
@@ -93,7 +92,7 @@ impl Table {
         now: Moment,
     ) -> Option<Joined> {
         let address = address?;
-        self.forget_waiting(connection);
+        self.waiting.forget(connection);
         let found = self.let_in(&identity, address, now);
         match found {
             Some((session, caller)) => {
@@ -102,7 +101,7 @@ impl Table {
             }
             None => {
                 if !self.sockets.contains_key(&connection) {
-                    self.waiting.entry(address).or_default().push((connection, identity));
+                    self.waiting.put(address, connection, identity);
                 }
                 None
             }
@@ -120,7 +119,7 @@ impl Table {
 
     /// The WebSocket is closed. With its last one a session ends.
     pub(super) fn detach(&mut self, connection: ConnectionId, now: Moment) {
-        self.forget_waiting(connection);
+        self.waiting.forget(connection);
         let Some(session) = self.sockets.remove(&connection) else { return };
         let Some(entry) = self.sessions.get_mut(&session) else { return };
         entry.sockets.retain(|(own, _)| *own != connection);
@@ -138,9 +137,9 @@ impl Table {
             self.sockets.remove(connection);
         }
         for user in entry.users() {
-            unlist(&mut self.of_user, user, session);
+            self.whose.end(user, &entry.device.id, session);
         }
-        unlist(&mut self.of_device, &entry.of_device, session);
+        unlist(&mut self.of_device, entry.of_device, session);
         self.playing.remove(&session);
         self.idle.remove(&session);
         if self.ended.len() >= ENDED {
@@ -150,7 +149,7 @@ impl Table {
     }
 
     pub(super) fn forget_user(&mut self, user: &UserId, now: Moment) {
-        for session in self.of_user.get(user).cloned().unwrap_or_default() {
+        for session in self.whose.of(user).map(|his| his.all().collect::<Vec<_>>()).unwrap_or_default() {
             if self.sessions.get(&session).is_some_and(|entry| entry.user.as_ref() == Some(user)) {
                 self.end(session, now);
             } else {
@@ -180,12 +179,11 @@ impl Table {
         if entry.users().any(|own| own == user) {
             return true;
         }
-        let own = self.of_user.get(user).map_or(&[][..], Vec::as_slice);
-        let n_lent = own.len() - self.own_sessions(Some(user)).count();
+        let n_lent = self.whose.of(user).map_or(0, |his| his.lent().len());
         if entry.additional.len() >= ADDITIONAL_USERS || n_lent >= LENT_TO_USER {
             return false;
         }
-        self.of_user.entry(user.clone()).or_default().push(session);
+        self.whose.lend(user, session);
         self.edit(session, |entry| entry.additional.push(user.clone()))
     }
 
@@ -194,8 +192,8 @@ impl Table {
         self.say(session);
         let Some(entry) = self.sessions.get(&session) else { return false };
         if entry.additional.contains(user) {
+            self.whose.end(user, &entry.device.id, session);
             self.edit(session, |entry| entry.additional.retain(|own| own != user));
-            unlist(&mut self.of_user, user, session);
         }
         true
     }
@@ -209,17 +207,19 @@ impl Table {
     }
 
     pub(super) fn of(&self, user: &UserId, now: Moment) -> Vec<Session> {
-        self.of_user.get(user).into_iter().flatten().filter_map(|session| self.find(*session, now)).collect()
+        self.whose.of(user).into_iter().flat_map(OfUser::all).filter_map(|session| self.find(session, now)).collect()
     }
 
-    pub(super) fn own_device(&self, user: &UserId, is_it: impl Fn(&Device, Option<IpAddr>) -> bool) -> Option<Arc<Device>> {
-        let entries = self.of_user.get(user)?.iter().filter_map(|session| self.sessions.get(session));
-        let own = entries.filter(|entry| entry.user.as_ref() == Some(user) && is_it(&entry.device, entry.address));
-        own.max_by_key(|entry| entry.active.instant).map(|entry| Arc::clone(&entry.device))
+    pub(super) fn own_device(&self, user: &UserId, id: &str) -> Option<Arc<Device>> {
+        self.active_last(self.whose.of(user)?.on_device(id), |entry| entry.device.id == id)
+    }
+
+    pub(super) fn own_device_at(&self, user: &UserId, address: IpAddr) -> Option<Arc<Device>> {
+        self.active_last(self.whose.of(user)?.own(), |entry| entry.address == Some(address))
     }
 
     pub(super) fn users(&self) -> Vec<UserId> {
-        self.of_user.keys().cloned().collect()
+        self.whose.users().cloned().collect()
     }
 
     pub(super) fn latest_socket(&self, session: SessionId) -> Option<ConnectionId> {
@@ -300,11 +300,12 @@ impl Table {
                 self.playing.insert(session);
             }
             self.n_bytes += entry.n_bytes();
+            let id = entry.device.id.clone();
             self.sessions.insert(session, entry);
             self.idle.insert(session);
             self.of_device.entry(SessionId::of(seen.device, None)).or_default().push(session);
             if let Some(user) = user {
-                self.of_user.entry(user.clone()).or_default().push(session);
+                self.whose.begin(user, &id, session);
             }
             self.say(session);
         }
@@ -340,7 +341,10 @@ impl Table {
             }
             None => {}
         }
-        self.idle.remove(&session);
+        let is_first = self.idle.remove(&session);
+        if let Some(user) = self.sessions.get(&session).and_then(|entry| entry.user.as_ref()).filter(|_| is_first) {
+            self.whose.use_by_socket(user, session);
+        }
         self.edit(session, |entry| entry.sockets.push((connection, now.instant)));
     }
 
@@ -353,51 +357,30 @@ impl Table {
         requests.max_by_key(|(_, request)| request.at).map(|(session, request)| (session, request.caller.clone()))
     }
 
-    /// Those who said they were of that device, from that very address.
-    fn take_waiting(&mut self, seen: &Seen<'_>) -> Vec<ConnectionId> {
-        let Some(address) = seen.address.filter(|address| self.waiting.contains_key(address)) else { return Vec::new() };
-        let Some(waiting) = self.waiting.get_mut(&address) else { return Vec::new() };
-        let fits = waiting.extract_if(.., |(_, identity)| identity.is_of(seen.device)).map(|(connection, _)| connection).collect();
-        if waiting.is_empty() {
-            self.waiting.remove(&address);
-        }
-        fits
-    }
-
-    fn forget_waiting(&mut self, connection: ConnectionId) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        self.waiting.retain(|_, waiting| {
-            waiting.retain(|(own, _)| *own != connection);
-            !waiting.is_empty()
-        });
-    }
-
     /// Lets go until one session more fits: of the user's and then of everybody's, those without a WebSocket that were silent
     /// for longest.
     fn make_room(&mut self, user: Option<&UserId>, now: Moment) {
-        if self.own_sessions(user).count() >= SESSIONS_PER_USER
-            && let Some(victim) = self.most_idle(self.own_sessions(user))
+        if let Some(his) = user.and_then(|user| self.whose.of(user))
+            && his.own().len() >= SESSIONS_PER_USER
+            && let Some(victim) = self.silent_longest(his.idle())
         {
             self.end(victim, now);
         }
         while self.idle.len() >= SESSIONS || self.n_bytes >= BYTES {
-            let Some(victim) = self.most_idle(&self.idle) else { return };
+            let Some(victim) = self.silent_longest(&self.idle) else { return };
             self.end(victim, now);
         }
     }
 
-    /// Without those that somebody else has lent him.
-    fn own_sessions<'s>(&'s self, user: Option<&'s UserId>) -> impl Iterator<Item = &'s SessionId> {
-        let is_own = move |session: &&SessionId| self.sessions.get(session).is_some_and(|entry| entry.user.as_ref() == user);
-        user.and_then(|user| self.of_user.get(user)).into_iter().flatten().filter(is_own)
+    fn silent_longest<'s>(&self, sessions: impl IntoIterator<Item = &'s SessionId>) -> Option<SessionId> {
+        let active = sessions.into_iter().filter_map(|session| Some((self.sessions.get(session)?.active.instant, *session)));
+        active.min().map(|(_, session)| session)
     }
 
-    fn most_idle<'s>(&self, sessions: impl IntoIterator<Item = &'s SessionId>) -> Option<SessionId> {
-        let idle = sessions.into_iter().filter(|session| self.idle.contains(session));
-        let idle = idle.filter_map(|session| Some((self.sessions.get(session)?.active.instant, *session)));
-        idle.min().map(|(_, session)| session)
+    /// The device of that one of these sessions that fits and was active last.
+    fn active_last(&self, sessions: &[SessionId], fits: impl Fn(&Entry) -> bool) -> Option<Arc<Device>> {
+        let entries = sessions.iter().filter_map(|session| self.sessions.get(session)).filter(|entry| fits(entry));
+        entries.max_by_key(|entry| entry.active.instant).map(|entry| Arc::clone(&entry.device))
     }
 
     /// Changes a session, and says so. `false`: there is none.
@@ -426,16 +409,8 @@ impl Table {
 
     /// Nothing is left of sessions that have ended.
     pub(super) fn expect_empty(&self) {
-        let lists = (self.of_user.len(), self.of_device.len(), self.sockets.len(), self.waiting.len(), self.playing.len());
-        assert_eq!((self.sessions.len(), self.idle.len(), self.n_bytes, lists), (0, 0, 0, (0, 0, 0, 0, 0)));
-    }
-}
-
-fn unlist<K: Eq + Hash>(lists: &mut HashMap<K, Vec<SessionId>>, key: &K, session: SessionId) {
-    if let Some(sessions) = lists.get_mut(key) {
-        sessions.retain(|own| *own != session);
-        if sessions.is_empty() {
-            lists.remove(key);
-        }
+        let lists = (self.whose.users().count(), self.of_device.len(), self.sockets.len(), self.playing.len());
+        assert_eq!((self.sessions.len(), self.idle.len(), self.n_bytes, lists), (0, 0, 0, (0, 0, 0, 0)));
+        assert!(self.waiting.is_empty());
     }
 }

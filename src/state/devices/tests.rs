@@ -401,3 +401,23 @@ fn what_somebody_else_ends_or_nobody_speaks_of_is_told_to_be_over_once() {
     assert_eq!(stopped(&world.devices.take_abandoned(world.now))[0]["position"], json!(9000));
     assert!(world.devices.take_abandoned(world.now).is_empty());
 }
+
+#[test]
+fn of_several_clients_on_a_users_device_the_one_active_last_is_found_by_its_id() {
+    let mut world = World::new();
+    let found = |world: &World, name: &str, id: &str| world.devices.own_device(&user(name), id).map(|device| device.client.clone());
+    world.seen("bob", &device("Web", "d1"), HERE);
+    world.wait(1);
+    let socket = world.open(1, "bob", &device("Android", "d1"));
+    world.wait(1);
+    world.seen("bob", &device("Web", "d2"), THERE);
+    let lent = world.seen("eve", &device("Web", "of-eve"), HERE).session;
+    assert!(world.devices.add_user(lent, &user("bob")));
+    assert_eq!(found(&world, "bob", "d1").as_deref(), Some("Android"));
+    assert_eq!(found(&world, "bob", "of-eve"), None, "what is lent to him is not his device");
+    assert_eq!((found(&world, "eve", "d1"), found(&world, "bob", "d3"), found(&world, "bob", "")), (None, None, None));
+    let at = |address: [u8; 4]| world.devices.own_device_at(&user("bob"), address.into()).map(|device| device.id.clone());
+    assert_eq!((at(HERE).as_deref(), at(THERE).as_deref(), at([192, 0, 2, 3])), (Some("d1"), Some("d2"), None));
+    drop(socket);
+    assert_eq!(found(&world, "bob", "d1").as_deref(), Some("Web"), "the other went with its WebSocket");
+}

@@ -4,6 +4,7 @@ mod http;
 mod people;
 mod server;
 mod sse;
+mod stand_in;
 mod tls;
 mod websocket;
 
@@ -16,6 +17,7 @@ pub(crate) use http::{Answer, Request};
 pub(crate) use people::{PEOPLE, medias, progress_of, token_of};
 pub(crate) use server::{Launch, Server, refused_start};
 pub(crate) use sse::{Sse, SseEvent, connect, connect_deaf};
+pub(crate) use stand_in::{Manners, StandIn};
 pub(crate) use tls::{Certificate, Wire};
 pub(crate) use websocket::{Frame, WebSocket};
 

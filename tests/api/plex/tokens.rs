@@ -1,86 +1,41 @@
 //! A real Plex server beside ours that is asked about tokens: who gets in by it, how far, and that nobody does when it fails.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{EVENTS, SOCKET, UNAUTHORISED, people, playback, publish, sentinel};
-use crate::harness::{Frame, Launch, PATIENCE, Request, Server, Sse, WebSocket, eventually, medias, token_of};
+use crate::harness::{Frame, Launch, Manners, PATIENCE, Request, Server, Sse, StandIn, WebSocket, eventually, medias, token_of};
 
 const OWNER: &str = "cAnArY-owner-of-plex";
 const FRIEND: &str = "cAnArY-friend-of-plex";
 const CANARY: &str = "cAnArY";
 
-/// What the stand-in does.
-#[derive(Debug, Clone, Default)]
-struct State {
-    /// Tokens it knows, with their sections, and whether they are an administrator's.
-    known: Vec<(&'static str, Value, bool)>,
-    /// Whether it hangs up instead of answering.
-    is_gone: bool,
-    /// Every token it was shown.
-    shown: Vec<String>,
+const MANNERS: Manners = Manners { before_token: "x-plex-token: ", refusal: UNAUTHORISED };
+
+/// One that knows its owner, and a friend who sees the section that is `lib1` here.
+fn plex() -> StandIn {
+    StandIn::start(MANNERS, |path, token| match token {
+        OWNER => of_owner(path),
+        FRIEND => sections(path, json!([{"key": "7", "type": "movie"}])),
+        _ => None,
+    })
 }
 
-/// A stand-in for a Plex server.
-struct PlexServer {
-    address: String,
-    state: Arc<Mutex<State>>,
+/// What an administrator may see.
+fn of_owner(path: &str) -> Option<Value> {
+    let settings = (path == "/:/prefs").then(|| json!({"MediaContainer": {"Setting": []}}));
+    settings.or_else(|| sections(path, json!([{"key": "1"}, {"key": "7"}])))
 }
 
-impl PlexServer {
-    /// One that knows its owner, and a friend who sees the section that is `lib1` here.
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let known = vec![(OWNER, json!([{"key": "1"}, {"key": "7"}]), true), (FRIEND, json!([{"key": "7", "type": "movie"}]), false)];
-        let state = Arc::new(Mutex::new(State { known, ..State::default() }));
-        let for_calls = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&for_calls);
-                thread::spawn(move || serve(stream, &state));
-            }
-        });
-        Self { address, state }
-    }
-
-    fn server(&self, auth: &str, launch: Launch) -> Server {
-        let libraries = "[[libraries]]\nid = \"lib1\"\nids = { plex = \"7\" }\n[[libraries]]\nid = \"lib2\"\nids = { plex = \"1\" }\n";
-        let settings = format!("[dialects.plex]\nserver = {:?}\n[auth]\n{auth}\n{libraries}\n{}", self.address, people());
-        Server::launch("127.0.0.1:0", &settings, launch)
-    }
-
-    fn was_shown(&self, token: &str) -> usize {
-        self.state.lock().shown.iter().filter(|shown| *shown == token).count()
-    }
+fn sections(path: &str, sections: Value) -> Option<Value> {
+    (path == "/library/sections").then(|| json!({"MediaContainer": {"Directory": sections}}))
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
-    let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines().map_while(Result::ok);
-    let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
-    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let token = headers.iter().find_map(|line| line.strip_prefix("x-plex-token: ")).unwrap_or_default();
-    let mut state = state.lock();
-    state.shown.push(token.to_owned());
-    if state.is_gone {
-        return;
-    }
-    let known = state.known.iter().find(|(known, ..)| *known == token);
-    let (status, body) = match (path.as_str(), known) {
-        ("/library/sections", Some((_, sections, _))) => (200, json!({"MediaContainer": {"Directory": sections}}).to_string()),
-        ("/:/prefs", Some((.., true))) => (200, json!({"MediaContainer": {"Setting": []}}).to_string()),
-        _ => (401, UNAUTHORISED.to_owned()),
-    };
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    let _caller_may_have_gone = { stream }.write_all(format!("{head}{body}").as_bytes());
+fn beside(plex: &StandIn, auth: &str, launch: Launch) -> Server {
+    let libraries = "[[libraries]]\nid = \"lib1\"\nids = { plex = \"7\" }\n[[libraries]]\nid = \"lib2\"\nids = { plex = \"1\" }\n";
+    let settings = format!("[dialects.plex]\nserver = {:?}\n[auth]\n{auth}\n{libraries}\n{}", plex.address, people());
+    Server::launch("127.0.0.1:0", &settings, launch)
 }
 
 fn get(path: &str, token: &str) -> Request {
@@ -102,8 +57,8 @@ fn told(stream: &mut Sse) -> Vec<String> {
 
 #[test]
 fn clients_of_the_plex_server_see_what_it_lets_them_see() {
-    let plex = PlexServer::start();
-    let server = plex.server("cache_refusals = \"60s\"", Launch::default());
+    let plex = plex();
+    let server = beside(&plex, "cache_refusals = \"60s\"", Launch::default());
     let (mut owner, mut friend) = (listen(&server, OWNER), listen(&server, FRIEND));
     let mut socket = WebSocket::ask(&server, get(SOCKET, FRIEND));
     assert_eq!(socket.head().status, 101, "{:?}", socket.head());
@@ -134,20 +89,20 @@ fn clients_of_the_plex_server_see_what_it_lets_them_see() {
 
 #[test]
 fn the_plex_server_is_shown_nobody_elses_tokens() {
-    let plex = PlexServer::start();
-    let server = plex.server("", Launch::default());
+    let plex = plex();
+    let server = beside(&plex, "", Launch::default());
     drop((listen(&server, &token_of("reader")), WebSocket::ask(&server, get(SOCKET, &token_of("root")))));
     assert_eq!(get("/", &token_of("reader")).send(&server).status, 200);
     assert_eq!(Request::new("GET", "/sse").bearer("of-another-protocol").send(&server).status, 401);
     assert_eq!(server.publish("of-a-publisher", &medias("lib1", "1")).0, 401);
-    assert!(plex.state.lock().shown.is_empty(), "{:?}", plex.state.lock().shown);
+    assert!(plex.shown().is_empty(), "{:?}", plex.shown());
 }
 
 #[test]
 fn while_the_plex_server_is_out_of_reach_clients_are_told_to_come_back() {
-    let plex = PlexServer::start();
-    let server = plex.server("", Launch::default());
-    plex.state.lock().is_gone = true;
+    let plex = plex();
+    let server = beside(&plex, "", Launch::default());
+    plex.go();
     for mut socket in [WebSocket::ask(&server, get(SOCKET, OWNER)), WebSocket::ask_later(&server, get(SOCKET, OWNER))] {
         assert_eq!(socket.head().status, 101, "some clients never come back from a refused handshake");
         assert_eq!(socket.next_frame(PATIENCE), Some(Frame::Close(Some(1013))));
@@ -160,22 +115,26 @@ fn while_the_plex_server_is_out_of_reach_clients_are_told_to_come_back() {
     let mut known = listen(&server, &token_of("reader"));
     publish(&server, &[sentinel()]);
     known.expect("sentinel");
-    plex.state.lock().is_gone = false;
+    plex.come_back();
     drop(listen(&server, OWNER));
 }
 
 #[test]
 fn open_streams_follow_the_plex_server_and_end_when_it_refuses() {
-    let plex = PlexServer::start();
-    let server = plex.server("cache = \"1s\"", Launch::default());
+    let plex = plex();
+    let server = beside(&plex, "cache = \"1s\"", Launch::default());
     let (mut friend, mut owner) = (listen(&server, FRIEND), listen(&server, OWNER));
     let mut socket = WebSocket::ask(&server, get(SOCKET, FRIEND));
-    plex.state.lock().known[1].1 = json!([{"key": "1"}]);
+    plex.now_knows(|path, token| match token {
+        OWNER => of_owner(path),
+        FRIEND => sections(path, json!([{"key": "1"}])),
+        _ => None,
+    });
     eventually("the other library is seen", PATIENCE, || {
         publish(&server, &[medias("lib2", "8"), sentinel()]);
         told(&mut friend).contains(&"timeline".to_owned()).then_some(())
     });
-    plex.state.lock().known.remove(1);
+    plex.now_knows(|path, token| (token == OWNER).then(|| of_owner(path))?);
     while friend.next_event(Duration::from_secs(5)).is_some() {}
     friend.expect_end(PATIENCE);
     let code = loop {
@@ -193,12 +152,12 @@ fn open_streams_follow_the_plex_server_and_end_when_it_refuses() {
 
 #[test]
 fn a_token_the_plex_server_is_asked_about_is_in_no_log_and_no_list() {
-    let plex = PlexServer::start();
-    let mut server = plex.server("cache = \"1s\"", Launch { log: "trace", ..Launch::default() });
+    let plex = plex();
+    let mut server = beside(&plex, "cache = \"1s\"", Launch { log: "trace", ..Launch::default() });
     let (_sse, _socket) = (listen(&server, OWNER), WebSocket::ask(&server, get(SOCKET, FRIEND)));
     let n_before = plex.was_shown(OWNER);
     eventually("it is asked again", PATIENCE, || (plex.was_shown(OWNER) > n_before).then_some(()));
-    plex.state.lock().is_gone = true;
+    plex.go();
     assert_eq!(get("/", "cAnArY-new").send(&server).status, 503);
     let listed = server.connections("").body;
     assert!(!listed.contains(CANARY), "{listed}");
