@@ -24,7 +24,7 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
         let text = read(&page);
         for link in links(&prose(&text)) {
             n_links += 1;
-            if let Some(reason) = fault(&page, &link) {
+            if let Some(reason) = fault(&page, link) {
                 broken.push(format!("{}: {link}: {reason}", page.display()));
             }
         }

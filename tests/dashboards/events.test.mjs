@@ -23,6 +23,8 @@ on(events, 'medias', ({ Medias: { medias: [first] } }) => first?.media.name.leng
 on(events, 'playback', ({ Playback }) => Playback.position.trim());
 // @ts-expect-error: of a field nobody has described nothing is known
 on(events, 'scan', ({ Scan }) => Scan['further'].length);
+// @ts-expect-error: how much was missed is no text
+on(events, 'gap', ({ missed }) => missed.trim());
 // @ts-expect-error: an event has what it must have
 export const event: FanfareEvents['library-status'] = { LibraryStatus: { library: 'films' } };
 `;

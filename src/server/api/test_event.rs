@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{
     description::{Problem, Refused},
     field,
+    forms::TestEventForm,
 };
 use crate::{
     access::Principal,
@@ -50,7 +51,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 #[utoipa::path(
     post, path = "/api/test-event", tag = "events", summary = "Sends an event to oneself, or to one connection, marked as a test",
-    request_body(content = Option<serde_json::Value>, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
+    request_body(content = inline(Option<TestEventForm>), description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
     responses(
         (status = 200, description = "It was accepted", body = TestEventAnswer),
         (status = 400, description = "The body cannot be read", body = Problem),
@@ -99,7 +100,11 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, HttpResponse> {
     }
     let body = serde_json::from_slice::<Value>(body);
     let body = body.map_err(|_| HttpResponse::BadRequest().json(problem(400, "the body is not valid JSON")))?;
-    let Value::Object(wish) = body else { return Err(field("$", "must be an object")) };
+    let wish = match body {
+        Value::Null => Map::new(),
+        Value::Object(wish) => wish,
+        _ => return Err(field("$", "must be an object")),
+    };
     match wish.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         Some(unknown) => Err(field(unknown, &format!("is unknown; allowed are {}", FIELDS.join(", ")))),
         None => Ok(wish),
