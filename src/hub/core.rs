@@ -236,7 +236,8 @@ impl HubCore {
         let group = match self.by_key.get(&key) {
             Some(group) => *group,
             None => {
-                let group = u32::try_from(self.groups.insert(Group::new(Rc::clone(&key), formats, dialect))).unwrap_or(u32::MAX);
+                let group =
+                    u32::try_from(self.groups.insert(Group::new(Rc::clone(&key), formats, dialect, &self.ledger))).unwrap_or(u32::MAX);
                 self.index.insert(group, &key.filter);
                 self.by_key.insert(key, group);
                 self.counters.groups.set(self.groups.len() as u64);

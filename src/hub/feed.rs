@@ -22,41 +22,23 @@ pub struct FeedLimits {
     pub age: Duration,
 }
 
-/// An offer that several feeds of a worker may hold; its bytes are counted once, in the worker's ledger.
+/// A group's feed. Positions count from the group's beginning and never go back.
 #[derive(Debug)]
-pub(super) struct SharedOffer {
-    offer: Rc<Offer>,
+pub(super) struct Feed {
+    entries: VecDeque<Rc<Offer>>,
+    base: u64,
+    bytes: usize,
+    /// The worker's: bytes of frames that feeds hold. Offers are shared between feeds; each counts once.
     ledger: Rc<Cell<usize>>,
 }
 
-impl SharedOffer {
-    /// Enters the offer's bytes in the ledger, until the last feed lets go of it.
-    #[must_use]
-    pub(super) fn new(offer: Offer, ledger: &Rc<Cell<usize>>) -> Self {
-        ledger.set(ledger.get() + offer.frame.len());
-        Self { offer: Rc::new(offer), ledger: Rc::clone(ledger) }
-    }
-
-    fn stamped(&self) -> Instant {
-        self.offer.envelope.stamped
-    }
-}
-
-impl Drop for SharedOffer {
-    fn drop(&mut self) {
-        self.ledger.set(self.ledger.get() - self.offer.frame.len());
-    }
-}
-
-/// A group's feed. Positions count from the group's beginning and never go back.
-#[derive(Debug, Default)]
-pub(super) struct Feed {
-    entries: VecDeque<Rc<SharedOffer>>,
-    base: u64,
-    bytes: usize,
-}
-
 impl Feed {
+    /// An empty feed that enters what it holds in the worker's ledger.
+    #[must_use]
+    pub(super) fn new(ledger: Rc<Cell<usize>>) -> Self {
+        Self { entries: VecDeque::new(), base: 0, bytes: 0, ledger }
+    }
+
     /// The position of the oldest envelope still there; equals [`Feed::head`] when the feed is empty.
     #[must_use]
     pub(super) fn base(&self) -> u64 {
@@ -70,8 +52,11 @@ impl Feed {
     }
 
     /// Adds an envelope; the oldest go until the bounds hold again. The newest always stays.
-    pub(super) fn push(&mut self, offer: Rc<SharedOffer>, limits: &FeedLimits) {
-        self.bytes += offer.offer.frame.len();
+    pub(super) fn push(&mut self, offer: Rc<Offer>, limits: &FeedLimits) {
+        self.bytes += offer.frame.len();
+        if offer.enter_feed() {
+            self.ledger.set(self.ledger.get() + offer.frame.len());
+        }
         self.entries.push_back(offer);
         while self.entries.len() > limits.entries.max(1) || (self.bytes > limits.bytes && self.entries.len() > 1) {
             self.drop_oldest();
@@ -87,7 +72,7 @@ impl Feed {
 
     /// Lets go of everything stamped before an instant.
     pub(super) fn trim_older_than(&mut self, cut: Instant) {
-        while self.entries.front().is_some_and(|oldest| oldest.stamped() < cut) {
+        while self.entries.front().is_some_and(|oldest| oldest.envelope.stamped < cut) {
             self.drop_oldest();
         }
     }
@@ -102,13 +87,13 @@ impl Feed {
     #[must_use]
     pub(super) fn stamped_at(&self, position: u64) -> Option<Instant> {
         let index = usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        self.entries.get(index).map(|entry| entry.stamped())
+        self.entries.get(index).map(|entry| entry.envelope.stamped)
     }
 
     /// When the oldest was stamped.
     #[must_use]
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.entries.front().map(|oldest| oldest.stamped())
+        self.entries.front().map(|oldest| oldest.envelope.stamped)
     }
 
     /// Gives back the room a burst took, once it is over.
@@ -121,13 +106,22 @@ impl Feed {
     /// The envelopes from a position on; a position before the base starts at the base.
     pub(super) fn from(&self, position: u64) -> impl Iterator<Item = &Rc<Offer>> {
         let index = usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        self.entries.iter().skip(index).map(|entry| &entry.offer)
+        self.entries.iter().skip(index)
     }
 
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.entries.pop_front() {
-            self.bytes -= oldest.offer.frame.len();
+            self.bytes -= oldest.frame.len();
             self.base += 1;
+            if oldest.leave_feed() {
+                self.ledger.set(self.ledger.get() - oldest.frame.len());
+            }
         }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.trim_to(self.head());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An event is checked and kept once per group, not per session.
 
-use std::{collections::VecDeque, rc::Rc, time::Instant};
+use std::{cell::Cell, collections::VecDeque, rc::Rc, time::Instant};
 
 use super::{feed::Feed, index::GroupId};
 use crate::{
@@ -83,11 +83,20 @@ impl Pass {
 }
 
 impl Group {
-    /// An empty group.
+    /// An empty group, whose feed enters what it holds in the worker's ledger.
     #[must_use]
-    pub(super) fn new(key: Rc<GroupKey>, formats: FormatPair, dialect: usize) -> Self {
+    pub(super) fn new(key: Rc<GroupKey>, formats: FormatPair, dialect: usize, ledger: &Rc<Cell<usize>>) -> Self {
         let is_looked_at = formats.looks_at(key.filter.reader());
-        Self { key, formats, is_looked_at, dialect, members: Vec::new(), feed: Feed::default(), lost: 0, pass: Pass::default() }
+        Self {
+            key,
+            formats,
+            is_looked_at,
+            dialect,
+            members: Vec::new(),
+            feed: Feed::new(Rc::clone(ledger)),
+            lost: 0,
+            pass: Pass::default(),
+        }
     }
 
     /// Queues the group for the flush loop; if it stands there already, a pass under way is followed by another.

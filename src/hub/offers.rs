@@ -3,13 +3,12 @@
 //! Also the bounds over all feeds of the worker, and the credit that shards get back. Writes nothing: it marks.
 
 use std::{
-    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{core::HubCore, feed::SharedOffer};
+use super::core::HubCore;
 use crate::{
     access::Filter,
     connection::Offer,
@@ -22,7 +21,7 @@ impl HubCore {
     pub fn offer(&mut self, envelope: &Arc<Envelope>) {
         self.give_named_sessions_their_own_groups(envelope);
         let mut frames = Frames::new(envelope);
-        let Self { index, groups, counters, ledger, queue, settings, .. } = self;
+        let Self { index, groups, counters, queue, settings, .. } = self;
         let mut n_offered = 0;
         index.candidates(&envelope.audience.rule, |group_id, level| {
             let group = &mut groups[group_id as usize];
@@ -32,9 +31,9 @@ impl HubCore {
             }
             let meets = |rule: &Rule| filter.meets(rule, level);
             let offer = if group.is_looked_at {
-                frames.own(&group.formats, meets, filter.reader(), ledger, counters)
+                frames.own(&group.formats, meets, filter.reader(), counters)
             } else {
-                frames.get(&group.formats, meets, ledger, counters)
+                frames.get(&group.formats, meets, counters)
             };
             let Some(offer) = offer else { return };
             group.feed.push(offer, &settings.feed);
@@ -154,7 +153,7 @@ struct Frames<'a> {
     envelope: &'a Arc<Envelope>,
     /// Who sees all of it, where parts are not for everybody.
     full_rule: Option<Rule>,
-    made: [Option<Option<Rc<SharedOffer>>>; MAX_FORMATS],
+    made: [Option<Option<Rc<Offer>>>; MAX_FORMATS],
 }
 
 impl<'a> Frames<'a> {
@@ -162,22 +161,13 @@ impl<'a> Frames<'a> {
         Self { envelope, full_rule: envelope.event.full_rule(), made: [const { None }; MAX_FORMATS] }
     }
 
-    fn get(
-        &mut self,
-        formats: &FormatPair,
-        meets: impl FnOnce(&Rule) -> bool,
-        ledger: &Rc<Cell<usize>>,
-        counters: &WorkerCounters,
-    ) -> Option<Rc<SharedOffer>> {
+    fn get(&mut self, formats: &FormatPair, meets: impl FnOnce(&Rule) -> bool, counters: &WorkerCounters) -> Option<Rc<Offer>> {
         let event = &self.envelope.event;
         let format = formats.pick_by(event, self.full_rule.as_ref(), meets);
         let made = &mut self.made[usize::from(format.cell(event)?.0)];
         if made.is_none() {
             *made = Some(match self.envelope.frame(format) {
-                Encoded::Frame(frame) => {
-                    let offer = Offer { envelope: Arc::clone(self.envelope), frame: frame.clone() };
-                    Some(Rc::new(SharedOffer::new(offer, ledger)))
-                }
+                Encoded::Frame(frame) => Some(Rc::new(Offer::new(Arc::clone(self.envelope), frame.clone()))),
                 Encoded::NotCarried => None,
                 Encoded::Failed => {
                     counters.encode_failures.add(1);
@@ -194,16 +184,12 @@ impl<'a> Frames<'a> {
         formats: &FormatPair,
         meets: impl Fn(&Rule) -> bool,
         reader: Reader<'_>,
-        ledger: &Rc<Cell<usize>>,
         counters: &WorkerCounters,
-    ) -> Option<Rc<SharedOffer>> {
+    ) -> Option<Rc<Offer>> {
         let format = formats.pick_by(&self.envelope.event, self.full_rule.as_ref(), &meets);
         match self.envelope.own(format, reader)? {
-            Ok(Own::Shared) => self.get(formats, meets, ledger, counters),
-            Ok(Own::Frame(frame)) => {
-                let offer = Offer { envelope: Arc::clone(self.envelope), frame };
-                Some(Rc::new(SharedOffer::new(offer, ledger)))
-            }
+            Ok(Own::Shared) => self.get(formats, meets, counters),
+            Ok(Own::Frame(frame)) => Some(Rc::new(Offer::new(Arc::clone(self.envelope), frame))),
             Ok(Own::Nothing) => None,
             Err(_) => {
                 counters.encode_failures.add(1);

@@ -100,5 +100,5 @@ fn as_allowed_now(offer: Rc<Offer>, filter: &Filter, formats: &FormatPair) -> Op
     if frame.as_ptr() == offer.frame.as_ptr() {
         return Some(offer);
     }
-    Some(Rc::new(Offer { envelope: Arc::clone(envelope), frame }))
+    Some(Rc::new(Offer::new(Arc::clone(envelope), frame)))
 }

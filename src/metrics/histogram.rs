@@ -47,11 +47,11 @@ impl<const N: usize> Histogram<N> {
         self.sum.add_shared(value);
     }
 
-    /// Counts a value where the bounds are 0 and powers of two: without a search. Only the owning thread may call it.
-    pub fn observe_power(&self, value: u64) {
+    /// Counts a value `n` times where the bounds are 0 and powers of two: without a search. Only the owning thread may call it.
+    pub fn observe_power(&self, value: u64, n: u64) {
         let place = if value == 0 { 0 } else { 1 + (u64::BITS - (value - 1).leading_zeros()) as usize };
-        self.bucket(place).add(1);
-        self.sum.add(value);
+        self.bucket(place).add(n);
+        self.sum.add(value * n);
     }
 
     /// What was counted.
@@ -99,7 +99,7 @@ mod tests {
         for value in 0..600 {
             let (searched, found) = (Histogram::default(), Histogram::default());
             searched.observe(&WRITE_BOUNDS_EVENTS, value);
-            found.observe_power(value);
+            found.observe_power(value, 1);
             assert_eq!(searched.read(), Histogram::<10>::read(&found), "{value}");
         }
     }
