@@ -517,6 +517,13 @@ export interface FanfareEvents {
       [field: string]: unknown;
     };
   };
+  "gap": {
+    "missed": number;
+  };
+  "expiring": {
+    "seconds": number;
+    "expires": number;
+  };
 }
 
 export type FanfareEventName = keyof FanfareEvents;

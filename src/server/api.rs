@@ -5,6 +5,7 @@ mod connections;
 mod description;
 mod engine;
 mod error;
+mod forms;
 mod test_event;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) use description::{Problem, Refused};
+pub(super) use forms::NothingPublished;
 
 use self::error::ApiError;
 use super::{
@@ -80,7 +82,7 @@ fn not_a_user_id(error: &IdError) -> HttpResponse {
 /// A user's rights as they stand, and whether the settings file alone decides them.
 #[utoipa::path(
     get, path = "/api/principals/{user}", tag = "principals", summary = "A user's rights as they stand",
-    params(("user" = String, Path, description = "The user's id")),
+    params(("user" = inline(forms::Id), Path, description = "The user's id")),
     responses((status = 200, description = "His rights", body = UserReport), (status = 404, description = "Nobody names that user", body = Problem), Refused),
 )]
 async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
@@ -101,8 +103,8 @@ async fn get_principal(request: HttpRequest, user: web::Path<String>, shared: we
 
 #[utoipa::path(
     put, path = "/api/principals/{user}", tag = "principals", summary = "Changes a user's rights, or makes a user; in force for open streams when it answers",
-    params(("user" = String, Path, description = "The user's id")),
-    request_body(content = serde_json::Value, description = "`admin`, `libraries`, `disabled`, `revoke_tokens`; what is absent stays as it is"),
+    params(("user" = inline(forms::Id), Path, description = "The user's id")),
+    request_body(content = inline(forms::RightsForm), description = "`admin`, `libraries`, `disabled`, `revoke_tokens`; what is absent stays as it is"),
     responses(
         (status = 200, description = "The rights epoch from which it holds", body = serde_json::Value),
         (status = 400, description = "The body cannot be read", body = Problem),
@@ -132,7 +134,7 @@ async fn put_principal(request: HttpRequest, user: web::Path<String>, payload: w
 
 #[utoipa::path(
     delete, path = "/api/principals/{user}", tag = "principals", summary = "Refuses a user until the next PUT",
-    params(("user" = String, Path, description = "The user's id")),
+    params(("user" = inline(forms::Id), Path, description = "The user's id")),
     responses((status = 200, description = "The rights epoch from which it holds", body = serde_json::Value), Refused),
 )]
 async fn delete_principal(request: HttpRequest, user: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
@@ -193,7 +195,7 @@ struct MediasPage {
 #[utoipa::path(
     get, path = "/api/libraries/{id}/medias", tag = "libraries", summary = "What a watched folder holds, for whoever may read the library",
     params(
-        ("id" = String, Path, description = "The library's id"),
+        ("id" = inline(forms::Id), Path, description = "The library's id"),
         ("after" = Option<String>, Query, description = "The `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "How many at most; 200 unless asked for"),
     ),

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     Shared,
-    api::{Problem, Refused},
+    api::{NothingPublished, Problem, Refused},
     caller::caller,
     mount::{header, with_cors},
 };
@@ -57,6 +57,7 @@ const SLOWEST: usize = 1024;
         (status = 413, description = "Too large", body = Problem),
         (status = 415, description = "Another content type, or an encoded body", body = Problem),
         Refused,
+        (status = 422, description = "A field is wrong: `path` names it; of a batch, nothing was accepted", body = inline(NothingPublished)),
     ),
 )]
 pub(super) async fn events(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {

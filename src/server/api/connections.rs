@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 use super::{
     description::{Problem, Refused},
     error::ApiError,
+    forms::{Address, ConnectionName, Id},
 };
 use crate::{
     access::TokenHash,
@@ -157,11 +158,11 @@ async fn part(
 #[utoipa::path(
     get, path = "/api/connections", tag = "connections", summary = "Who is connected, a page at a time or as lines",
     params(
-        ("after" = Option<String>, Query, description = "The `next` of the page before"),
+        ("after" = inline(Option<ConnectionName>), Query, description = "The `next` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 200 unless asked for"),
-        ("user" = Option<String>, Query, description = "Those of this user"),
+        ("user" = inline(Option<Id>), Query, description = "Those of this user"),
         ("dialect" = Option<String>, Query, description = "Those of this dialect"),
-        ("address" = Option<String>, Query, description = "Those from this IP address"),
+        ("address" = inline(Option<Address>), Query, description = "Those from this IP address"),
         ("lagging" = Option<bool>, Query, description = "Only those for which something has waited for longer than a second"),
     ),
     responses((status = 200, description = "A page", content((ConnectionsAnswer = "application/json"), (String = "application/x-ndjson"))), Refused),
@@ -269,7 +270,7 @@ async fn slowest_of(shared: &Shared, limit: usize) -> Result<HttpResponse, ApiEr
 
 #[utoipa::path(
     delete, path = "/api/connections/{id}", tag = "connections", summary = "Ends one connection; its client may come back",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = inline(ConnectionName), Path, description = "Its id")),
     responses((status = 200, description = "It has been ended", body = ClosedAnswer), (status = 404, description = "There is none of that id", body = Problem), Refused),
 )]
 async fn disconnect_one(request: HttpRequest, id: web::Path<String>, shared: web::Data<Shared>) -> HttpResponse {
@@ -289,8 +290,8 @@ async fn disconnect_one(request: HttpRequest, id: web::Path<String>, shared: web
 #[utoipa::path(
     delete, path = "/api/connections", tag = "connections", summary = "Ends all connections of a user, or of a token",
     params(
-        ("user" = Option<String>, Query, description = "The user; this or `token_sha256`"),
-        ("token_sha256" = Option<String>, Query, description = "The SHA-256 of the token in hexadecimal digits"),
+        ("user" = inline(Option<Id>), Query, description = "The user; this or `token_sha256`"),
+        ("token_sha256" = Option<String>, Query, pattern = "^[0-9a-f]{64}$", description = "The SHA-256 of the token in hexadecimal digits"),
     ),
     responses((status = 200, description = "How many were ended", body = ClosedAnswer), Refused),
 )]

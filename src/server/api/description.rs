@@ -133,7 +133,16 @@ fn streams() -> Value {
         let mut example = json!({});
         example[kind.wrapper()] = serde_json::from_str(sample(*kind)).unwrap_or_default();
         messages.insert(kind.name().to_owned(), json!({"name": kind.name(), "payload": payload, "examples": [{"payload": example}]}));
-        references.insert(kind.name().to_owned(), json!({"$ref": format!("#/components/messages/{}", kind.name())}));
+    }
+    // What a stream says of itself, to those who ask for it by name; these have no wrapper.
+    for (name, fields) in [("gap", json!({"missed": 12})), ("expiring", json!({"seconds": 60, "expires": 1_768_600_000_000_i64}))] {
+        let names: Vec<&String> = fields.as_object().into_iter().flat_map(Map::keys).collect();
+        let properties: Map<String, Value> = names.iter().map(|name| ((*name).clone(), json!({"type": "number"}))).collect();
+        let payload = json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false});
+        messages.insert(name.to_owned(), json!({"name": name, "payload": payload, "examples": [{"payload": fields}]}));
+    }
+    for name in messages.keys() {
+        references.insert(name.clone(), json!({"$ref": format!("#/components/messages/{name}")}));
     }
     let all: Vec<Value> = references.keys().map(|name| json!({"$ref": format!("#/channels/sse/messages/{name}")})).collect();
     json!({

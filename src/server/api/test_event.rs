@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{
     description::{Problem, Refused},
     error::ApiError,
+    forms::TestEventForm,
 };
 use crate::{
     access::Principal,
@@ -44,7 +45,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 #[utoipa::path(
     post, path = "/api/test-event", tag = "events", summary = "Sends an event to oneself, or to one connection, marked as a test",
-    request_body(content = Option<serde_json::Value>, description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
+    request_body(content = inline(Option<TestEventForm>), description = "Nothing, or an object of `text`, `session`, and for a raw event `dialect`, `name`, `payload`"),
     responses(
         (status = 200, description = "It was accepted", body = TestEventAnswer),
         (status = 400, description = "The body cannot be read", body = Problem),
@@ -91,7 +92,11 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
     let body = serde_json::from_slice::<Value>(body);
     let body = body.map_err(|_| ApiError::Unreadable("the body is not valid JSON".into()))?;
-    let Value::Object(wish) = body else { return Err(ApiError::field("$", "must be an object")) };
+    let wish = match body {
+        Value::Null => Map::new(),
+        Value::Object(wish) => wish,
+        _ => return Err(ApiError::field("$", "must be an object")),
+    };
     match wish.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         Some(unknown) => Err(ApiError::field(unknown.as_str(), format!("is unknown; allowed are {}", FIELDS.join(", ")))),
         None => Ok(wish),
