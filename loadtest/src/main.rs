@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod compare;
 mod connections;
+mod deadline;
 mod dialect;
 mod drain;
 mod failure;

@@ -19,6 +19,7 @@ use crate::args::{Events, PublishStyle, RunArgs};
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
+use crate::deadline::{self, waiting_for};
 use crate::dialect::{DIALECTS, Dialect};
 use crate::failure::Failure;
 use crate::identity::Watcher;
@@ -45,11 +46,19 @@ const TIMED_PER_SECOND: u64 = 200_000;
 const LARGEST_MESSAGE: usize = 8 << 10;
 /// Longest wait for clients that still make progress after the last event.
 const DRAIN_LIMIT_NS: u64 = 120 * SECOND;
+/// Seconds without news after which clients that connect are given up.
+const CONNECT_PATIENCE_SECONDS: u64 = 20;
+/// Seconds that what stands around connecting and the window takes at most: the last answers, the drain, the lists, the threads' ends.
+const AFTER_SECONDS: u64 = 240;
 
 /// Runs, judges, and returns the report.
 pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
-    let args = &settled(args);
-    check(args)?;
+    let args = settled(args);
+    check(&args)?;
+    deadline::within(connecting(&args) + args.warmup + args.seconds + args.drain + AFTER_SECONDS, move || measure(&args))
+}
+
+fn measure(args: &RunArgs) -> Result<Report, Failure> {
     let machine = Machine::describe();
     let target = Target::open(args)?;
     let pid = known_process(target.pid(args))?;
@@ -65,15 +74,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<Report, Failure> {
     window::sample_before_publishing(pid, memory.as_mut());
     let watcher = args.watch_accounts.map(|pause_ms| Watcher::start(address, admin_token(args), pause_ms)).transpose()?;
 
+    waiting_for("the publisher to begin");
     let (flow, schedule) = target.start(args, &shared)?;
     let publishing = std::thread::spawn(move || flow.finish());
     clock::sleep_until(schedule.due_ns(plan.measured_from));
     shared.churning.store(true, Relaxed);
     let window = Window::measure(args, pid, &shared, memory.as_mut(), schedule.due_ns(schedule.total()));
     shared.churning.store(false, Relaxed);
+    waiting_for("the publisher's last answers");
     let finished = publishing.join().map_err(|_| Failure::new("the publishing thread panicked"))??;
     let published = &finished.published;
     let drained_ns = drain(args, &shared, published.sent);
+    waiting_for("GET /api/connections");
     let watched = watcher.map(Watcher::finish).transpose()?;
     let mut reported = reported_skips(args, is_floor, address);
     if let (Some(memory), Some(pid)) = (memory.as_mut(), pid) {
@@ -106,6 +118,10 @@ pub(crate) fn idle(args: &RunArgs) -> Result<Report, Failure> {
     if args.watch_accounts.is_some() {
         return Err(Failure::new("watch-accounts: idle publishes nothing that could be accounted for; it goes with run and bench"));
     }
+    deadline::within(connecting(&args) + args.seconds + AFTER_SECONDS, move || hold(args))
+}
+
+fn hold(args: RunArgs) -> Result<Report, Failure> {
     let machine = Machine::describe();
     let target = Target::open(&args)?;
     let pid = known_process(target.pid(&args))?.ok_or_else(|| Failure::new("server-pid: idle needs it, to read the server's memory"))?;
@@ -151,9 +167,16 @@ fn settled(args: &RunArgs) -> RunArgs {
     RunArgs { dialect: Dialect::Sse, mix: None, skew: 0.0, events: Events::Medias, publish_style: PublishStyle::Fanfare, ..args }
 }
 
+/// Seconds connecting takes at most: it ends with an error of its own long before.
+fn connecting(args: &RunArgs) -> u64 {
+    let clients = args.clients + args.slow + args.stalled;
+    args.steps as u64 * (CONNECT_PATIENCE_SECONDS + 1 + (clients / args.connect_rate.max(1)) as u64)
+}
+
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
 fn drain(args: &RunArgs, shared: &Shared, published: u32) -> u64 {
     shared.end.store(published, Relaxed);
+    waiting_for(format!("the {} clients to have every event", args.clients));
     let began = now_ns();
     let (mut last_received, mut last_progress) = (shared.received.load(Relaxed), began);
     loop {

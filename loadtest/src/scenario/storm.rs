@@ -2,9 +2,10 @@
 //!
 //! What a storm must keep to is the caller's; here stands how long it took, and what the server's memory did.
 
-use super::{Report, RunArgs, SCHEMA, Swarms, Target, accounts, check, known_process, limits, load, plan};
+use super::{AFTER_SECONDS, Report, RunArgs, SCHEMA, Swarms, Target, accounts, check, connecting, known_process, limits, load, plan};
 use crate::client::Shared;
 use crate::clock::{self, SECOND, now_ns};
+use crate::deadline::{self, waiting_for};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::own_server::{metric, metrics};
@@ -98,8 +99,13 @@ impl Storm {
 
 /// Lets everybody come and drops them, `rounds` times without a pause between a drop and the next round.
 pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> Result<Report, Failure> {
-    let args = &RunArgs { clients: args.mix().clients(), rate: 0, warmup: 0, ..args.clone() };
-    check(args)?;
+    let args = RunArgs { clients: args.mix().clients(), rate: 0, warmup: 0, steps: 1, ..args.clone() };
+    check(&args)?;
+    let a_round = connecting(&args) + 2 * PATIENCE_NS / SECOND;
+    deadline::within((rounds as u64 + 2) * a_round + AFTER_SECONDS, move || measure(&args, rounds, metrics_at))
+}
+
+fn measure(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> Result<Report, Failure> {
     let machine = Machine::describe();
     let target = Target::open(args)?;
     let pid = known_process(target.pid(args))?;
@@ -164,6 +170,7 @@ fn judge(storm: &Storm, report: &mut Report) {
 
 /// Asks for the server's count until it is as expected, or for as long as that is worth.
 fn counted(at: SocketAddrV4, expected: Option<u64>) -> Option<u64> {
+    waiting_for("the server's count of its connections");
     let deadline = now_ns() + PATIENCE_NS;
     loop {
         let counted = metric(&metrics(at)?, CONNECTIONS);
@@ -176,6 +183,7 @@ fn counted(at: SocketAddrV4, expected: Option<u64>) -> Option<u64> {
 
 /// The smallest of some samples over ten seconds; no longer than until the first that is no larger than `before`.
 fn settled(before: Option<&MemorySample>, take: impl Fn() -> Option<MemorySample>) -> Option<MemorySample> {
+    waiting_for("the server to give memory back");
     let deadline = now_ns() + PATIENCE_NS;
     let mut least = take()?;
     while now_ns() < deadline && before.is_some_and(|before| least.rss_kib > before.rss_kib) {

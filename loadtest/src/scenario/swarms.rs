@@ -1,8 +1,10 @@
 //! The client threads of a run: started pinned, told to connect in steps, stopped.
 
+use super::CONNECT_PATIENCE_SECONDS;
 use crate::args::RunArgs;
 use crate::client::{Plan, Role, Shared, Swarm, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
+use crate::deadline::waiting_for;
 use crate::failure::Failure;
 use crate::machine::pin_current_thread;
 use crate::report::Memory;
@@ -85,12 +87,14 @@ impl Swarms {
 
     /// Stops the threads and collects what they found.
     pub(super) fn stop(self) -> Result<Vec<ThreadResult>, Failure> {
+        waiting_for("the client threads to end");
         self.shared.stop.store(true, Relaxed);
         self.threads.into_iter().map(|thread| thread.join().map_err(|_| Failure::new("a client thread panicked"))?).collect()
     }
 
     fn wait_for(&self, wanted: u64, args: &RunArgs) -> Result<(), Failure> {
-        let give_up = now_ns() + 20 * SECOND + wanted * SECOND / args.connect_rate as u64;
+        waiting_for(format!("{wanted} clients to have their streams"));
+        let give_up = now_ns() + CONNECT_PATIENCE_SECONDS * SECOND + wanted * SECOND / args.connect_rate as u64;
         loop {
             let (live, failed) = (self.shared.live.load(Relaxed), self.shared.failed.load(Relaxed));
             if live + failed >= wanted {
