@@ -142,6 +142,12 @@ pub(crate) struct RunArgs {
     /// Further clients that connect and never read.
     #[arg(long, default_value_t = 0)]
     pub(crate) stalled: usize,
+    /// Further clients of a user who may read none of the libraries that events are published to: what they cost the others.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) strangers: usize,
+    /// Token of that user.
+    #[arg(long)]
+    pub(crate) strangers_token: Option<String>,
     /// Further clients that read slowly.
     #[arg(long, default_value_t = 0)]
     pub(crate) slow: usize,
@@ -199,6 +205,11 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Connections that stay, without those of churning clients.
+    pub(crate) fn connections(&self) -> usize {
+        self.clients + self.slow + self.stalled + self.strangers
+    }
+
     /// The steady clients and what they speak.
     pub(crate) fn mix(&self) -> Mix {
         self.mix.clone().unwrap_or_else(|| Mix::only(self.dialect, self.clients))

@@ -32,6 +32,11 @@ impl Subscription {
         Self { spread, first, width }
     }
 
+    /// The subscription of a client that is to get nothing.
+    pub(crate) fn none() -> Self {
+        Self { spread: Spread::even(1), first: 0, width: 0 }
+    }
+
     /// The numbers of its libraries, or none when it has all.
     pub(crate) fn names(&self) -> Option<Vec<u32>> {
         let libraries = self.spread.libraries();
@@ -63,6 +68,9 @@ impl Subscription {
     pub(crate) fn at_or_after(&self, seq: u32) -> u32 {
         if self.has_all() {
             return seq;
+        }
+        if self.width == 0 {
+            return u32::MAX;
         }
         let libraries = self.spread.libraries();
         if !self.spread.is_even() {
@@ -216,7 +224,7 @@ impl Ledger {
         for seq in (first..self.next).rev().filter(|seq| self.subscription.contains(*seq)) {
             while ranges.next_if(|range| range.0 > seq).is_some() {}
             let library = self.subscription.spread.library(seq);
-            if !ranges.peek().is_some_and(|range| seq < range.1) {
+            if ranges.peek().is_none_or(|range| range.1 <= seq) {
                 seen.insert(library);
                 if seen.len() == self.subscription.width as usize {
                     break;

@@ -52,6 +52,7 @@ mod stored;
 mod table;
 mod tally;
 mod under_test;
+mod unrelated;
 mod verdict;
 mod watch;
 mod websocket;

@@ -169,8 +169,7 @@ fn settled(args: &RunArgs) -> RunArgs {
 
 /// Seconds connecting takes at most: it ends with an error of its own long before.
 fn connecting(args: &RunArgs) -> u64 {
-    let clients = args.clients + args.slow + args.stalled;
-    args.steps as u64 * (CONNECT_PATIENCE_SECONDS + 1 + (clients / args.connect_rate.max(1)) as u64)
+    args.steps as u64 * (CONNECT_PATIENCE_SECONDS + 1 + (args.connections() / args.connect_rate.max(1)) as u64)
 }
 
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
@@ -203,6 +202,12 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.target == "floor" && args.watch_accounts.is_some() {
         return Err(Failure::new("watch-accounts: the floor keeps no accounts"));
     }
+    if args.target == "floor" && args.strangers > 0 {
+        return Err(Failure::new("strangers: the floor sends everything to everybody"));
+    }
+    if args.strangers > 0 && args.strangers_token.is_none() {
+        return Err(Failure::new("strangers-token: strangers need one of a user who may read none of the libraries published to"));
+    }
     if args.client_libraries > args.libraries {
         return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
     }
@@ -212,7 +217,7 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.steps == 0 || args.connect_rate == 0 {
         return Err(Failure::new("steps, connect-rate: must be 1 or more"));
     }
-    crate::machine::raise_file_limit(args.clients + args.slow + args.stalled + 2 * args.churn)
+    crate::machine::raise_file_limit(args.connections() + 2 * args.churn)
 }
 
 fn known_process(pid: Option<u32>) -> Result<Option<u32>, Failure> {
@@ -262,6 +267,7 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
         no_auth: args.no_auth,
         message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,
         tokens,
+        strangers_token: args.strangers_token.clone().unwrap_or_default(),
         spread: Spread::new(args.libraries, args.skew)?,
         client_libraries: args.client_libraries,
         sample_mask: u32::try_from(one_in - 1).unwrap_or(0),
@@ -302,6 +308,7 @@ fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
         clients: args.clients,
         slow: args.slow,
         stalled: args.stalled,
+        strangers: args.strangers,
         churn: args.churn,
         rate: args.rate,
         seconds: args.seconds,

@@ -99,7 +99,7 @@ fn load_line(report: &Report) -> String {
         load.libraries,
         if load.client_libraries == 0 { load.libraries } else { load.client_libraries }
     );
-    for (count, what) in [(load.slow, "slow"), (load.stalled, "stalled"), (load.churn, "churning/s")] {
+    for (count, what) in [(load.slow, "slow"), (load.stalled, "stalled"), (load.strangers, "strangers"), (load.churn, "churning/s")] {
         if count > 0 {
             let _ = write!(line, ", {count} {what}");
         }

@@ -4,7 +4,7 @@
 
 use crate::args::{Arguments, Command, RunArgs, TargetArgs};
 use crate::failure::Failure;
-use crate::own_server::household::{ADMIN, Household, PUBLISHER, TOKENS_FILE};
+use crate::own_server::household::{ADMIN, Household, PUBLISHER, STRANGER, TOKENS_FILE};
 use crate::own_server::{self, OwnServer, Start};
 use clap::Parser as _;
 use std::net::SocketAddrV4;
@@ -65,6 +65,8 @@ impl UnderTest {
             ADMIN,
             "--client-tokens-file",
             &tokens,
+            "--strangers-token",
+            STRANGER,
             "--server-pid",
             &pid,
         ]);
@@ -76,6 +78,7 @@ impl UnderTest {
             ("--token", args.token.clone()),
             ("--admin-token", args.admin_token.clone()),
             ("--client-tokens-file", args.client_tokens_file.as_ref().map(|file| file.display().to_string())),
+            ("--strangers-token", args.strangers_token.clone()),
             ("--server-pid", args.server_pid.map(|pid| pid.to_string())),
         ];
         let mut arguments = words(&["--target", target]);

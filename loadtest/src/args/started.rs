@@ -25,6 +25,9 @@ pub(crate) struct TargetArgs {
     /// With --target: file with one client token per line, given out in turn.
     #[arg(long, requires = "target")]
     pub(crate) client_tokens_file: Option<PathBuf>,
+    /// With --target: token of a user who may read none of the libraries that events are published to, for scenarios with strangers.
+    #[arg(long, requires = "target")]
+    pub(crate) strangers_token: Option<String>,
     /// With --target: process id of the server, to watch it in /proc.
     #[arg(long, requires = "target")]
     pub(crate) server_pid: Option<u32>,
@@ -50,6 +53,9 @@ pub(crate) struct ScenarioArgs {
     /// What to put under load.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// CPUs of the client threads, one thread each, in place of the file's; the publisher shares the first.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) pin_client: Vec<usize>,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

@@ -101,7 +101,7 @@ impl Swarm {
 
     fn open(&mut self, index: usize, role: Role) -> usize {
         let slot = self.free.pop().unwrap_or(self.clients.len());
-        let client = Client::new(index, role, self.plan.dialect(index), self.plan.subscription(index));
+        let client = Client::new(index, role, self.plan.dialect(index), self.plan.subscription(index, role));
         self.opening += 1;
         if slot == self.clients.len() {
             self.clients.push(client);
@@ -130,7 +130,10 @@ impl Swarm {
 
 impl Plan {
     /// The libraries of a client.
-    pub(crate) fn subscription(&self, index: usize) -> Subscription {
+    pub(crate) fn subscription(&self, index: usize, role: Role) -> Subscription {
+        if role == Role::Stranger {
+            return Subscription::none();
+        }
         Subscription::of_client(self.user(index), self.spread.clone(), self.client_libraries)
     }
 

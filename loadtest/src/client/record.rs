@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Slow,
     /// Never reads.
     Stalled,
+    /// Reads as fast as it can, and is to get nothing.
+    Stranger,
     /// Comes and goes, and reads as fast as it can in between.
     Churning,
 }
@@ -27,7 +29,7 @@ pub(crate) enum Role {
 impl Role {
     /// Whether readiness is answered by reading.
     pub(crate) fn reads_at_once(self) -> bool {
-        matches!(self, Self::Steady | Self::Churning)
+        matches!(self, Self::Steady | Self::Stranger | Self::Churning)
     }
 }
 

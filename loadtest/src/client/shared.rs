@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) message_limit: usize,
     /// Client tokens, given out in turn; empty for none.
     pub(crate) tokens: Vec<String>,
+    /// Token of strangers.
+    pub(crate) strangers_token: String,
     /// The libraries, and which event is of which.
     pub(crate) spread: Spread,
     /// Libraries a client asks for; 0 for all without asking.

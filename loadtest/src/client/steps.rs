@@ -78,7 +78,7 @@ impl Swarm {
             Signal::Probed => words.text("5"),
             Signal::Connected if self.plan.no_auth => self.go_live(slot),
             Signal::Connected => {
-                let token = serde_json::Value::from(self.plan.token(client.index).unwrap_or_default());
+                let token = serde_json::Value::from(self.plan.token(client).unwrap_or_default());
                 words.text(format!("42[\"auth\",{token}]"));
             }
             Signal::Live => self.go_live(slot),

@@ -202,6 +202,14 @@ fn a_client_of_several_libraries_that_joined_late_may_have_what_was_on_its_way()
 }
 
 #[test]
+fn whatever_a_stranger_gets_is_foreign() {
+    let mut ledger = Ledger::new(Subscription::none());
+    ledger.observe(0);
+    ledger.observe(7);
+    assert_eq!((ledger.foreign, ledger.received, ledger.close(9, &[], false)), (2, 0, outcome(0, 0, 0)));
+}
+
+#[test]
 fn an_account_takes_no_more_room_than_a_client_may_have() {
     assert!(size_of::<Ledger>() <= 128, "{}", size_of::<Ledger>());
 }

@@ -150,7 +150,7 @@ fn measure(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> R
 
 /// A few clients come and go first: what a server touches for the first time, its code above all, is no memory of a storm.
 fn warm_up(args: &RunArgs, plan: &Arc<super::Plan>) -> Result<(), Failure> {
-    let few = RunArgs { clients: args.clients.min(WARM_UP), mix: None, slow: 0, stalled: 0, ..args.clone() };
+    let few = RunArgs { clients: args.clients.min(WARM_UP), mix: None, slow: 0, stalled: 0, strangers: 0, ..args.clone() };
     let swarms = Swarms::start(&few, plan, &Arc::new(Shared::new()))?;
     swarms.connect_at_once(&few)?;
     swarms.stop()?;

@@ -55,7 +55,7 @@ impl Swarms {
         mut memory: Option<&mut Memory>,
     ) -> Result<Option<Line>, Failure> {
         let mut own = Vec::new();
-        let total = args.clients + args.slow + args.stalled;
+        let total = args.connections();
         for step in 1..=args.steps {
             let wanted = total * step / args.steps;
             self.shared.wanted.store(wanted, Relaxed);
@@ -78,7 +78,7 @@ impl Swarms {
 
     /// Connects everybody as fast as the connect rate allows; returns how many nanoseconds passed until the last had its stream or was refused.
     pub(super) fn connect_at_once(&self, args: &RunArgs) -> Result<u64, Failure> {
-        let total = args.clients + args.slow + args.stalled;
+        let total = args.connections();
         let began = now_ns();
         self.shared.wanted.store(total, Relaxed);
         self.wait_for(total as u64, args)?;
@@ -115,9 +115,10 @@ impl Swarms {
 /// Everybody but the churning ones, in the order they connect.
 fn all_clients(args: &RunArgs) -> impl Iterator<Item = (usize, Role)> + use<> {
     let (steady, slow, stalled) = (args.clients, args.slow, args.stalled);
-    (0..steady + slow + stalled).map(move |index| match index {
+    (0..args.connections()).map(move |index| match index {
         index if index < steady => (index, Role::Steady),
         index if index < steady + slow => (index, Role::Slow),
-        index => (index, Role::Stalled),
+        index if index < steady + slow + stalled => (index, Role::Stalled),
+        index => (index, Role::Stranger),
     })
 }
