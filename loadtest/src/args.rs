@@ -199,7 +199,7 @@ pub(crate) struct RunArgs {
     /// Show nothing while it runs, on a terminal too.
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// Print a Markdown table row instead of the table.
+    /// Print a row of a Markdown table, with its head, instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,
 }

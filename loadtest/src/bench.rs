@@ -107,6 +107,33 @@ impl Bench {
         text
     }
 
+    /// One row of a Markdown table with its head: medians with smallest and largest, ratios within pairs.
+    pub(crate) fn markdown(&self) -> String {
+        let [(base_name, base), (name, server)] = self.sides();
+        let [rate, total, user, _, p99, ..] = FIGURES.map(|(_, figure)| figure);
+        let of = |runs: &[Report], figure: fn(&Report) -> f64| spread(&runs.iter().map(figure).collect::<Vec<_>>());
+        let ratio = |figure| spread(&self.ratios(figure).into_iter().flatten().collect::<Vec<_>>());
+        let load = server.last().map(|run| &run.load);
+        let spoken = load.map_or(String::new(), |load| load.clients_by_dialect.keys().cloned().collect::<Vec<_>>().join(", "));
+        let load = load.map_or(String::new(), |load| format!("{} × {}", load.clients, load.rate));
+        let passed = server.iter().chain(base).filter(|run| run.result == RunResult::Passed).count();
+        let skipped: u64 = server.iter().map(|run| run.accounting.skipped_announced + run.accounting.skipped_reported).sum();
+        format!(
+            "| {name} against {base_name} | clients × ev/s | pairs | deliveries/s, ratio | user µs each | total µs each | ratio | p99 ms, {base_name} | \
+             p99 ms | ratio | skipped | runs passed |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n\
+             | {spoken} | {load} | {} | {} | {} | {} | {} | {} | {} | {} | {skipped} | {passed} of {} |\n",
+            server.len(),
+            ratio(rate),
+            of(server, user),
+            of(server, total),
+            ratio(total),
+            of(base, p99),
+            of(server, p99),
+            ratio(p99),
+            server.len() + base.len(),
+        )
+    }
+
     /// The ratios of each pair, one line a pair, and their medians.
     fn pair_table(&self, title: &str) -> String {
         let chosen = PAIRED.map(|place| FIGURES[place]);
@@ -325,6 +352,16 @@ mod tests {
         assert_eq!(cells("pair 1"), ["0.800", "–", "–", "3.000"]);
         assert_eq!(cells("pair 3"), ["–", "–", "–", "3.000"]);
         assert_eq!(cells("median  "), ["0.850", "–", "–", "3.000"]);
+    }
+
+    #[test]
+    fn a_markdown_row_has_a_cell_for_every_column() {
+        let mut bench = bench(&[100.0, 100.0], &[80.0, 90.0], &[]);
+        bench.server[0].result = RunResult::Invalid;
+        let text = bench.markdown();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0].matches('|').count()), (3, lines[2].matches('|').count()), "{text}");
+        assert!(lines[2].contains("| 2 | 0.850 (0.800–0.900) |") && lines[2].ends_with("| 3 of 4 |"), "{text}");
     }
 
     #[test]

@@ -101,6 +101,16 @@ pub(crate) struct Report {
     pub(crate) unrelated_line: Option<Line>,
 }
 
+impl Report {
+    /// CPU microseconds of the server per connection and second, user and in all, in a run that published nothing.
+    pub(crate) fn idle_cost(&self) -> Option<Cost> {
+        let connections = self.load.clients + self.load.slow + self.load.stalled + self.load.strangers;
+        let server = self.server.as_ref().filter(|_| self.load.rate == 0 && connections > 0 && self.window_seconds > 0.0)?;
+        let each = |nanoseconds: u64| nanoseconds as f64 / 1000.0 / connections as f64 / self.window_seconds;
+        Some(Cost { user_us: each(server.total.user_ns), total_us: each(server.total.running_ns) })
+    }
+}
+
 /// What a delivery cost beside so many clients of other libraries.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -18,8 +18,10 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Time the server has to notice that everybody has gone, and again to give their memory back.
+/// Time the server has to notice that everybody has gone.
 const PATIENCE_NS: u64 = 10 * SECOND;
+/// Time it has to give their memory back.
+const GIVE_BACK_NS: u64 = 15 * SECOND;
 /// Clients that come and go before the storm, and the rest after them.
 const WARM_UP: usize = 200;
 const SETTLE_MS: u64 = 500;
@@ -33,7 +35,7 @@ pub(crate) struct Storm {
     pub(crate) rounds: Vec<Round>,
     /// The server before the storm, when a few clients had come and gone.
     pub(crate) before: Option<MemorySample>,
-    /// The server when the last had gone: the least resident memory within ten seconds.
+    /// The server when the last had gone: the least resident memory within fifteen seconds.
     pub(crate) after: Option<MemorySample>,
     /// From the last drop until the server counted no connection any more, milliseconds; absent when it cannot be asked, or never did.
     pub(crate) noticed_ms: Option<f64>,
@@ -181,10 +183,10 @@ fn counted(at: SocketAddrV4, expected: Option<u64>) -> Option<u64> {
     }
 }
 
-/// The smallest of some samples over ten seconds; no longer than until the first that is no larger than `before`.
+/// The smallest of some samples over the time it has; no longer than until the first that is no larger than `before`.
 fn settled(before: Option<&MemorySample>, take: impl Fn() -> Option<MemorySample>) -> Option<MemorySample> {
     waiting_for("the server to give memory back");
-    let deadline = now_ns() + PATIENCE_NS;
+    let deadline = now_ns() + GIVE_BACK_NS;
     let mut least = take()?;
     while now_ns() < deadline && before.is_some_and(|before| least.rss_kib > before.rss_kib) {
         clock::sleep_ms(200);

@@ -59,7 +59,7 @@ impl Limits {
             ("refused", self.refused, Some(report.publisher.refused as f64)),
             ("cpu_us_per_delivery", self.cpu_us_per_delivery, report.cost.map(|cost| cost.total_us)),
             ("user_cpu_us_per_delivery", self.user_cpu_us_per_delivery, report.cost.map(|cost| cost.user_us)),
-            ("user_cpu_us_per_connection_second", self.user_cpu_us_per_connection_second, idle_cost(report)),
+            ("user_cpu_us_per_connection_second", self.user_cpu_us_per_connection_second, report.idle_cost().map(|cost| cost.user_us)),
             (
                 "rss_kib_per_connection",
                 self.rss_kib_per_connection,
@@ -72,12 +72,6 @@ impl Limits {
         ];
         all.into_iter().filter_map(|(limit, allowed, measured)| Some(Outcome { limit, allowed: allowed?, measured })).collect()
     }
-}
-
-fn idle_cost(report: &Report) -> Option<f64> {
-    let connections = report.load.clients + report.load.slow + report.load.stalled + report.load.strangers;
-    let user_us = report.server.as_ref()?.total.user_ns as f64 / 1000.0;
-    (connections > 0 && report.window_seconds > 0.0).then(|| user_us / connections as f64 / report.window_seconds)
 }
 
 fn growth(report: &Report) -> Option<f64> {
