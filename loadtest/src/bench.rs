@@ -59,7 +59,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
     if args.repeat == 0 {
         return Err(Failure::new("repeat: must be 1 or more"));
     }
-    if args.run.server_pid.is_some() || args.run.pin_floor.is_some() {
+    if args.run.access.server_pid.is_some() || args.run.pin_floor.is_some() {
         return Err(Failure::new("server-pid, pin-floor: bench starts server and floor itself, on --server-cpu"));
     }
     let mut bench = Bench { schema: SCHEMA, floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
@@ -233,7 +233,9 @@ fn child_run(args: &BenchArgs, target: &str, pid: Option<u32>) -> Result<Report,
     if let Some(pid) = pid {
         command.args(["--server-pid", &pid.to_string()]);
     }
-    for (name, token) in [("FANFARE_LOADTEST_TOKEN", &args.run.token), ("FANFARE_LOADTEST_ADMIN_TOKEN", &args.run.admin_token)] {
+    for (name, token) in
+        [("FANFARE_LOADTEST_TOKEN", &args.run.access.token), ("FANFARE_LOADTEST_ADMIN_TOKEN", &args.run.access.admin_token)]
+    {
         if let Some(token) = token {
             command.env(name, token);
         }
@@ -247,18 +249,18 @@ fn child_run(args: &BenchArgs, target: &str, pid: Option<u32>) -> Result<Report,
 }
 
 fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> Vec<String> {
-    let cpus = if run.pin_client.is_empty() { vec![1] } else { run.pin_client.clone() };
+    let cpus = if run.load.pin_client.is_empty() { vec![1] } else { run.load.pin_client.clone() };
     let mut arguments = vec!["--target".to_owned(), target.to_owned(), "--json".to_owned(), json.display().to_string()];
     let named = [
         // The floor speaks one protocol, to as many clients.
-        if target == "floor" { ("--clients", run.mix().clients().to_string()) } else { ("--mix", run.mix().to_string()) },
+        if target == "floor" { ("--clients", run.load.who.mix().clients().to_string()) } else { ("--mix", run.load.who.mix().to_string()) },
         ("--rate", run.rate.to_string()),
         ("--seconds", run.seconds.to_string()),
         ("--warmup", run.warmup.to_string()),
         ("--drain", run.drain.to_string()),
-        ("--payload-bytes", run.payload_bytes.to_string()),
-        ("--libraries", run.libraries.to_string()),
-        ("--client-libraries", if target == "floor" { 0 } else { run.client_libraries }.to_string()),
+        ("--payload-bytes", run.load.payload_bytes.to_string()),
+        ("--libraries", run.load.libraries.to_string()),
+        ("--client-libraries", if target == "floor" { 0 } else { run.load.client_libraries }.to_string()),
         ("--stalled", if target == "floor" { 0 } else { run.stalled }.to_string()),
         ("--slow", if target == "floor" { 0 } else { run.slow }.to_string()),
         ("--slow-bytes", run.slow_bytes.to_string()),
@@ -274,10 +276,10 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
     if run.quiet {
         arguments.push("--quiet".to_owned());
     }
-    if let Some(limit) = run.lateness_limit_us {
+    if let Some(limit) = run.load.lateness_limit_us {
         arguments.extend(["--lateness-limit-us".to_owned(), limit.to_string()]);
     }
-    if let Some(file) = run.client_tokens_file.as_ref().filter(|_| target != "floor") {
+    if let Some(file) = run.access.client_tokens_file.as_ref().filter(|_| target != "floor") {
         arguments.extend(["--client-tokens-file".to_owned(), file.display().to_string()]);
     }
     if let Some(pause_ms) = run.watch_accounts.filter(|_| target != "floor") {
@@ -292,7 +294,7 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
 /// What is said to a server, and how; the floor has one way for everything.
 fn spoken_arguments(run: &RunArgs) -> Vec<String> {
     let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let mut arguments = vec!["--skew".to_owned(), run.skew.to_string()];
+    let mut arguments = vec!["--skew".to_owned(), run.load.skew.to_string()];
     arguments.extend(["--events".to_owned(), name(run.events.to_possible_value())]);
     arguments.extend(["--publish-style".to_owned(), name(run.publish_style.to_possible_value())]);
     arguments.extend(run.headers.iter().flat_map(|line| ["--header".to_owned(), line.clone()]));

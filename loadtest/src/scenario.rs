@@ -15,7 +15,7 @@ mod swarms;
 mod tests;
 mod window;
 
-use crate::args::{Events, PublishStyle, RunArgs};
+use crate::args::{ClientsArgs, Events, LoadArgs, PublishStyle, RunArgs};
 use crate::client::{Plan, Shared, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
 use crate::connections::ReportedSkips;
@@ -105,7 +105,7 @@ fn measure(args: &RunArgs) -> Result<Report, Failure> {
     };
     window.fill(&mut report);
     report.publisher = publisher_report(published, args);
-    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared, &args.mix());
+    accounts::close(&mut report, &results, published, reported.as_mut().ok().and_then(Option::as_mut), &shared, &args.load.who.mix());
     verdict::judge(&mut report, limits(args, is_floor));
     add_reasons(&mut report, published, reported.err(), &shared);
     Ok(report)
@@ -138,7 +138,7 @@ fn hold(args: RunArgs) -> Result<Report, Failure> {
     let mut report = circumstances(machine, Some(pid), series);
     (report.load, report.memory, report.own_per_client) = (load(&args, &results), Some(memory), own_per_client);
     window.fill(&mut report);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.load.who.mix());
     verdict::judge(&mut report, limits(&args, true));
     Ok(report)
 }
@@ -160,11 +160,14 @@ fn circumstances(machine: Machine, pid: Option<u32>, series: Series) -> Report {
 /// The arguments with one number of steady clients, and with what the floor can do, if it is the target: event streams, whatever is spoken
 /// elsewhere, of libraries in turn.
 fn settled(args: &RunArgs) -> RunArgs {
-    let args = RunArgs { clients: args.mix().clients(), ..args.clone() };
+    let mut args = args.clone();
+    args.load.who.clients = args.load.who.mix().clients();
     if args.target != "floor" {
         return args;
     }
-    RunArgs { dialect: Dialect::Sse, mix: None, skew: 0.0, events: Events::Medias, publish_style: PublishStyle::Fanfare, ..args }
+    let who = ClientsArgs { clients: args.load.who.clients, dialect: Dialect::Sse, mix: None };
+    let load = LoadArgs { who, skew: 0.0, ..args.load.clone() };
+    RunArgs { load, events: Events::Medias, publish_style: PublishStyle::Fanfare, ..args }
 }
 
 /// Seconds connecting takes at most: it ends with an error of its own long before.
@@ -175,11 +178,11 @@ fn connecting(args: &RunArgs) -> u64 {
 /// Waits until all steady clients are complete, or nothing has come for the drain time. Returns when the last delivery was seen.
 fn drain(args: &RunArgs, shared: &Shared, published: u32) -> u64 {
     shared.end.store(published, Relaxed);
-    waiting_for(format!("the {} clients to have every event", args.clients));
+    waiting_for(format!("the {} clients to have every event", args.load.who.clients));
     let began = now_ns();
     let (mut last_received, mut last_progress) = (shared.received.load(Relaxed), began);
     loop {
-        if shared.complete.load(Relaxed) >= args.clients as u64 {
+        if shared.complete.load(Relaxed) >= args.load.who.clients as u64 {
             return now_ns();
         }
         clock::sleep_ms(2);
@@ -205,13 +208,16 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     if args.target == "floor" && args.strangers > 0 {
         return Err(Failure::new("strangers: the floor sends everything to everybody"));
     }
-    if args.strangers > 0 && args.strangers_token.is_none() {
+    if args.strangers > 0 && args.access.strangers_token.is_none() {
         return Err(Failure::new("strangers-token: strangers need one of a user who may read none of the libraries published to"));
     }
-    if args.client_libraries > args.libraries {
-        return Err(Failure::new(format!("client-libraries: {} is more than the {} libraries", args.client_libraries, args.libraries)));
+    if args.load.client_libraries > args.load.libraries {
+        return Err(Failure::new(format!(
+            "client-libraries: {} is more than the {} libraries",
+            args.load.client_libraries, args.load.libraries
+        )));
     }
-    if args.path.contains("{library}") && args.libraries > 1 && args.client_libraries != 1 {
+    if args.path.contains("{library}") && args.load.libraries > 1 && args.load.client_libraries != 1 {
         return Err(Failure::new("client-libraries: must be 1 with `{library}` in the path, which names one library for each client"));
     }
     if args.steps == 0 || args.connect_rate == 0 {
@@ -229,17 +235,17 @@ fn known_process(pid: Option<u32>) -> Result<Option<u32>, Failure> {
 
 /// The clients' tokens, given out in turn.
 fn client_tokens(args: &RunArgs) -> Result<Vec<String>, Failure> {
-    let tokens: Vec<String> = match &args.client_tokens_file {
+    let tokens: Vec<String> = match &args.access.client_tokens_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::io("client-tokens-file", error))?;
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
         }
-        None => args.token.iter().cloned().collect(),
+        None => args.access.token.iter().cloned().collect(),
     };
-    let is_narrowed = args.client_libraries > 0 && args.client_libraries < args.libraries;
+    let is_narrowed = args.load.client_libraries > 0 && args.load.client_libraries < args.load.libraries;
     let asks =
         |dialect| matches!(dialect, Dialect::Sse) || matches!(dialect, Dialect::AnySse | Dialect::AnyWs) && args.path.contains("{library}");
-    let mix = args.mix();
+    let mix = args.load.who.mix();
     let silent = mix.parts().iter().find(|(dialect, clients)| *clients > 0 && !asks(*dialect));
     if let (true, Some((dialect, _)), ..2) = (is_narrowed, silent, tokens.len()) {
         return Err(Failure::new(format!(
@@ -251,25 +257,26 @@ fn client_tokens(args: &RunArgs) -> Result<Vec<String>, Failure> {
 
 fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
     let tokens = client_tokens(args)?;
-    let threads = args.pin_client.len().max(1);
-    let per_second = args.clients as u64 * args.rate * u64::from(if args.client_libraries == 0 { 1 } else { args.client_libraries })
-        / u64::from(if args.client_libraries == 0 { 1 } else { args.libraries.max(1) });
+    let threads = args.load.pin_client.len().max(1);
+    let per_second =
+        args.load.who.clients as u64 * args.rate * u64::from(if args.load.client_libraries == 0 { 1 } else { args.load.client_libraries })
+            / u64::from(if args.load.client_libraries == 0 { 1 } else { args.load.libraries.max(1) });
     let one_in = per_second.div_ceil(TIMED_PER_SECOND).max(1).next_power_of_two();
     let event = |seconds: u64| u32::try_from(seconds * args.rate).unwrap_or(u32::MAX - 1);
     Ok(Plan {
         address: target.address(),
         path: args.path.clone(),
-        dialects: args.mix().dialects(),
+        dialects: args.load.who.mix().dialects(),
         more_headers: args.headers.iter().map(|line| format!("{line}\r\n")).collect(),
         subprotocol: args.ws_subprotocol.clone(),
         own_addresses: args.rate > 0 && args.target != "floor" && args.publish_style == PublishStyle::Fanfare,
         raw_events: args.events == Events::Raw,
         no_auth: args.no_auth,
-        message_limit: 2 * args.payload_bytes + LARGEST_MESSAGE,
+        message_limit: 2 * args.load.payload_bytes + LARGEST_MESSAGE,
         tokens,
-        strangers_token: args.strangers_token.clone().unwrap_or_default(),
-        spread: Spread::new(args.libraries, args.skew)?,
-        client_libraries: args.client_libraries,
+        strangers_token: args.access.strangers_token.clone().unwrap_or_default(),
+        spread: Spread::new(args.load.libraries, args.load.skew)?,
+        client_libraries: args.load.client_libraries,
         sample_mask: u32::try_from(one_in - 1).unwrap_or(0),
         measured_from: event(args.warmup),
         measured_to: event(args.warmup + args.seconds),
@@ -292,12 +299,12 @@ fn reported_skips(args: &RunArgs, is_floor: bool, address: std::net::SocketAddrV
 }
 
 fn admin_token(args: &RunArgs) -> Option<&str> {
-    args.admin_token.as_deref().or(args.token.as_deref())
+    args.access.admin_token.as_deref().or(args.access.token.as_deref())
 }
 
 fn limits(args: &RunArgs, floor: bool) -> Limits {
     let default_us = if args.rate <= 1000 { 1000 } else { 5000 };
-    Limits { lateness_us: args.lateness_limit_us.unwrap_or(default_us) as f64, cores: args.pin_client.len(), floor }
+    Limits { lateness_us: args.load.lateness_limit_us.unwrap_or(default_us) as f64, cores: args.load.pin_client.len(), floor }
 }
 
 fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
@@ -305,19 +312,19 @@ fn load(args: &RunArgs, results: &[ThreadResult]) -> Load {
     let frame_bytes: Vec<_> = DIALECTS.iter().map(|(dialect, _)| (*dialect, seen(*dialect))).filter(|(_, bytes)| *bytes > 0).collect();
     Load {
         target: args.target.clone(),
-        clients: args.clients,
+        clients: args.load.who.clients,
         slow: args.slow,
         stalled: args.stalled,
         strangers: args.strangers,
         churn: args.churn,
         rate: args.rate,
         seconds: args.seconds,
-        payload_bytes: args.payload_bytes,
+        payload_bytes: args.load.payload_bytes,
         frame_bytes: frame_bytes.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0),
-        clients_by_dialect: args.mix().parts().iter().map(|(dialect, clients)| (dialect.to_string(), *clients)).collect(),
+        clients_by_dialect: args.load.who.mix().parts().iter().map(|(dialect, clients)| (dialect.to_string(), *clients)).collect(),
         frame_bytes_by_dialect: frame_bytes.into_iter().map(|(dialect, bytes)| (dialect.to_string(), bytes)).collect(),
-        libraries: args.libraries,
-        client_libraries: args.client_libraries,
+        libraries: args.load.libraries,
+        client_libraries: args.load.client_libraries,
     }
 }
 

@@ -91,7 +91,7 @@ impl Stage<'_> {
             return self.unrelated(phase);
         }
         let (asked, pin_client) = (UnderTest::floor().run_args(&phase.load)?, &self.args.pin_client);
-        let under_test = self.under_test((asked.libraries, asked.client_libraries))?;
+        let under_test = self.under_test((asked.load.libraries, asked.load.client_libraries))?;
         let run = pinned(under_test.run_args(&phase.load)?, pin_client);
         Ok(judged(phase, play(&run, phase, under_test)?))
     }
@@ -101,7 +101,7 @@ impl Stage<'_> {
         let (asked, pin_client) = (UnderTest::floor().run_args(&phase.load)?, &self.args.pin_client);
         let report = unrelated::measure(asked.strangers, phase.rounds, |strangers| {
             self.open = None;
-            let under_test = self.under_test((asked.libraries, asked.client_libraries))?;
+            let under_test = self.under_test((asked.load.libraries, asked.load.client_libraries))?;
             scenario::run(&RunArgs { strangers, ..pinned(under_test.run_args(&phase.load)?, pin_client) })
         })?;
         Ok(judged(phase, report))
@@ -153,8 +153,11 @@ fn judged(phase: &Phase, mut report: Report) -> PhaseReport {
 }
 
 /// The run on the CPUs of the command line, where it names any.
-fn pinned(run: RunArgs, pin_client: &[usize]) -> RunArgs {
-    if pin_client.is_empty() { run } else { RunArgs { pin_client: pin_client.to_vec(), ..run } }
+fn pinned(mut run: RunArgs, pin_client: &[usize]) -> RunArgs {
+    if !pin_client.is_empty() {
+        run.load.pin_client = pin_client.to_vec();
+    }
+    run
 }
 
 fn play(run: &RunArgs, phase: &Phase, under_test: &UnderTest) -> Result<Report, Failure> {

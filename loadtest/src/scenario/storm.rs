@@ -101,7 +101,8 @@ impl Storm {
 
 /// Lets everybody come and drops them, `rounds` times without a pause between a drop and the next round.
 pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> Result<Report, Failure> {
-    let args = RunArgs { clients: args.mix().clients(), rate: 0, warmup: 0, steps: 1, ..args.clone() };
+    let mut args = RunArgs { rate: 0, warmup: 0, steps: 1, ..args.clone() };
+    args.load.who.clients = args.load.who.mix().clients();
     check(&args)?;
     let a_round = connecting(&args) + 2 * PATIENCE_NS / SECOND;
     deadline::within((rounds as u64 + 2) * a_round + AFTER_SECONDS, move || measure(&args, rounds, metrics_at))
@@ -141,7 +142,7 @@ fn measure(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> R
     storm.after = settled(storm.before.as_ref(), || sample(0));
     let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
     report.load = load(args, &results);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.load.who.mix());
     report.accounting.failed_to_connect = failed;
     verdict::judge(&mut report, limits(args, true));
     judge(&storm, &mut report);
@@ -152,7 +153,8 @@ fn measure(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> R
 
 /// A few clients come and go first: what a server touches for the first time, its code above all, is no memory of a storm.
 fn warm_up(args: &RunArgs, plan: &Arc<super::Plan>) -> Result<(), Failure> {
-    let few = RunArgs { clients: args.clients.min(WARM_UP), mix: None, slow: 0, stalled: 0, strangers: 0, ..args.clone() };
+    let mut few = RunArgs { slow: 0, stalled: 0, strangers: 0, ..args.clone() };
+    (few.load.who.clients, few.load.who.mix) = (args.load.who.clients.min(WARM_UP), None);
     let swarms = Swarms::start(&few, plan, &Arc::new(Shared::new()))?;
     swarms.connect_at_once(&few)?;
     swarms.stop()?;

@@ -26,12 +26,12 @@ pub(super) struct Swarms {
 impl Swarms {
     /// Starts one thread per CPU given, or one that is not pinned. The calling thread moves to the same CPUs, and with it the publisher.
     pub(super) fn start(args: &RunArgs, plan: &Arc<Plan>, shared: &Arc<Shared>) -> Result<Self, Failure> {
-        let count = args.pin_client.len().max(1);
+        let count = args.load.pin_client.len().max(1);
         let mut threads = Vec::new();
         for number in 0..count {
             let share = all_clients(args).filter(|(index, _)| index % count == number).collect();
             let swarm = Swarm::new(Arc::clone(plan), Arc::clone(shared), share)?;
-            let cpu = args.pin_client.get(number).copied();
+            let cpu = args.load.pin_client.get(number).copied();
             let body = move || {
                 if let Some(cpu) = cpu {
                     pin_current_thread(&[cpu])?;
@@ -41,7 +41,7 @@ impl Swarms {
             let spawned = thread::Builder::new().name(format!("client-{number}")).spawn(body);
             threads.push(spawned.map_err(|error| Failure::io("client thread", error))?);
         }
-        if let Some(cpu) = args.pin_client.first() {
+        if let Some(cpu) = args.load.pin_client.first() {
             pin_current_thread(&[*cpu])?;
         }
         Ok(Self { threads, shared: Arc::clone(shared) })
@@ -114,7 +114,7 @@ impl Swarms {
 
 /// Everybody but the churning ones, in the order they connect.
 fn all_clients(args: &RunArgs) -> impl Iterator<Item = (usize, Role)> + use<> {
-    let (steady, slow, stalled) = (args.clients, args.slow, args.stalled);
+    let (steady, slow, stalled) = (args.load.who.clients, args.slow, args.stalled);
     (0..args.connections()).map(move |index| match index {
         index if index < steady => (index, Role::Steady),
         index if index < steady + slow => (index, Role::Slow),
