@@ -10,6 +10,7 @@ pub(crate) use load::{AccessArgs, ClientsArgs, LoadArgs};
 pub(crate) use reports::{CompareArgs, RenderArgs};
 pub(crate) use started::{QuickArgs, RampArgs, ScenarioArgs, TargetArgs};
 
+use crate::dialect::{Dialect, Mix};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
@@ -211,6 +212,12 @@ pub(crate) struct SiegeArgs {
     /// Healthy clients.
     #[arg(long, default_value_t = 100)]
     pub(crate) witnesses: usize,
+    /// Their protocol.
+    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
+    pub(crate) dialect: Dialect,
+    /// How many of them speak which protocol, in place of --witnesses and --dialect: `sse=50,plex-ws=50`.
+    #[arg(long, conflicts_with = "witnesses")]
+    pub(crate) mix: Option<Mix>,
     /// Events a second for the healthy clients.
     #[arg(long, default_value_t = 20)]
     pub(crate) witness_rate: u64,
@@ -241,6 +248,11 @@ pub(crate) struct SiegeArgs {
 }
 
 impl SiegeArgs {
+    /// The healthy clients and what they speak.
+    pub(crate) fn mix(&self) -> Mix {
+        self.mix.clone().unwrap_or_else(|| Mix::only(self.dialect, self.witnesses))
+    }
+
     /// Whole seconds of attack, 5 at least.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded to a day just before")]
     pub(crate) fn seconds(&self) -> u64 {

@@ -23,6 +23,7 @@ use mio::{Events, Interest, Poll, Token};
 use record::Recorder;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -51,6 +52,8 @@ struct Client {
     ledger: Ledger,
     dechunker: Option<Box<crate::chunked::Dechunker>>,
     session: Option<Box<str>>,
+    /// Where a session began that another connection has taken over: the server's list has it under this.
+    opened_from: Option<SocketAddrV4>,
     unfinished: Unfinished,
     closed_by_server: bool,
 }
@@ -68,8 +71,17 @@ impl Client {
             ledger: Ledger::new(subscription),
             dechunker: None,
             session: None,
+            opened_from: None,
             unfinished: Unfinished::default(),
             closed_by_server: false,
+        }
+    }
+
+    /// Its own end of the connection.
+    fn local_address(&self) -> Option<SocketAddrV4> {
+        match self.stream.as_ref()?.local_addr().ok()? {
+            SocketAddr::V4(address) => Some(address),
+            SocketAddr::V6(_) => None,
         }
     }
 
@@ -237,7 +249,7 @@ impl Swarm {
     fn finish(mut self) -> ThreadResult {
         let held_bytes = self.clients.iter().map(Client::held_bytes).sum::<usize>() / self.clients.len().max(1);
         for client in std::mem::take(&mut self.clients) {
-            let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
+            let address = client.opened_from.or_else(|| client.local_address()).filter(|_| client.stream.is_some()).map(SocketAddr::V4);
             if let Some(stream) = &client.stream {
                 // A reset instead of a FIN: the next run must not wait for ports. If it is refused the ports are only slower to return.
                 let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));

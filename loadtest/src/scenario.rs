@@ -269,7 +269,6 @@ fn plan(args: &RunArgs, target: &Target) -> Result<Plan, Failure> {
         dialects: args.load.who.mix().dialects(),
         more_headers: args.headers.iter().map(|line| format!("{line}\r\n")).collect(),
         subprotocol: args.ws_subprotocol.clone(),
-        own_addresses: args.rate > 0 && args.target != "floor" && args.publish_style == PublishStyle::Fanfare,
         raw_events: args.events == Events::Raw,
         no_auth: args.no_auth,
         message_limit: 2 * args.load.payload_bytes + LARGEST_MESSAGE,

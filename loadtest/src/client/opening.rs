@@ -144,7 +144,6 @@ mod tests {
             dialects: Vec::new(),
             more_headers: "X-Extra: 1\r\n".to_owned(),
             subprotocol: Some("ws+meta.nchan".to_owned()),
-            own_addresses: false,
             raw_events: false,
             no_auth: false,
             message_limit: 1 << 16,

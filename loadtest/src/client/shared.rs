@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     pub(crate) more_headers: String,
     /// WebSocket subprotocol asked for.
     pub(crate) subprotocol: Option<String>,
-    /// Whether clients that cannot be told of a gap in their stream have a source address each, by which the server's list names them.
-    pub(crate) own_addresses: bool,
     /// Whether every dialect has `raw` events of its own.
     pub(crate) raw_events: bool,
     /// Whether Socket.IO clients are live once they are connected, without `auth`.

@@ -104,6 +104,7 @@ impl Swarm {
     /// Leaves polling: the session goes on over a WebSocket of its own.
     fn take_over(&mut self, slot: usize) {
         self.clients[slot].probing = true;
+        self.clients[slot].opened_from = self.clients[slot].local_address();
         self.clients[slot].partial = Vec::new();
         self.connect(slot);
     }
