@@ -20,7 +20,7 @@ use crate::shape::Shape;
 use crate::websocket::Unfinished;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use record::Recorder;
+use record::{End, Hint, Recorder};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -56,6 +56,10 @@ struct Client {
     opened_from: Option<SocketAddrV4>,
     unfinished: Unfinished,
     closed_by_server: bool,
+    /// Told that the stream ends.
+    told: bool,
+    hint: Option<Box<Hint>>,
+    end: Option<Box<End>>,
 }
 
 impl Client {
@@ -74,6 +78,9 @@ impl Client {
             opened_from: None,
             unfinished: Unfinished::default(),
             closed_by_server: false,
+            told: false,
+            hint: None,
+            end: None,
         }
     }
 
@@ -161,6 +168,9 @@ impl Swarm {
             }
             for event in events.iter() {
                 self.on_ready(event.token().0, event.is_writable(), event.is_readable());
+                if event.is_read_closed() {
+                    self.read_end(event.token().0);
+                }
             }
             self.shared.received.fetch_add(self.recorder.take_received(), Relaxed);
             let now = now_ns();
@@ -224,9 +234,17 @@ impl Swarm {
 
     /// The server, or the connection, has ended a client's stream, or it never got one.
     fn lose(&mut self, slot: usize, reason: &str) {
+        self.lose_so(slot, reason, false);
+    }
+
+    /// The same; `cleanly` when the stream ended as its protocol has it.
+    fn lose_so(&mut self, slot: usize, reason: &str, cleanly: bool) {
         match self.clients[slot].state {
             State::Live => {
                 self.shared.live.fetch_sub(1, Relaxed);
+                let client = &mut self.clients[slot];
+                let end = End::of(client.hint.as_deref().copied(), client.ledger.received, client.told, cleanly || client.told);
+                client.end = Some(Box::new(end));
                 self.close(slot, true);
             }
             State::Closed => {}
@@ -255,7 +273,9 @@ impl Swarm {
                 let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
             }
             if client.role != Role::Churning || client.state != State::Closed {
-                self.records.push(ClientRecord::of(client.role, client.dialect, client.ledger, address, client.closed_by_server));
+                let end = client.end.as_deref().copied().unwrap_or_default();
+                let record = ClientRecord::of(client.role, client.dialect, client.ledger, address, client.closed_by_server);
+                self.records.push(ClientRecord { end, ..record });
             }
         }
         ThreadResult {

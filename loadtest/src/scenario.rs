@@ -7,6 +7,7 @@
 //! ```
 
 mod accounts;
+mod crowd;
 #[cfg(test)]
 mod dialect_tests;
 mod storm;
@@ -34,6 +35,7 @@ use crate::source::Target;
 use crate::spread::Spread;
 use crate::verdict::{self, Limits};
 use crate::watch::MemorySample;
+pub(crate) use crowd::Crowd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 pub(crate) use storm::{Storm, storm};

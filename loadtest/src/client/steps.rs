@@ -39,12 +39,18 @@ impl Swarm {
 
     /// Does what a client's stream has just asked for.
     pub(super) fn heed(&mut self, slot: usize) {
-        let Said { replies, signals } = std::mem::take(&mut self.recorder.said);
+        let Said { replies, signals, hint } = std::mem::take(&mut self.recorder.said);
+        if let Some(hint) = hint {
+            self.clients[slot].hint = Some(Box::new(hint));
+        }
         let mut words = Words { texts: replies, polls_again: false };
         let mut end = None;
         for (signal, text) in signals {
             match signal {
-                Signal::Closed => end = Some(format!("closed by the server {text}")),
+                Signal::Closed => {
+                    self.clients[slot].told = true;
+                    end = Some(format!("closed by the server {text}"));
+                }
                 Signal::Refused => end = Some(format!("refused: {text}")),
                 Signal::Posted if self.clients[slot].dialect == Dialect::SocketIoUpgrade => return self.take_over(slot),
                 other => self.step(slot, other, text, &mut words),

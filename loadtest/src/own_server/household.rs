@@ -46,7 +46,7 @@ impl Household {
              [[users]]\nid = \"admin\"\ntoken = \"{ADMIN}\"\nadmin = true\n\
              [[users]]\nid = \"stranger\"\ntoken = \"{STRANGER}\"\nlibraries = {{ elsewhere = \"read\" }}\n\
              [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ types = [\"medias\", \"raw\"] }}\n\
-             [[tokens]]\ntoken = \"{READER_AND_PUBLISHER}\"\nuser = \"user0\"\npublish = {{ types = [\"medias\"] }}\n"
+             [[tokens]]\ntoken = \"{READER_AND_PUBLISHER}\"\nuser = \"user0\"\npublish = {{ types = [\"medias\", \"raw\"] }}\n"
         );
         for (number, token) in self.client_tokens().iter().enumerate() {
             let rights = if self.users() == 1 {
