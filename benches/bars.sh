@@ -4,18 +4,24 @@
 #
 #   cargo build --release --workspace && [REPEAT=5] [DIALECTS='sse socketio'] benches/bars.sh [BAR ...]
 #
-# The bars, all of them unless named: fan-out users single latency many unrelated mixed stalled memory storm million peers.
-# `peers` needs nginx with nchan, and NODE_PATH with socket.io, as loadtest/peers says, and runs only when it is named.
+# The bars, all of them unless named: fan-out users single latency many unrelated mixed stalled memory keepalive storm drop million peers.
+# Most print rows of a Markdown table. To try them: SCALE=50 divides the clients, IDLE_SECONDS=5 shortens `keepalive`, and FANFARE and
+# LOADTEST name other binaries; such figures mean nothing. `peers` needs nginx with nchan, and NODE_PATH with socket.io, as loadtest/peers says, and runs only when it is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export FANFARE_LOG=warn
-tester=target/release/fanfare-loadtest
+fanfare=${FANFARE:-target/release/fanfare}
+tester=${LOADTEST:-target/release/fanfare-loadtest}
 target=(--target http://127.0.0.1:8400 --token bars-publish --admin-token bars-admin)
 dialects=${DIALECTS:-sse plex-sse plex-ws mediabrowser socketio}
 repeat=${REPEAT:-5}
+idle_seconds=${IDLE_SECONDS:-90}
+
+# So many clients, unless it is only a try.
+n() { echo $(($1 / ${SCALE:-1})); }
 
 # One user who reads everything, a publisher, and a thousand users with three libraries each.
 settings() {
@@ -55,34 +61,46 @@ settings > "$work/settings.toml"
 seq -f 'bars-u%g' 0 999 > "$work/tokens"
 echo bars-reader > "$work/reader"
 head -500 "$work/tokens" > "$work/tokens-500"
-serve="target/release/fanfare serve --config $work/settings.toml"
+serve="$fanfare serve --config $work/settings.toml"
 
-bench() { "$tester" bench --quiet "${target[@]}" --server-cmd "$serve" --repeat "$repeat" --seconds 6 "$@" || true; }
+bench() { "$tester" bench --quiet --markdown "${target[@]}" --server-cmd "$serve" --repeat "$repeat" --seconds 6 "$@" || true; }
+
+# Rows of one table: its head once.
+rows() { awk '!seen[$0]++ { print; fflush() }'; }
 
 # The same load in every way in. `raw` events have the same size on the wire in all of them.
 each() {
     for dialect in $dialects; do
-        echo "-- $dialect"
         bench --dialect "$dialect" --events raw --client-tokens-file "$work/reader" "$@"
+    done | rows
+}
+
+# Everybody connects at full speed and is dropped at once: resident memory before, with, and up to 15 s after. One row for each way in.
+dropped() {
+    for dialect in $dialects; do
+        cat > "$work/drop.toml" <<TOML
+description = "all dropped at once"
+[settings.engine]
+workers = 1
+[load]
+clients = $(n 15000)
+dialect = "$dialect"
+connect_rate = 1000000
+[limits]
+connect_seconds = 3
+memory_kept_percent = 10
+[[phases]]
+name = "storm"
+kind = "storm"
+TOML
+        scenario "$work/drop.toml" | awk -v dialect="$dialect" '
+            /^storm 1 / { sub(/^storm 1 +/, ""); with = $0 }
+            /^all dropped / { sub(/^all dropped +/, ""); left = $0 }
+            END { result = $NF; print "| " dialect " | " with " | " left " | " result " |" }'
     done
 }
 
-# The cost of a delivery beside so many clients of other libraries.
-beside() {
-    local pid idle
-    taskset -c 0 $serve &
-    pid=$!
-    until curl -fs http://127.0.0.1:8401/readyz > /dev/null; do sleep 0.1; done
-    if [ "$1" -gt 0 ]; then
-        "$tester" idle --quiet --target http://127.0.0.1:8400 --token bars-stranger --clients "$1" --seconds 30 --pin-client 1 --server-pid "$pid" > /dev/null &
-        idle=$!
-        until curl -fs http://127.0.0.1:8401/metrics | awk '/^fanfare_connections\{/ { n += $NF } END { exit n < '"$1"' }'; do sleep 0.2; done
-    fi
-    "$tester" run --quiet "${target[@]}" --server-pid "$pid" --client-tokens-file "$work/reader" --clients 1000 --rate 100 --seconds 8 --pin-client 1 --markdown || true
-    [ "$1" = 0 ] || kill "$idle" || true
-    kill -TERM "$pid"
-    wait "$pid" || true
-}
+scenario() { "$tester" scenario "$@" --server "$fanfare" --wrap 'taskset -c 0' --pin-client 1 || true; }
 
 # One run against a fresh server on core 0.
 once() {
@@ -100,7 +118,7 @@ once() {
 # Others at the same work, one after the other on core 0: nchan (nginx) and Socket.IO (Node).
 peers() {
     local nchan=(--publish-style post --publish-path '/pub/{library}' --no-auth) pid load
-    load=(--clients 1000 --rate 100 --seconds 8 --pin-client 1 --markdown)
+    load=(--clients "$(n 1000)" --rate 100 --seconds 8 --pin-client 1 --markdown)
     mkdir -p "$work/nchan"
     taskset -c 0 /usr/sbin/nginx -p "$work/nchan/" -c "$PWD/loadtest/peers/nginx-nchan.conf" &
     pid=$!
@@ -125,33 +143,39 @@ peers() {
 bar() {
     echo "== $1"
     case $1 in
-        fan-out) each --clients 1000 --rate 5000 ;;
-        latency) each --clients 1000 --rate 50 ;;
-        storm) "$tester" scenario connect-storm --server target/release/fanfare || true ;;
-        mixed) "$tester" scenario mixed --server target/release/fanfare --wrap 'taskset -c 0' || true ;;
-        unrelated) for _ in $(seq "$repeat"); do for others in 0 2500 5000 10000; do echo "$others others"; beside "$others"; done; done ;;
+        fan-out) each --clients "$(n 1000)" --rate 5000 ;;
+        latency) each --clients "$(n 1000)" --rate 50 ;;
+        storm) scenario connect-storm ${SCALE:+--short} ;;
+        drop) dropped ;;
+        mixed) scenario mixed ${SCALE:+--short}; scenario libraries ${SCALE:+--short} ;;
+        unrelated) scenario unrelated ${SCALE:+--short} ;;
+        keepalive)
+            for dialect in $dialects; do
+                once idle --quiet --markdown --clients "$(n 15000)" --seconds "$idle_seconds" --dialect "$dialect" --client-tokens-file "$work/reader" || true
+            done | rows
+            ;;
         peers) peers ;;
-        users) bench --clients 1000 --rate 5000 --client-tokens-file "$work/tokens" ;;
-        single) each --clients 5000 --rate 20 ;;
-        many) bench --clients 15000 --rate 5; bench --clients 1000 --rate 75 ;;
+        users) bench --clients "$(n 1000)" --rate 5000 --client-tokens-file "$work/tokens" ;;
+        single) each --clients "$(n 5000)" --rate 20 ;;
+        many) bench --clients "$(n 15000)" --rate 5; bench --clients "$(n 1000)" --rate 75 ;;
         stalled)
             for _ in 1 2 3 4 5; do
-                once run --clients 1000 --rate 500 --seconds 8 || true
-                once run --clients 500 --stalled 500 --rate 500 --seconds 8 || true
+                once run --clients "$(n 1000)" --rate 500 --seconds 8 || true
+                once run --clients "$(n 500)" --stalled "$(n 500)" --rate 500 --seconds 8 || true
             done
             ;;
         memory)
             for dialect in $dialects; do
-                once idle --clients 15000 --dialect "$dialect" --client-tokens-file "$work/reader"
+                once idle --quiet --markdown --clients "$(n 15000)" --dialect "$dialect" --client-tokens-file "$work/reader"
             done
-            once idle --clients 5000 --client-tokens-file "$work/tokens-500"
-            once run --clients 1 --stalled 500 --rate 500 --seconds 20
+            once idle --quiet --markdown --clients "$(n 5000)" --client-tokens-file "$work/tokens-500"
+            once run --clients 1 --stalled "$(n 500)" --rate 500 --seconds 20
             once run --clients 1 --rate 500 --seconds 20
             ;;
-        million) once run --clients 200 --churn 50 --rate 20000 --seconds 50 --watch-accounts 500 ;;
+        million) once run --clients "$(n 200)" --churn 50 --rate 20000 --seconds 50 --watch-accounts 500 ;;
         *) echo "no bar is called $1" >&2; return 2 ;;
     esac
 }
 
-[ $# -gt 0 ] || set -- fan-out users single latency many unrelated mixed stalled memory storm million
+[ $# -gt 0 ] || set -- fan-out users single latency many unrelated mixed stalled memory keepalive storm drop million
 for name in "$@"; do bar "$name"; done

@@ -1,10 +1,12 @@
 //! The command line. It decides nothing: defaults and meanings stand here, checks that need two arguments stand in `scenario`.
 
 mod drain;
+mod load;
 mod reports;
 mod started;
 
 pub(crate) use drain::DrainArgs;
+pub(crate) use load::{AccessArgs, ClientsArgs, LoadArgs};
 pub(crate) use reports::{CompareArgs, RenderArgs};
 pub(crate) use started::{QuickArgs, RampArgs, ScenarioArgs, TargetArgs};
 
@@ -82,24 +84,12 @@ pub(crate) struct RunArgs {
     /// The server, as `http://127.0.0.1:8400`, or `floor` to start the floor as a child process. Loopback addresses only.
     #[arg(long)]
     pub(crate) target: String,
-    /// Token that publishes, and that clients use when they have none of their own.
-    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// Token for `GET /api/connections`; without it the publishing token is tried.
-    #[arg(long, env = "FANFARE_LOADTEST_ADMIN_TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
-    /// File with one client token per line, given out in turn.
-    #[arg(long)]
-    pub(crate) client_tokens_file: Option<PathBuf>,
-    /// Clients that read as fast as they can.
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) clients: usize,
-    /// Protocol of the clients that read as fast as they can.
-    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
-    pub(crate) dialect: Dialect,
-    /// How many of them speak which protocol, in place of --clients and --dialect: `sse=800,plex-ws=200`.
-    #[arg(long, conflicts_with = "clients")]
-    pub(crate) mix: Option<Mix>,
+    /// As whom.
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    /// Who connects, and what is published.
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// Events published a second.
     #[arg(long, default_value_t = 20)]
     pub(crate) rate: u64,
@@ -112,18 +102,6 @@ pub(crate) struct RunArgs {
     /// Seconds without a delivery after which clients still short are given up.
     #[arg(long, default_value_t = 5)]
     pub(crate) drain: u64,
-    /// Bytes of one frame on the wire, blank line included.
-    #[arg(long, default_value_t = 267)]
-    pub(crate) payload_bytes: usize,
-    /// Libraries the events are spread over in turn.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) libraries: u32,
-    /// Libraries each client asks for with `libraries=`; 0 asks for none and gets all.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) client_libraries: u32,
-    /// How unequal the libraries' shares are: Zipf's exponent, 0 for all in turn.
-    #[arg(long, default_value_t = 0.0)]
-    pub(crate) skew: f64,
     /// What is published.
     #[arg(long, value_enum, default_value_t = Events::Medias)]
     pub(crate) events: Events,
@@ -142,6 +120,9 @@ pub(crate) struct RunArgs {
     /// Further clients that connect and never read.
     #[arg(long, default_value_t = 0)]
     pub(crate) stalled: usize,
+    /// Further clients of a user who may read none of the libraries that events are published to: what they cost the others.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) strangers: usize,
     /// Further clients that read slowly.
     #[arg(long, default_value_t = 0)]
     pub(crate) slow: usize,
@@ -157,21 +138,12 @@ pub(crate) struct RunArgs {
     /// Steps in which the clients connect; memory is sampled after each.
     #[arg(long, default_value_t = 5)]
     pub(crate) steps: usize,
-    /// Process id of the server, to watch it in /proc.
-    #[arg(long)]
-    pub(crate) server_pid: Option<u32>,
     /// Milliseconds between two looks at the server's own accounts (`GET /api/connections`), each of which must add up.
     #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) watch_accounts: Option<u64>,
-    /// CPUs of the client threads, one thread each; the publisher shares the first.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) pin_client: Vec<usize>,
     /// CPU of the floor, when the target is `floor`.
     #[arg(long)]
     pub(crate) pin_floor: Option<usize>,
-    /// Publisher lateness (p99, microseconds) above which the run is invalid; 1000 up to 1000 events a second, else 5000.
-    #[arg(long)]
-    pub(crate) lateness_limit_us: Option<u64>,
     /// Path of `/sse` and of any-sse and any-ws; for the latter two `{library}` in it becomes the client's library.
     #[arg(long, default_value = "/sse")]
     pub(crate) path: String,
@@ -193,15 +165,15 @@ pub(crate) struct RunArgs {
     /// Show nothing while it runs, on a terminal too.
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// Print a Markdown table row instead of the table.
+    /// Print a row of a Markdown table, with its head, instead of the table.
     #[arg(long)]
     pub(crate) markdown: bool,
 }
 
 impl RunArgs {
-    /// The steady clients and what they speak.
-    pub(crate) fn mix(&self) -> Mix {
-        self.mix.clone().unwrap_or_else(|| Mix::only(self.dialect, self.clients))
+    /// Connections that stay, without those of churning clients.
+    pub(crate) fn connections(&self) -> usize {
+        self.load.who.clients + self.slow + self.stalled + self.strangers
     }
 }
 
@@ -240,6 +212,12 @@ pub(crate) struct SiegeArgs {
     /// Healthy clients.
     #[arg(long, default_value_t = 100)]
     pub(crate) witnesses: usize,
+    /// Their protocol.
+    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
+    pub(crate) dialect: Dialect,
+    /// How many of them speak which protocol, in place of --witnesses and --dialect: `sse=50,plex-ws=50`.
+    #[arg(long, conflicts_with = "witnesses")]
+    pub(crate) mix: Option<Mix>,
     /// Events a second for the healthy clients.
     #[arg(long, default_value_t = 20)]
     pub(crate) witness_rate: u64,
@@ -270,6 +248,11 @@ pub(crate) struct SiegeArgs {
 }
 
 impl SiegeArgs {
+    /// The healthy clients and what they speak.
+    pub(crate) fn mix(&self) -> Mix {
+        self.mix.clone().unwrap_or_else(|| Mix::only(self.dialect, self.witnesses))
+    }
+
     /// Whole seconds of attack, 5 at least.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded to a day just before")]
     pub(crate) fn seconds(&self) -> u64 {

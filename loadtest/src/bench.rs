@@ -59,7 +59,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Bench, Failure> {
     if args.repeat == 0 {
         return Err(Failure::new("repeat: must be 1 or more"));
     }
-    if args.run.server_pid.is_some() || args.run.pin_floor.is_some() {
+    if args.run.access.server_pid.is_some() || args.run.pin_floor.is_some() {
         return Err(Failure::new("server-pid, pin-floor: bench starts server and floor itself, on --server-cpu"));
     }
     let mut bench = Bench { schema: SCHEMA, floor: Vec::new(), server: Vec::new(), vs_server: Vec::new() };
@@ -105,6 +105,33 @@ impl Bench {
             }
         }
         text
+    }
+
+    /// One row of a Markdown table with its head: medians with smallest and largest, ratios within pairs.
+    pub(crate) fn markdown(&self) -> String {
+        let [(base_name, base), (name, server)] = self.sides();
+        let [rate, total, user, _, p99, ..] = FIGURES.map(|(_, figure)| figure);
+        let of = |runs: &[Report], figure: fn(&Report) -> f64| spread(&runs.iter().map(figure).collect::<Vec<_>>());
+        let ratio = |figure| spread(&self.ratios(figure).into_iter().flatten().collect::<Vec<_>>());
+        let load = server.last().map(|run| &run.load);
+        let spoken = load.map_or(String::new(), |load| load.clients_by_dialect.keys().cloned().collect::<Vec<_>>().join(", "));
+        let load = load.map_or(String::new(), |load| format!("{} × {}", load.clients, load.rate));
+        let passed = server.iter().chain(base).filter(|run| run.result == RunResult::Passed).count();
+        let skipped: u64 = server.iter().map(|run| run.accounting.skipped_announced + run.accounting.skipped_reported).sum();
+        format!(
+            "| {name} against {base_name} | clients × ev/s | pairs | deliveries/s, ratio | user µs each | total µs each | ratio | p99 ms, {base_name} | \
+             p99 ms | ratio | skipped | runs passed |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n\
+             | {spoken} | {load} | {} | {} | {} | {} | {} | {} | {} | {} | {skipped} | {passed} of {} |\n",
+            server.len(),
+            ratio(rate),
+            of(server, user),
+            of(server, total),
+            ratio(total),
+            of(base, p99),
+            of(server, p99),
+            ratio(p99),
+            server.len() + base.len(),
+        )
     }
 
     /// The ratios of each pair, one line a pair, and their medians.
@@ -206,7 +233,9 @@ fn child_run(args: &BenchArgs, target: &str, pid: Option<u32>) -> Result<Report,
     if let Some(pid) = pid {
         command.args(["--server-pid", &pid.to_string()]);
     }
-    for (name, token) in [("FANFARE_LOADTEST_TOKEN", &args.run.token), ("FANFARE_LOADTEST_ADMIN_TOKEN", &args.run.admin_token)] {
+    for (name, token) in
+        [("FANFARE_LOADTEST_TOKEN", &args.run.access.token), ("FANFARE_LOADTEST_ADMIN_TOKEN", &args.run.access.admin_token)]
+    {
         if let Some(token) = token {
             command.env(name, token);
         }
@@ -220,18 +249,18 @@ fn child_run(args: &BenchArgs, target: &str, pid: Option<u32>) -> Result<Report,
 }
 
 fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> Vec<String> {
-    let cpus = if run.pin_client.is_empty() { vec![1] } else { run.pin_client.clone() };
+    let cpus = if run.load.pin_client.is_empty() { vec![1] } else { run.load.pin_client.clone() };
     let mut arguments = vec!["--target".to_owned(), target.to_owned(), "--json".to_owned(), json.display().to_string()];
     let named = [
         // The floor speaks one protocol, to as many clients.
-        if target == "floor" { ("--clients", run.mix().clients().to_string()) } else { ("--mix", run.mix().to_string()) },
+        if target == "floor" { ("--clients", run.load.who.mix().clients().to_string()) } else { ("--mix", run.load.who.mix().to_string()) },
         ("--rate", run.rate.to_string()),
         ("--seconds", run.seconds.to_string()),
         ("--warmup", run.warmup.to_string()),
         ("--drain", run.drain.to_string()),
-        ("--payload-bytes", run.payload_bytes.to_string()),
-        ("--libraries", run.libraries.to_string()),
-        ("--client-libraries", if target == "floor" { 0 } else { run.client_libraries }.to_string()),
+        ("--payload-bytes", run.load.payload_bytes.to_string()),
+        ("--libraries", run.load.libraries.to_string()),
+        ("--client-libraries", if target == "floor" { 0 } else { run.load.client_libraries }.to_string()),
         ("--stalled", if target == "floor" { 0 } else { run.stalled }.to_string()),
         ("--slow", if target == "floor" { 0 } else { run.slow }.to_string()),
         ("--slow-bytes", run.slow_bytes.to_string()),
@@ -247,10 +276,10 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
     if run.quiet {
         arguments.push("--quiet".to_owned());
     }
-    if let Some(limit) = run.lateness_limit_us {
+    if let Some(limit) = run.load.lateness_limit_us {
         arguments.extend(["--lateness-limit-us".to_owned(), limit.to_string()]);
     }
-    if let Some(file) = run.client_tokens_file.as_ref().filter(|_| target != "floor") {
+    if let Some(file) = run.access.client_tokens_file.as_ref().filter(|_| target != "floor") {
         arguments.extend(["--client-tokens-file".to_owned(), file.display().to_string()]);
     }
     if let Some(pause_ms) = run.watch_accounts.filter(|_| target != "floor") {
@@ -265,7 +294,7 @@ fn run_arguments(run: &RunArgs, target: &str, json: &Path, floor_cpu: usize) -> 
 /// What is said to a server, and how; the floor has one way for everything.
 fn spoken_arguments(run: &RunArgs) -> Vec<String> {
     let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let mut arguments = vec!["--skew".to_owned(), run.skew.to_string()];
+    let mut arguments = vec!["--skew".to_owned(), run.load.skew.to_string()];
     arguments.extend(["--events".to_owned(), name(run.events.to_possible_value())]);
     arguments.extend(["--publish-style".to_owned(), name(run.publish_style.to_possible_value())]);
     arguments.extend(run.headers.iter().flat_map(|line| ["--header".to_owned(), line.clone()]));
@@ -325,6 +354,16 @@ mod tests {
         assert_eq!(cells("pair 1"), ["0.800", "–", "–", "3.000"]);
         assert_eq!(cells("pair 3"), ["–", "–", "–", "3.000"]);
         assert_eq!(cells("median  "), ["0.850", "–", "–", "3.000"]);
+    }
+
+    #[test]
+    fn a_markdown_row_has_a_cell_for_every_column() {
+        let mut bench = bench(&[100.0, 100.0], &[80.0, 90.0], &[]);
+        bench.server[0].result = RunResult::Invalid;
+        let text = bench.markdown();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0].matches('|').count()), (3, lines[2].matches('|').count()), "{text}");
+        assert!(lines[2].contains("| 2 | 0.850 (0.800–0.900) |") && lines[2].ends_with("| 3 of 4 |"), "{text}");
     }
 
     #[test]

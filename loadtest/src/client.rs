@@ -20,9 +20,10 @@ use crate::shape::Shape;
 use crate::websocket::Unfinished;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use record::Recorder;
+use record::{End, Hint, Recorder};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -51,8 +52,14 @@ struct Client {
     ledger: Ledger,
     dechunker: Option<Box<crate::chunked::Dechunker>>,
     session: Option<Box<str>>,
+    /// Where a session began that another connection has taken over: the server's list has it under this.
+    opened_from: Option<SocketAddrV4>,
     unfinished: Unfinished,
     closed_by_server: bool,
+    /// Told that the stream ends.
+    told: bool,
+    hint: Option<Box<Hint>>,
+    end: Option<Box<End>>,
 }
 
 impl Client {
@@ -68,8 +75,20 @@ impl Client {
             ledger: Ledger::new(subscription),
             dechunker: None,
             session: None,
+            opened_from: None,
             unfinished: Unfinished::default(),
             closed_by_server: false,
+            told: false,
+            hint: None,
+            end: None,
+        }
+    }
+
+    /// Its own end of the connection.
+    fn local_address(&self) -> Option<SocketAddrV4> {
+        match self.stream.as_ref()?.local_addr().ok()? {
+            SocketAddr::V4(address) => Some(address),
+            SocketAddr::V6(_) => None,
         }
     }
 
@@ -149,6 +168,9 @@ impl Swarm {
             }
             for event in events.iter() {
                 self.on_ready(event.token().0, event.is_writable(), event.is_readable());
+                if event.is_read_closed() {
+                    self.read_end(event.token().0);
+                }
             }
             self.shared.received.fetch_add(self.recorder.take_received(), Relaxed);
             let now = now_ns();
@@ -212,9 +234,17 @@ impl Swarm {
 
     /// The server, or the connection, has ended a client's stream, or it never got one.
     fn lose(&mut self, slot: usize, reason: &str) {
+        self.lose_so(slot, reason, false);
+    }
+
+    /// The same; `cleanly` when the stream ended as its protocol has it.
+    fn lose_so(&mut self, slot: usize, reason: &str, cleanly: bool) {
         match self.clients[slot].state {
             State::Live => {
                 self.shared.live.fetch_sub(1, Relaxed);
+                let client = &mut self.clients[slot];
+                let end = End::of(client.hint.as_deref().copied(), client.ledger.received, client.told, cleanly || client.told);
+                client.end = Some(Box::new(end));
                 self.close(slot, true);
             }
             State::Closed => {}
@@ -237,13 +267,15 @@ impl Swarm {
     fn finish(mut self) -> ThreadResult {
         let held_bytes = self.clients.iter().map(Client::held_bytes).sum::<usize>() / self.clients.len().max(1);
         for client in std::mem::take(&mut self.clients) {
-            let address = client.stream.as_ref().and_then(|stream| stream.local_addr().ok());
+            let address = client.opened_from.or_else(|| client.local_address()).filter(|_| client.stream.is_some()).map(SocketAddr::V4);
             if let Some(stream) = &client.stream {
                 // A reset instead of a FIN: the next run must not wait for ports. If it is refused the ports are only slower to return.
                 let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
             }
             if client.role != Role::Churning || client.state != State::Closed {
-                self.records.push(ClientRecord::of(client.role, client.dialect, client.ledger, address, client.closed_by_server));
+                let end = client.end.as_deref().copied().unwrap_or_default();
+                let record = ClientRecord::of(client.role, client.dialect, client.ledger, address, client.closed_by_server);
+                self.records.push(ClientRecord { end, ..record });
             }
         }
         ThreadResult {

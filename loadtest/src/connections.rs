@@ -15,16 +15,8 @@ const MOST_PAGES: u64 = 10_000;
 /// What the server says it skipped.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedSkips {
-    /// By address and port, or by an address without one.
-    by_address: HashMap<String, Skips>,
+    by_address: HashMap<SocketAddr, u64>,
     unaddressed: u64,
-}
-
-/// What was skipped for the sessions of one address.
-#[derive(Debug, Default)]
-struct Skips {
-    sessions: u64,
-    count: u64,
 }
 
 impl ReportedSkips {
@@ -32,15 +24,13 @@ impl ReportedSkips {
     pub(crate) fn fetch(address: SocketAddrV4, token: Option<&str>) -> Result<Self, Failure> {
         let mut skips = Self::default();
         each_page(address, token, |page| skips.collect(page))?;
-        skips.forget_shared();
         Ok(skips)
     }
 
-    /// Takes up to `missing` of what was reported for a client, or of what carries no address that is one client's alone.
+    /// Takes up to `missing` of what was reported for a client, or of what carries no address.
     pub(crate) fn explain(&mut self, client: Option<SocketAddr>, missing: u64) -> u64 {
-        let names = client.map(|client| [client.to_string(), client.ip().to_string()]);
-        let known = names.iter().flatten().find(|name| self.by_address.contains_key(*name));
-        let source = known.and_then(|name| self.by_address.get_mut(name)).map_or(&mut self.unaddressed, |skips| &mut skips.count);
+        let own = client.and_then(|client| self.by_address.get_mut(&client));
+        let source = own.unwrap_or(&mut self.unaddressed);
         let explained = missing.min(*source);
         *source -= explained;
         explained
@@ -51,42 +41,22 @@ impl ReportedSkips {
         self.unaddressed = 0;
     }
 
-    /// An address of several sessions does not say whose skips they are.
-    fn forget_shared(&mut self) {
-        let shared = self.by_address.extract_if(|_, skips| skips.sessions > 1);
-        self.unaddressed += shared.map(|(_, skips)| skips.count).sum::<u64>();
-    }
-
     fn collect(&mut self, value: &Value) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
-            Value::Object(fields) => {
-                let Some(skipped) = fields.get("skipped").and_then(Value::as_u64) else {
-                    return fields.values().for_each(|field| self.collect(field));
-                };
-                match name(fields) {
-                    Some(name) => {
-                        let skips = self.by_address.entry(name).or_default();
-                        skips.sessions += 1;
-                        skips.count += skipped;
-                    }
-                    None => self.unaddressed += skipped,
-                }
-            }
+            Value::Object(fields) => match fields.get("skipped").and_then(Value::as_u64) {
+                Some(skipped) => *peer(fields).map_or(&mut self.unaddressed, |peer| self.by_address.entry(peer).or_default()) += skipped,
+                None => fields.values().for_each(|field| self.collect(field)),
+            },
             _ => {}
         }
     }
 }
 
-/// What names a session's client: address and port in one text or in two fields, or the address alone.
-fn name(session: &serde_json::Map<String, Value>) -> Option<String> {
-    let texts = || session.values().filter_map(Value::as_str);
-    if let Some(whole) = texts().find(|text| text.parse::<SocketAddr>().is_ok()) {
-        return Some(whole.to_owned());
-    }
-    let address: IpAddr = texts().find_map(|text| text.parse().ok())?;
-    let port = session.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
-    Some(port.map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string()))
+/// The client's end of a session's connection.
+fn peer(session: &serde_json::Map<String, Value>) -> Option<SocketAddr> {
+    let address: IpAddr = session.get("address")?.as_str()?.parse().ok()?;
+    Some(SocketAddr::new(address, u16::try_from(session.get("port")?.as_u64()?).ok()?))
 }
 
 /// Shows every page of `GET /api/connections`, and returns how many there were.
@@ -116,30 +86,17 @@ mod tests {
 
     #[test]
     fn skips_are_explained_by_address_where_there_is_one_and_never_twice() {
-        let answer = serde_json::json!({"connections": [{"id": "1", "peer": "127.0.0.1:4000", "skipped": 5}, {"id": "2", "skipped": 7}]});
+        let answer = serde_json::json!({"connections": [
+            {"id": "1", "address": "127.0.0.1", "port": 4000, "skipped": 5}, {"id": "2", "address": "127.0.0.1", "skipped": 7},
+            {"id": "3", "address": "127.0.0.1", "port": 4002, "skipped": 0}]});
         let mut skips = ReportedSkips::default();
         skips.collect(&answer);
         let client = |text: &str| Some(text.parse().unwrap());
         assert_eq!(skips.explain(client("127.0.0.1:4000"), 9), 5);
         assert_eq!(skips.explain(client("127.0.0.1:4000"), 9), 0);
         assert_eq!(skips.explain(client("127.0.0.1:4001"), 6), 6);
+        assert_eq!(skips.explain(client("127.0.0.1:4002"), 6), 0, "its neighbours' skips are not its own");
         skips.forget_unaddressed();
         assert_eq!(skips.explain(None, 6), 0);
-    }
-
-    #[test]
-    fn an_address_alone_explains_only_where_it_is_one_clients_own() {
-        let answer = serde_json::json!({"connections": [
-            {"address": "127.64.0.1", "skipped": 5}, {"address": "127.0.0.1", "skipped": 3}, {"address": "127.0.0.1", "skipped": 0},
-            {"address": "127.0.0.1", "port": 4002, "skipped": 2},
-        ]});
-        let mut skips = ReportedSkips::default();
-        skips.collect(&answer);
-        skips.forget_shared();
-        let client = |text: &str| Some(text.parse().unwrap());
-        assert_eq!(skips.explain(client("127.0.0.1:4002"), 9), 2);
-        assert_eq!(skips.explain(client("127.64.0.1:9"), 9), 5);
-        skips.forget_unaddressed();
-        assert_eq!(skips.explain(client("127.0.0.1:7"), 9), 0, "its neighbours' skips are not its own");
     }
 }

@@ -67,11 +67,6 @@ impl Dialect {
         }
     }
 
-    /// Whether its streams say how much a client has missed.
-    pub(crate) fn tells_gaps(self) -> bool {
-        self.speech().is_none()
-    }
-
     /// Whether its clients are Audiobookshelf's.
     pub(crate) fn is_socketio(self) -> bool {
         self.speech() == Some(Speech::SocketIo)

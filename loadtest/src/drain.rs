@@ -1,26 +1,28 @@
 //! A server's stop under load: clients connect, events are published, SIGTERM is sent the moment the last is accepted, and then it is measured
 //! what everybody sees until the process has gone.
 //!
-//! What a client must be told is checked here; how it is read stands in `streams`.
+//! What a client must be told is checked here; the clients are those of every run.
 
-mod streams;
 #[cfg(test)]
 mod tests;
 
-use crate::args::DrainArgs;
+use crate::args::{AccessArgs, DrainArgs, RunArgs, TargetArgs};
+use crate::client::ClientRecord;
 use crate::clock::{self, SECOND, now_ns};
 use crate::failure::Failure;
 use crate::frame::Template;
 use crate::http::{self, Response};
+use crate::own_server::household::Household;
+use crate::scenario::Crowd;
+use crate::under_test::{UnderTest, words};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use std::io::Write;
 use std::net::{SocketAddrV4, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use streams::Stream;
 
-/// Time a server has to start, and clients to connect.
+/// Time a server has to start.
 const PATIENCE_NS: u64 = 30 * SECOND;
 /// Time readiness and the door have to answer no.
 const NOTICE_NS: u64 = SECOND;
@@ -44,7 +46,7 @@ pub(crate) struct DrainReport {
     pub(crate) refused_ms: Option<f64>,
     /// Clients that had every accepted event before their end.
     pub(crate) complete: usize,
-    /// Clients whose last word was a reconnect hint.
+    /// Clients whose last word was a reconnect hint, or on a WebSocket a close frame.
     pub(crate) hinted: usize,
     /// Different hints among them.
     pub(crate) different_hints: usize,
@@ -74,7 +76,6 @@ pub(crate) trait Process {
 
 /// Runs against the server of the arguments.
 pub(crate) fn run(args: &DrainArgs) -> Result<DrainReport, Failure> {
-    crate::machine::raise_file_limit(args.clients)?;
     match (args.server_pid, &args.server_cmd) {
         (Some(pid), None) => measure(args, &mut Running::of(pid)?),
         (None, Some(command)) => measure(args, &mut Started::start(command, args)?),
@@ -85,17 +86,17 @@ pub(crate) fn run(args: &DrainArgs) -> Result<DrainReport, Failure> {
 /// Connects, publishes, stops the process, and reads everything to its end.
 pub(crate) fn measure(args: &DrainArgs, process: &mut dyn Process) -> Result<DrainReport, Failure> {
     let (address, metrics) = (http::loopback_address(&args.target)?, http::loopback_address(&args.metrics)?);
-    let mut streams = streams::connect(address, &args.path, args.token.as_deref(), args.clients, PATIENCE_NS)?;
+    let crowd = Crowd::connect(&clients(args)?)?;
     publish(args, address)?;
     process.terminate()?;
     let signalled = now_ns();
     let deadline = signalled + (args.window + args.rest) * SECOND;
     let notice = thread::spawn(move || watch_notice(address, metrics, signalled));
-    streams::read_to_the_end(&mut streams, deadline)?;
+    until(deadline, || (crowd.live() == 0).then_some(()));
     let exit = until(deadline, || process.gone());
     let mut report = DrainReport {
         schema: "fanfare-loadtest-drain/1",
-        clients: args.clients,
+        clients: args.who.mix().clients(),
         events: args.events,
         gone_ms: exit.is_some().then(|| millis(now_ns() - signalled)),
         exit_code: exit.flatten(),
@@ -103,9 +104,18 @@ pub(crate) fn measure(args: &DrainArgs, process: &mut dyn Process) -> Result<Dra
     };
     (report.unready_ms, report.metrics_served, report.refused_ms) =
         notice.join().map_err(|_| Failure::new("the thread that asks for readiness panicked"))?;
-    account(&mut report, &streams, signalled);
+    account(&mut report, &crowd.finish()?, signalled);
     report.failures = failures(&report, args);
     Ok(report)
+}
+
+/// The clients as those of a run. What is not said here stays as `run` has it.
+fn clients(args: &DrainArgs) -> Result<RunArgs, Failure> {
+    let access = AccessArgs { token: args.token.clone(), ..AccessArgs::default() };
+    let target = TargetArgs { target: Some(args.target.clone()), access, ..TargetArgs::default() };
+    let mut run = UnderTest::open(&target, &Household::default())?.run_args(&words(&["--path", &args.path]))?;
+    (run.load.who, run.load.payload_bytes) = (args.who.clone(), args.payload_bytes);
+    Ok(run)
 }
 
 /// When readiness answered no, whether metrics were served then, and when the door was shut.
@@ -132,9 +142,14 @@ fn until<T>(deadline: u64, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// Publishes the events in one request of lines; every one must be accepted.
 fn publish(args: &DrainArgs, address: SocketAddrV4) -> Result<(), Failure> {
-    let template = Template::item(crate::frame::Family::Medias, args.payload_bytes, &crate::spread::Spread::even(1), false)?;
+    let mix = args.who.mix();
+    let with_book = mix.parts().iter().any(|(dialect, _)| dialect.is_socketio());
+    let template = |family| Template::item(family, args.payload_bytes, &crate::spread::Spread::even(1), with_book);
+    let templates = mix.families(false).into_iter().map(template).collect::<Result<Vec<_>, _>>()?;
     let mut body = Vec::new();
-    (0..args.events).for_each(|seq| template.append(&mut body, seq, now_ns(), now_ns()));
+    for seq in 0..args.events {
+        templates.iter().for_each(|template| template.append(&mut body, seq, now_ns(), now_ns()));
+    }
     let authorization = args.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let head = format!(
         "POST /api/events HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\
@@ -151,21 +166,26 @@ fn publish(args: &DrainArgs, address: SocketAddrV4) -> Result<(), Failure> {
     writer.join().map_err(|_| Failure::new("the publishing thread panicked"))?.map_err(|error| Failure::io("publish", error))?;
     let text = String::from_utf8_lossy(&answers);
     let n_accepted = text.lines().filter(|line| line.contains("\"order\"")).count();
-    if n_accepted != args.events as usize {
+    let n_published = args.events as usize * templates.len();
+    if n_accepted != n_published {
         let refused = text.lines().find(|line| !line.contains("\"order\"")).unwrap_or_default();
-        return Err(Failure::new(format!("publish: {n_accepted} of {} events were accepted: {refused}", args.events)));
+        return Err(Failure::new(format!("publish: {n_accepted} of {n_published} events were accepted: {refused}")));
     }
     Ok(())
 }
 
-fn account(report: &mut DrainReport, streams: &[Stream], signalled: u64) {
-    report.complete = streams.iter().filter(|stream| stream.n_events == report.events && !stream.disordered).count();
-    let mut hints: Vec<u64> = streams.iter().filter_map(|stream| stream.hint).collect();
-    report.hinted = hints.len();
+fn account(report: &mut DrainReport, records: &[ClientRecord], signalled: u64) {
+    let is_complete = |record: &&ClientRecord| {
+        let (ledger, outcome) = (&record.ledger, record.ledger.close(report.events, &[], false));
+        outcome.missing + ledger.reordered + ledger.duplicated + ledger.foreign == 0
+    };
+    report.complete = records.iter().filter(is_complete).count();
+    report.hinted = records.iter().filter(|record| record.end.told).count();
+    let mut hints: Vec<u64> = records.iter().filter_map(|record| record.end.hint_ms).collect();
     hints.sort_unstable();
     hints.dedup();
     report.different_hints = hints.len();
-    let mut ends: Vec<u64> = streams.iter().filter_map(|stream| stream.ended_ns).map(|end| end.saturating_sub(signalled)).collect();
+    let mut ends: Vec<u64> = records.iter().filter_map(|record| record.end.at_ns).map(|end| end.saturating_sub(signalled)).collect();
     ends.sort_unstable();
     report.ended = ends.len();
     report.first_end_ms = ends.first().copied().map_or(0.0, millis);
@@ -189,11 +209,14 @@ fn failures(report: &DrainReport, args: &DrainArgs) -> Vec<String> {
     promise(in_time(report.unready_ms), format!("/readyz did not answer 503 within a second: {:?} ms", report.unready_ms));
     promise(report.metrics_served, "/metrics was not served during the stop".to_owned());
     promise(in_time(report.refused_ms), format!("new connections were not refused within a second: {:?} ms", report.refused_ms));
-    let missing = |n: usize| args.clients.saturating_sub(n);
+    let missing = |n: usize| report.clients.saturating_sub(n);
     promise(missing(report.complete) == 0, format!("{} clients did not get every accepted event in order", missing(report.complete)));
     promise(missing(report.ended) == 0, format!("{} streams did not end", missing(report.ended)));
-    promise(missing(report.hinted) == 0, format!("{} clients were given no hint as the last word", missing(report.hinted)));
-    let most = (args.clients / 5).max(FEW);
+    promise(
+        missing(report.hinted) == 0,
+        format!("{} clients were given no hint and no close frame as the last word", missing(report.hinted)),
+    );
+    let most = (report.clients / 5).max(FEW);
     let largest = report.largest_in_a_second;
     promise(largest <= most, format!("{largest} clients were sent away within one second, at most {most} may be"));
     promise(report.gone_ms.is_some(), format!("the process had not gone after {} + {} s", args.window, args.rest));
@@ -209,7 +232,7 @@ impl DrainReport {
         let percent = 100.0 * self.largest_in_a_second as f64 / self.clients.max(1) as f64;
         format!(
             "clients {}, events {}\nnot ready after {}, metrics served {}, new clients refused after {}\n\
-             every event before the end: {}, hint as the last word: {} ({} different), ended: {}\n\
+             every event before the end: {}, hint or close as the last word: {} ({} different hints), ended: {}\n\
              first end {:.0} ms, last end {:.0} ms, most in one second {} ({percent:.1} %)\n\
              process gone after {}, exit code {:?}\n{result}\n",
             self.clients,

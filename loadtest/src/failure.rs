@@ -15,7 +15,12 @@ impl Failure {
 
     /// An input or output error and what it happened to.
     pub(crate) fn io(what: &str, error: impl Into<io::Error>) -> Self {
-        Self(format!("{what}: {}", error.into()))
+        let error = error.into();
+        // What the kernel calls a resource that is unavailable is a socket's time that is over.
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Self(format!("{what}: nothing came or went in time"));
+        }
+        Self(format!("{what}: {error}"))
     }
 }
 

@@ -91,7 +91,13 @@ pub(crate) fn page(groups: &[Group<'_>]) -> String {
     let sections = [
         section(
             "Latency",
-            vec![latency::spectrum(groups), latency::distribution(groups), latency::against_load(groups), latency::fairness(groups)],
+            vec![
+                latency::spectrum(groups),
+                latency::distribution(groups),
+                latency::against_load(groups),
+                load::beside_strangers(groups),
+                latency::fairness(groups),
+            ],
         ),
         section("Over time", over_time),
         section("Memory", vec![load::against_connections(groups), load::memory_over_time(groups)]),

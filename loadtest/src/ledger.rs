@@ -1,8 +1,10 @@
 //! Exact accounting of one client: which sequence numbers it should have had, which came, twice or late, and which never did.
 //!
+//! Order is promised within a library and not between libraries, so an event is late only when a later one of its own library came before it.
 //! It knows nothing of sockets or time. A client's subscription is a run of libraries; which event is of which library says the run's spread.
 
 use crate::spread::Spread;
+use std::collections::HashSet;
 
 /// The libraries a client gets: `width` of all, from `first` on, around the end.
 #[derive(Clone, Debug)]
@@ -24,16 +26,21 @@ impl Subscription {
         let spread = spread.into();
         let libraries = spread.libraries();
         if width == 0 || width >= libraries {
-            return Self { spread: Spread::even(1), first: 0, width: 1 };
+            return Self { spread, first: 0, width: libraries };
         }
         let first = u32::try_from(client as u64 * u64::from(width) % u64::from(libraries)).unwrap_or(0);
         Self { spread, first, width }
     }
 
+    /// The subscription of a client that is to get nothing.
+    pub(crate) fn none() -> Self {
+        Self { spread: Spread::even(1), first: 0, width: 0 }
+    }
+
     /// The numbers of its libraries, or none when it has all.
     pub(crate) fn names(&self) -> Option<Vec<u32>> {
         let libraries = self.spread.libraries();
-        (libraries > 1).then(|| (0..self.width).map(|offset| (self.first + offset) % libraries).collect())
+        (!self.has_all()).then(|| (0..self.width).map(|offset| (self.first + offset) % libraries).collect())
     }
 
     /// Whether event `seq` is for this client.
@@ -44,6 +51,9 @@ impl Subscription {
 
     /// How many events from `from` on and below `end` are for this client.
     pub(crate) fn members(&self, from: u32, end: u32) -> u64 {
+        if self.has_all() {
+            return u64::from(end.saturating_sub(from));
+        }
         if !self.spread.is_even() {
             return (from..end.max(from)).filter(|seq| self.contains(*seq)).count() as u64;
         }
@@ -56,15 +66,24 @@ impl Subscription {
     /// The first event for this client at or after `seq`.
     #[inline]
     pub(crate) fn at_or_after(&self, seq: u32) -> u32 {
-        let libraries = self.spread.libraries();
-        if libraries == 1 {
+        if self.has_all() {
             return seq;
         }
+        if self.width == 0 {
+            return u32::MAX;
+        }
+        let libraries = self.spread.libraries();
         if !self.spread.is_even() {
             return self.spread.first_from(seq, |library| self.has(library));
         }
         let place = (u64::from(seq) + u64::from(libraries - self.first)) % u64::from(libraries);
         if place < u64::from(self.width) { seq } else { seq.saturating_add(u32::try_from(u64::from(libraries) - place).unwrap_or(0)) }
+    }
+
+    /// Whether no event is for others alone.
+    #[inline]
+    fn has_all(&self) -> bool {
+        self.width == self.spread.libraries()
     }
 
     fn has(&self, library: u32) -> bool {
@@ -84,7 +103,7 @@ pub(crate) struct Ledger {
     pub(crate) received: u64,
     /// Deliveries of a sequence number that had come before.
     pub(crate) duplicated: u64,
-    /// Deliveries of a sequence number after a higher one.
+    /// Deliveries of a sequence number after a higher one of the same library.
     pub(crate) reordered: u64,
     /// Deliveries of libraries the client did not ask for.
     pub(crate) foreign: u64,
@@ -92,6 +111,7 @@ pub(crate) struct Ledger {
     pub(crate) gap_comments: u64,
     /// Skips told by gap events.
     pub(crate) gap_events: u64,
+    /// Passed over and not come so far, in order. Below `from` they may come, from there on they must.
     missing: Vec<(u32, u32)>,
 }
 
@@ -131,11 +151,17 @@ impl Ledger {
         }
     }
 
-    /// Opens the account in mid-run: events from `seq` on must come, earlier ones may.
+    /// Opens the account in mid-run: events from `seq` on must come, earlier ones may. Once one has come it is open, and stays as it is.
     pub(crate) fn join_at(&mut self, seq: u32) {
+        if self.received > 0 {
+            return;
+        }
         self.next = self.subscription.at_or_after(seq);
         self.from = seq;
         self.joined_late = true;
+        // Of one library all must come that follow the first; of several each may begin at another place.
+        self.missing = if self.subscription.width > 1 { vec![(self.subscription.at_or_after(0), seq)] } else { Vec::new() };
+        self.missing.retain(|range| range.0 < range.1);
     }
 
     /// Counts one delivery.
@@ -154,31 +180,60 @@ impl Ledger {
         self.missing.capacity() * size_of::<(u32, u32)>()
     }
 
-    /// Whether every event below `end` has come or been passed over.
+    /// Whether every event below `end` has come, or will never come: what one library passes over, another one's events may still be.
     pub(crate) fn is_complete(&self, end: u32) -> bool {
-        self.next >= end
+        self.next >= end && (self.subscription.width == 1 || self.missing.is_empty())
     }
 
     /// Closes the account. `end` is the first sequence number never published, `refused` the sorted numbers the server did not accept;
-    /// `open_end` is for clients that left, or are still behind on purpose: what would have come after their last delivery is not expected.
+    /// `open_end` is for clients that left, or are still behind on purpose: what would have come after their last delivery of a library is not
+    /// expected.
     pub(crate) fn close(&self, end: u32, refused: &[u32], open_end: bool) -> Outcome {
         let end = if open_end { end.min(self.next) } else { end };
-        let mut missing: u64 = self.missing.iter().map(|range| self.accepted(*range, refused)).sum();
-        if self.next < end {
-            missing += self.accepted((self.next, end), refused);
-        }
-        let refused_within = self.refused((self.from, end), refused);
-        let refused_missing: u64 = self.missing.iter().map(|range| self.refused(*range, refused)).sum::<u64>()
-            + if self.next < end { self.refused((self.next, end), refused) } else { 0 };
+        let tail = (self.next < end).then_some((self.next, end));
+        let absent = || self.missing.iter().map(|range| (range.0.max(self.from), range.1)).filter(|range| range.0 < range.1).chain(tail);
+        let missing: u64 = absent().map(|range| self.accepted(range, refused)).sum();
+        let refused_missing: u64 = absent().map(|range| self.refused(range, refused)).sum();
+        let open = if open_end { self.behind_the_last(refused) } else { 0 };
+        let missing = missing - open;
         let told = if self.gap_events > 0 { self.gap_events } else { self.gap_comments };
         Outcome {
-            expected: self.accepted((self.from, end), refused),
+            expected: self.accepted((self.from, end), refused) - open + self.early(),
             missing,
             announced: missing.min(told),
             unannounced: missing.saturating_sub(told),
-            unaccepted: refused_within - refused_missing,
+            unaccepted: self.refused((self.from, end), refused) - refused_missing,
             overannounced: told.saturating_sub(missing),
         }
+    }
+
+    /// Deliveries that came before they had to.
+    fn early(&self) -> u64 {
+        if !self.joined_late || self.subscription.width == 1 {
+            return 0;
+        }
+        let not_come = self.missing.iter().map(|range| self.subscription.members(range.0.min(self.from), range.1.min(self.from)));
+        self.subscription.members(0, self.from) - not_come.sum::<u64>()
+    }
+
+    /// Accepted events that are missing, but follow all that came of their library.
+    fn behind_the_last(&self, refused: &[u32]) -> u64 {
+        let first = self.missing.first().map_or(self.next, |range| range.0.max(self.from));
+        let (mut seen, mut open) = (HashSet::new(), 0);
+        let mut ranges = self.missing.iter().rev().peekable();
+        for seq in (first..self.next).rev().filter(|seq| self.subscription.contains(*seq)) {
+            while ranges.next_if(|range| range.0 > seq).is_some() {}
+            let library = self.subscription.spread.library(seq);
+            if ranges.peek().is_none_or(|range| range.1 <= seq) {
+                seen.insert(library);
+                if seen.len() == self.subscription.width as usize {
+                    break;
+                }
+            } else if !seen.contains(&library) && refused.binary_search(&seq).is_err() {
+                open += 1;
+            }
+        }
+        open
     }
 
     #[cold]
@@ -189,23 +244,41 @@ impl Ledger {
             self.missing.push((self.next, seq));
             self.received += 1;
             self.next = self.subscription.at_or_after(seq + 1);
-        } else if self.joined_late && self.received == 0 {
+        } else if self.joined_late && self.received == 0 && self.subscription.width == 1 {
             self.from = seq;
             self.received += 1;
             self.next = self.subscription.at_or_after(seq + 1);
         } else if self.take_missing(seq) {
             self.received += 1;
-            self.reordered += 1;
+            self.reordered += u64::from(self.overtaken(seq));
         } else {
             self.duplicated += 1;
         }
+    }
+
+    /// Whether a later event of the same library has come.
+    fn overtaken(&self, seq: u32) -> bool {
+        let spread = &self.subscription.spread;
+        let library = spread.library(seq);
+        let mut ranges = self.missing.iter().skip_while(|range| range.1 <= seq).peekable();
+        let mut later = spread.next_of(library, seq + 1);
+        while later < self.next {
+            while ranges.next_if(|range| range.1 <= later).is_some() {}
+            match ranges.peek().filter(|range| range.0 <= later) {
+                Some(range) => later = spread.next_of(library, range.1),
+                None => return true,
+            }
+        }
+        false
     }
 
     /// Takes one sequence number out of the missing ranges; false when it was not missing.
     fn take_missing(&mut self, seq: u32) -> bool {
         let Some(at) = self.missing.iter().rposition(|range| range.0 <= seq && seq < range.1) else { return false };
         let (from, to) = self.missing[at];
-        self.missing.splice(at..=at, [(from, seq), (seq + 1, to)].into_iter().filter(|range| range.0 < range.1));
+        // A range begins with an event for this client, so that one without any is empty.
+        let rest = (self.subscription.at_or_after(seq + 1), to);
+        self.missing.splice(at..=at, [(from, seq), rest].into_iter().filter(|range| range.0 < range.1));
         true
     }
 
@@ -221,128 +294,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn everything() -> Ledger {
-        Ledger::new(Subscription::of_client(0, 1, 0))
-    }
-
-    fn outcome(expected: u64, missing: u64, announced: u64) -> Outcome {
-        Outcome { expected, missing, announced, unannounced: missing - announced, ..Outcome::default() }
-    }
-
-    #[test]
-    fn a_whole_stream_closes_with_nothing_missing() {
-        let mut ledger = everything();
-        (0..100).for_each(|seq| ledger.observe(seq));
-        assert!(ledger.is_complete(100));
-        assert_eq!(ledger.close(100, &[], false), outcome(100, 0, 0));
-    }
-
-    #[test]
-    fn planted_losses_in_the_middle_and_at_the_end_are_counted() {
-        let mut ledger = everything();
-        (0..100).filter(|seq| ![0, 17, 18, 50, 99].contains(seq)).for_each(|seq| ledger.observe(seq));
-        assert!(!ledger.is_complete(100));
-        assert_eq!(ledger.close(100, &[], false), outcome(100, 5, 0));
-        assert_eq!(ledger.received, 95);
-    }
-
-    #[test]
-    fn duplicates_and_late_ones_are_told_apart() {
-        let mut ledger = everything();
-        [0, 1, 1, 4, 3, 2, 3, 5].into_iter().for_each(|seq| ledger.observe(seq));
-        assert_eq!((ledger.received, ledger.duplicated, ledger.reordered), (6, 2, 2));
-        assert_eq!(ledger.close(6, &[], false), outcome(6, 0, 0));
-    }
-
-    #[test]
-    fn announced_gaps_are_not_silent_and_announcing_too_many_is_seen() {
-        let mut ledger = everything();
-        [0, 1, 5, 6].into_iter().for_each(|seq| ledger.observe(seq));
-        ledger.gap_comments = 3;
-        assert_eq!(ledger.close(7, &[], false), outcome(7, 3, 3));
-        ledger.gap_comments = 2;
-        assert_eq!(ledger.close(7, &[], false).unannounced, 1);
-        ledger.gap_comments = 4;
-        assert_eq!(ledger.close(7, &[], false).overannounced, 1);
-    }
-
-    #[test]
-    fn a_gap_told_by_comment_and_event_counts_once() {
-        let mut ledger = everything();
-        [0, 3].into_iter().for_each(|seq| ledger.observe(seq));
-        (ledger.gap_comments, ledger.gap_events) = (2, 2);
-        assert_eq!(ledger.close(4, &[], false), outcome(4, 2, 2));
-    }
-
-    #[test]
-    fn refused_events_are_not_expected_and_are_noticed_when_they_come_all_the_same() {
-        let mut ledger = everything();
-        (0..10).filter(|seq| *seq != 4).for_each(|seq| ledger.observe(seq));
-        let closed = ledger.close(10, &[4, 6], false);
-        assert_eq!((closed.expected, closed.missing, closed.unaccepted), (8, 0, 1));
-    }
-
-    #[test]
-    fn a_filtered_client_expects_only_its_libraries() {
-        for client in 0..10 {
-            let subscription = Subscription::of_client(client, 10, 3);
-            let names = subscription.names().unwrap();
-            let mut ledger = Ledger::new(subscription.clone());
-            let members: Vec<u32> = (0..1000).filter(|seq| names.contains(&(seq % 10))).collect();
-            assert!(members.iter().all(|seq| subscription.contains(*seq)));
-            members.iter().for_each(|seq| ledger.observe(*seq));
-            assert_eq!(ledger.close(1000, &[], false), outcome(300, 0, 0));
-            ledger.observe((0..10).find(|seq| !names.contains(seq)).unwrap());
-            assert_eq!(ledger.foreign, 1);
-        }
-    }
-
-    #[test]
-    fn a_filtered_client_that_misses_one_shows_exactly_one() {
-        let subscription = Subscription::of_client(3, 10, 4);
-        let mut ledger = Ledger::new(subscription.clone());
-        let lost = (500..).find(|seq| subscription.contains(*seq)).unwrap();
-        (0..1000).filter(|seq| subscription.contains(*seq) && *seq != lost).for_each(|seq| ledger.observe(seq));
-        assert_eq!(ledger.close(1000, &[], false), outcome(400, 1, 0));
-    }
-
-    #[test]
-    fn a_client_that_joined_late_and_left_early_expects_only_what_lies_between() {
-        let mut ledger = everything();
-        ledger.join_at(50);
-        [48, 49, 50, 52].into_iter().for_each(|seq| ledger.observe(seq));
-        assert_eq!(ledger.close(1000, &[], true), outcome(5, 1, 0));
-        let mut later = everything();
-        later.join_at(50);
-        later.observe(53);
-        assert_eq!(later.close(1000, &[], true), outcome(4, 3, 0));
-    }
-
-    #[test]
-    fn under_a_skewed_load_a_client_expects_exactly_the_events_drawn_for_its_libraries() {
-        let spread = Spread::new(50, 1.1).unwrap();
-        for client in 0..20 {
-            let subscription = Subscription::of_client(client, spread.clone(), 3);
-            let names = subscription.names().unwrap();
-            let members: Vec<u32> = (0..4000).filter(|seq| names.contains(&spread.library(*seq))).collect();
-            let mut ledger = Ledger::new(subscription.clone());
-            let lost = members[members.len() / 2];
-            members.iter().filter(|seq| **seq != lost).for_each(|seq| ledger.observe(*seq));
-            assert_eq!(ledger.close(4000, &[], false), outcome(members.len() as u64, 1, 0), "client {client}");
-            let stranger = (0..).find(|seq| !names.contains(&spread.library(*seq))).unwrap();
-            ledger.observe(stranger);
-            assert_eq!(ledger.foreign, 1);
-            assert_eq!(subscription.members(1000, 3000), members.iter().filter(|seq| (1000..3000).contains(*seq)).count() as u64);
-        }
-    }
-
-    #[test]
-    fn a_user_may_read_what_the_client_of_the_same_number_expects() {
-        assert_eq!(libraries_of_user(3, 10, 4), [2, 3, 4, 5]);
-        assert_eq!(libraries_of_user(2, 10, 4), [8, 9, 0, 1]);
-        assert_eq!(libraries_of_user(7, 3, 0), [0, 1, 2]);
-    }
-}
+mod tests;

@@ -39,7 +39,7 @@ impl View {
         bar.set_style(style.progress_chars("━╸ "));
         Some(Self {
             bar,
-            clients: (args.clients + args.slow + args.stalled) as u64,
+            clients: (args.load.who.clients + args.slow + args.stalled) as u64,
             events: args.rate * (args.warmup + args.seconds),
             rate: args.rate,
             delivering_ms: 0.0,

@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod compare;
 mod connections;
+mod deadline;
 mod dialect;
 mod drain;
 mod failure;
@@ -51,6 +52,7 @@ mod stored;
 mod table;
 mod tally;
 mod under_test;
+mod unrelated;
 mod verdict;
 mod watch;
 mod websocket;
@@ -87,7 +89,7 @@ fn execute(command: &Command) -> Result<u8, Failure> {
             output::json(args.run.json.as_deref(), &bench)?;
             output::page(args.run.html.as_deref(), &bench.groups())?;
             output::histogram_log(args.run.hlog.as_deref(), &bench.groups())?;
-            print!("{}", bench.table());
+            print!("{}", if args.run.markdown { bench.markdown() } else { bench.table() });
             Ok(verdict::exit_code(bench.result()))
         }
         Command::Siege(args) => {
@@ -150,7 +152,9 @@ fn show(args: &RunArgs, report: &Report) -> Result<u8, Failure> {
     output::json(args.json.as_deref(), report)?;
     output::page(args.html.as_deref(), &[Group::single(report)])?;
     output::histogram_log(args.hlog.as_deref(), &[Group::single(report)])?;
-    if args.markdown {
+    if args.markdown && report.load.rate == 0 {
+        println!("{}", table::markdown_of_idle(report));
+    } else if args.markdown {
         println!("{}\n{}", table::MARKDOWN_HEAD, table::markdown_row(report));
     } else {
         print!("{}", table::human(report));

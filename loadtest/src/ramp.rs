@@ -3,7 +3,7 @@
 //! Rates double until one does not hold, then the gap is halved until it is narrow. A rate that did not hold is tried once more, so that a
 //! hiccup of the machine does not end the search; both tries are in the curve. Every try is an ordinary run.
 
-use crate::args::RampArgs;
+use crate::args::{RampArgs, RunArgs};
 use crate::failure::Failure;
 use crate::html::Group;
 use crate::own_server::household::Household;
@@ -18,11 +18,12 @@ pub(crate) fn run(args: &RampArgs) -> Result<Report, Failure> {
     if args.from == 0 || args.from > args.to {
         return Err(Failure::new(format!("from, to: {} to {} is no range of rates above 0", args.from, args.to)));
     }
-    let household = Household { libraries: args.libraries, client_libraries: args.client_libraries, ..Household::default() };
+    let household = Household { libraries: args.load.libraries, client_libraries: args.load.client_libraries, ..Household::default() };
     let under_test = UnderTest::open(&args.target, &household)?;
     let mut ramp = Ramp { goal_us: args.goal_p99_ms * 1000.0, best: None, last: None, tries: Vec::new() };
     let mut attempt = |rate: u64| {
-        let run = under_test.run_args(&load(args, rate))?;
+        let run = under_test.run_args(&words(&["--steps", "1", "--warmup", "1"]))?;
+        let run = RunArgs { rate, seconds: args.seconds, load: args.load.clone(), ..run };
         for _ in 0..2 {
             let report = scenario::run(&run)?;
             if ramp.take(report) {
@@ -141,32 +142,6 @@ fn point(report: &Report, goal_us: f64) -> RampPoint {
         held: reasons.is_empty() && report.result == RunResult::Passed,
         reasons,
     }
-}
-
-fn load(args: &RampArgs, rate: u64) -> Vec<String> {
-    let mut load = words(&["--steps", "1"]);
-    let mut option = |name: &str, value: String| load.extend([name.to_owned(), value]);
-    option("--rate", rate.to_string());
-    option("--seconds", args.seconds.to_string());
-    option("--warmup", "1".to_owned());
-    option("--payload-bytes", args.payload_bytes.to_string());
-    option("--libraries", args.libraries.to_string());
-    option("--client-libraries", args.client_libraries.to_string());
-    option("--skew", args.skew.to_string());
-    match &args.mix {
-        Some(mix) => option("--mix", mix.to_string()),
-        None => {
-            option("--clients", args.clients.to_string());
-            option("--dialect", args.dialect.to_string());
-        }
-    }
-    if let Some(limit) = args.lateness_limit_us {
-        option("--lateness-limit-us", limit.to_string());
-    }
-    if !args.pin_client.is_empty() {
-        option("--pin-client", args.pin_client.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
-    }
-    load
 }
 
 /// The one run, for a page.

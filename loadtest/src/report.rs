@@ -93,6 +93,34 @@ pub(crate) struct Report {
     /// Latency against offered load, in the order tried; none unless a ramp was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ramp: Vec<RampPoint>,
+    /// What a delivery cost beside clients of other libraries, in the order measured; none unless it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unrelated: Vec<UnrelatedPoint>,
+    /// The line of the total cost over the number of these clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unrelated_line: Option<Line>,
+}
+
+impl Report {
+    /// CPU microseconds of the server per connection and second, user and in all, in a run that published nothing.
+    pub(crate) fn idle_cost(&self) -> Option<Cost> {
+        let connections = self.load.clients + self.load.slow + self.load.stalled + self.load.strangers;
+        let server = self.server.as_ref().filter(|_| self.load.rate == 0 && connections > 0 && self.window_seconds > 0.0)?;
+        let each = |nanoseconds: u64| nanoseconds as f64 / 1000.0 / connections as f64 / self.window_seconds;
+        Some(Cost { user_us: each(server.total.user_ns), total_us: each(server.total.running_ns) })
+    }
+}
+
+/// What a delivery cost beside so many clients of other libraries.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UnrelatedPoint {
+    /// Clients to which nothing was published.
+    pub(crate) strangers: usize,
+    /// CPU of the server per delivery.
+    pub(crate) cost: Cost,
+    /// 99th percentile of latency, microseconds.
+    pub(crate) p99_us: f64,
 }
 
 /// Latency of one dialect's clients.
@@ -149,6 +177,8 @@ pub(crate) struct Load {
     pub(crate) slow: usize,
     /// Stalled clients.
     pub(crate) stalled: usize,
+    /// Clients to which nothing was published.
+    pub(crate) strangers: usize,
     /// Churning clients a second.
     pub(crate) churn: usize,
     /// Events a second.

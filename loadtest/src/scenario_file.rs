@@ -13,7 +13,7 @@ use crate::html::Group;
 use crate::own_server::household::Household;
 use crate::report::{Report, Result as RunResult};
 use crate::under_test::{UnderTest, words};
-use crate::{scenario, table, verdict};
+use crate::{scenario, table, unrelated, verdict};
 use clap::Parser as _;
 use limits::Outcome;
 use model::{Kind, Phase, Scenario};
@@ -87,21 +87,24 @@ impl Stage<'_> {
         if phase.kind == Kind::Drain {
             return self.drain(phase);
         }
-        let asked = UnderTest::floor().run_args(&phase.load)?;
-        let under_test = self.under_test((asked.libraries, asked.client_libraries))?;
-        let run = under_test.run_args(&phase.load)?;
-        let mut report = play(&run, phase, under_test)?;
-        let limits = phase.limits.judge(&report);
-        let broken = limits.iter().filter(|outcome| !outcome.kept());
-        let reasons: Vec<String> = broken.map(Outcome::sentence).collect();
-        if !reasons.is_empty() {
-            // Figures of an invalid run prove nothing, so they cannot break a limit either.
-            if report.result == RunResult::Passed {
-                report.result = RunResult::Failed;
-            }
-            report.reasons.extend(reasons);
+        if phase.kind == Kind::Unrelated {
+            return self.unrelated(phase);
         }
-        Ok(PhaseReport { name: phase.name.clone(), result: report.result, report: Some(Box::new(report)), drain: None, limits })
+        let (asked, pin_client) = (UnderTest::floor().run_args(&phase.load)?, &self.args.pin_client);
+        let under_test = self.under_test((asked.load.libraries, asked.load.client_libraries))?;
+        let run = pinned(under_test.run_args(&phase.load)?, pin_client);
+        Ok(judged(phase, play(&run, phase, under_test)?))
+    }
+
+    /// Each number of strangers against a fresh server, so that none profits from what an earlier one has left behind.
+    fn unrelated(&mut self, phase: &Phase) -> Result<PhaseReport, Failure> {
+        let (asked, pin_client) = (UnderTest::floor().run_args(&phase.load)?, &self.args.pin_client);
+        let report = unrelated::measure(asked.strangers, phase.rounds, |strangers| {
+            self.open = None;
+            let under_test = self.under_test((asked.load.libraries, asked.load.client_libraries))?;
+            scenario::run(&RunArgs { strangers, ..pinned(under_test.run_args(&phase.load)?, pin_client) })
+        })?;
+        Ok(judged(phase, report))
     }
 
     fn under_test(&mut self, libraries: (u32, u32)) -> Result<&UnderTest, Failure> {
@@ -134,9 +137,32 @@ impl Stage<'_> {
     }
 }
 
+/// A phase's report with its limits applied.
+fn judged(phase: &Phase, mut report: Report) -> PhaseReport {
+    let limits = phase.limits.judge(&report);
+    let broken = limits.iter().filter(|outcome| !outcome.kept());
+    let reasons: Vec<String> = broken.map(Outcome::sentence).collect();
+    if !reasons.is_empty() {
+        // Figures of an invalid run prove nothing, so they cannot break a limit either.
+        if report.result == RunResult::Passed {
+            report.result = RunResult::Failed;
+        }
+        report.reasons.extend(reasons);
+    }
+    PhaseReport { name: phase.name.clone(), result: report.result, report: Some(Box::new(report)), drain: None, limits }
+}
+
+/// The run on the CPUs of the command line, where it names any.
+fn pinned(mut run: RunArgs, pin_client: &[usize]) -> RunArgs {
+    if !pin_client.is_empty() {
+        run.load.pin_client = pin_client.to_vec();
+    }
+    run
+}
+
 fn play(run: &RunArgs, phase: &Phase, under_test: &UnderTest) -> Result<Report, Failure> {
     match phase.kind {
-        Kind::Run | Kind::Drain => scenario::run(run),
+        Kind::Run | Kind::Drain | Kind::Unrelated => scenario::run(run),
         Kind::Idle => scenario::idle(run),
         Kind::Storm => scenario::storm(run, phase.rounds, under_test.metrics_address()),
     }
@@ -173,6 +199,7 @@ impl ScenarioReport {
             if let Some(report) = &phase.report {
                 text.push_str(&table::human(report));
                 text.push_str(&report.storm.as_ref().map(scenario::Storm::text).unwrap_or_default());
+                text.push_str(&unrelated::text(report));
             }
             text.push_str(&phase.drain.as_ref().map(DrainReport::text).unwrap_or_default());
             for outcome in &phase.limits {

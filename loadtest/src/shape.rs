@@ -41,6 +41,8 @@ pub(crate) trait Sink {
     fn other(&mut self);
     /// A frame no server should send.
     fn malformed(&mut self, frame: &[u8]);
+    /// When the server wants the client to come back, in milliseconds.
+    fn hint(&mut self, _milliseconds: u64) {}
     /// Something the protocol wants an answer to; for WebSockets the opcode of the answer and its payload.
     fn reply(&mut self, _opcode: u8, _payload: &[u8]) {}
     /// A word that moves an opening on, and its text.

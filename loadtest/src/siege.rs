@@ -78,10 +78,10 @@ pub(crate) fn run(args: &SiegeArgs) -> Result<Siege, Failure> {
 /// Numbered events to healthy clients, in a library of their own. What is not said here stays as `run` has it.
 fn witness_run(args: &SiegeArgs, server: &OwnServer, seconds: u64) -> Result<RunArgs, Failure> {
     let line = format!(
-        "fanfare-loadtest run --target http://{} --clients {} --rate {} --seconds {seconds} --drain 15 --server-pid {} \
+        "fanfare-loadtest run --target http://{} --mix {} --rate {} --seconds {seconds} --drain 15 --server-pid {} \
          --lateness-limit-us {LATENESS_LIMIT_US} --token {} --admin-token {} --client-tokens-file {}",
         server.address(),
-        args.witnesses,
+        args.mix(),
         args.witness_rate,
         server.pid(),
         server::PUBLISHER,

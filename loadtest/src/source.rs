@@ -59,7 +59,7 @@ impl Target {
         Ok(Self::Server(Destination {
             address,
             path: args.publish_path.clone(),
-            token: args.token.clone(),
+            token: args.access.token.clone(),
             style: args.publish_style,
             pause_ms: args.publisher_pause_ms,
         }))
@@ -76,7 +76,7 @@ impl Target {
     /// The process to watch, when it is known.
     pub(crate) fn pid(&self, args: &RunArgs) -> Option<u32> {
         match self {
-            Self::Server(_) => args.server_pid,
+            Self::Server(_) => args.access.server_pid,
             Self::Floor(floor) => Some(floor.child.id()),
         }
     }
@@ -100,14 +100,14 @@ impl Target {
 
 /// One template for each family of events that the clients need.
 fn templates(args: &RunArgs, destination: &Destination) -> Result<Vec<(Family, Template)>, Failure> {
-    let mix = args.mix();
+    let mix = args.load.who.mix();
     let with_book = mix.parts().iter().any(|(dialect, _)| dialect.is_socketio());
-    let spread = Spread::new(args.libraries, args.skew)?;
+    let spread = Spread::new(args.load.libraries, args.load.skew)?;
     if args.publish_style == PublishStyle::Post {
         let head = destination.post_head();
-        return Ok(vec![(Family::Medias, Template::post(&head, args.payload_bytes, &spread)?)]);
+        return Ok(vec![(Family::Medias, Template::post(&head, args.load.payload_bytes, &spread)?)]);
     }
-    let of = |family| Ok((family, Template::item(family, args.payload_bytes, &spread, with_book)?));
+    let of = |family| Ok((family, Template::item(family, args.load.payload_bytes, &spread, with_book)?));
     mix.families(args.events == Events::Raw).into_iter().map(of).collect()
 }
 
@@ -132,7 +132,7 @@ impl Floor {
             "--seconds",
             &seconds.to_string(),
         ]);
-        command.args(["--payload-bytes", &args.payload_bytes.to_string(), "--libraries", &args.libraries.to_string()]);
+        command.args(["--payload-bytes", &args.load.payload_bytes.to_string(), "--libraries", &args.load.libraries.to_string()]);
         if let Some(cpu) = args.pin_floor {
             command.args(["--pin", &cpu.to_string()]);
         }

@@ -68,6 +68,15 @@ impl Spread {
         }
     }
 
+    /// The first event of a library at or after `seq`; `u32::MAX` when there is none.
+    pub(crate) fn next_of(&self, library: u32, seq: u32) -> u32 {
+        if self.draws.is_some() {
+            return self.first_from(seq, |drawn| drawn == library);
+        }
+        let ahead = (library + self.libraries - seq % self.libraries) % self.libraries;
+        seq.saturating_add(ahead)
+    }
+
     /// Whether libraries take turns.
     pub(crate) fn is_even(&self) -> bool {
         self.draws.is_none()
@@ -119,6 +128,12 @@ mod tests {
         let first = one.first_from(0, |library| library == 0);
         assert!(one.library(first) == 0 && (0..first).all(|seq| one.library(seq) != 0));
         assert_eq!(one.first_from(0, |_| false), u32::MAX);
+        let even = Spread::even(7);
+        for (spread, library) in [(&one, 3), (&even, 3)] {
+            let next = spread.next_of(library, 10);
+            assert!(spread.library(next) == library && (10..next).all(|seq| spread.library(seq) != library));
+            assert_eq!(spread.next_of(library, next), next);
+        }
     }
 
     #[test]

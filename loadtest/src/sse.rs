@@ -40,7 +40,10 @@ fn decode_frame<S: Sink>(frame: &[u8], shape: &mut Shape, sink: &mut S) {
             name = value.trim_ascii();
         } else if let Some(value) = line.strip_prefix(b"data:") {
             data = Some(value);
-        } else if !line.starts_with(b"id:") && !line.starts_with(b"retry:") {
+        } else if let Some(value) = line.strip_prefix(b"retry:") {
+            seen = true;
+            sink.hint(first_number(value));
+        } else if !line.starts_with(b"id:") {
             sink.malformed(frame);
             return;
         }

@@ -18,6 +18,10 @@ pub(crate) fn human(report: &Report) -> String {
             format!("{percent:.0} % of a core, waited for a core {waited:.1} %, {} voluntary switches", total.voluntary_switches),
         ));
     }
+    if let Some(cost) = report.idle_cost() {
+        let text = format!("user {:.3} µs, total {:.3} µs a second, over {:.0} s", cost.user_us, cost.total_us, report.window_seconds);
+        rows.push(("CPU per client", text));
+    }
     if let Some(watched) = &report.watched {
         let line = format!("{} session states checked in {} pages, {} do not add up", watched.checked, watched.pages, watched.broken);
         rows.push(("server accounts", line));
@@ -36,6 +40,21 @@ pub(crate) fn human(report: &Report) -> String {
         let _ = writeln!(text, "{:<16} {reason}", "");
     }
     text
+}
+
+/// A run that published nothing as a Markdown table of one row.
+pub(crate) fn markdown_of_idle(report: &Report) -> String {
+    let slope =
+        report.memory.as_ref().and_then(|memory| memory.rss_per_connection).map_or("–".to_owned(), |line| format!("{:.2}", line.slope));
+    let cost = report.idle_cost().map_or("– | –".to_owned(), |cost| format!("{:.3} | {:.3}", cost.user_us, cost.total_us));
+    format!(
+        "| dialects | idle connections | KiB each | user µs per connection and second | total µs | seconds | result |\n|---|---|---|---|---|---|---|\n\
+         | {} | {} | {slope} | {cost} | {:.0} | {} |",
+        spoken(report),
+        report.load.clients,
+        report.window_seconds,
+        format!("{:?}", report.result).to_lowercase()
+    )
 }
 
 /// Names of the columns of [`markdown_row`].
@@ -99,7 +118,7 @@ fn load_line(report: &Report) -> String {
         load.libraries,
         if load.client_libraries == 0 { load.libraries } else { load.client_libraries }
     );
-    for (count, what) in [(load.slow, "slow"), (load.stalled, "stalled"), (load.churn, "churning/s")] {
+    for (count, what) in [(load.slow, "slow"), (load.stalled, "stalled"), (load.strangers, "strangers"), (load.churn, "churning/s")] {
         if count > 0 {
             let _ = write!(line, ", {count} {what}");
         }

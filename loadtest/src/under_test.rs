@@ -2,9 +2,9 @@
 //!
 //! Arguments of runs are made by parsing a command line of `run`, so that what is not said has the defaults that `run` has.
 
-use crate::args::{Arguments, Command, RunArgs, TargetArgs};
+use crate::args::{AccessArgs, Arguments, Command, RunArgs, TargetArgs};
 use crate::failure::Failure;
-use crate::own_server::household::{ADMIN, Household, PUBLISHER, TOKENS_FILE};
+use crate::own_server::household::{ADMIN, Household, PUBLISHER, STRANGER, TOKENS_FILE};
 use crate::own_server::{self, OwnServer, Start};
 use clap::Parser as _;
 use std::net::SocketAddrV4;
@@ -14,7 +14,8 @@ use std::net::SocketAddrV4;
 pub(crate) struct UnderTest {
     /// The server, when it was started for this.
     pub(crate) own: Option<OwnServer>,
-    arguments: Vec<String>,
+    target: String,
+    access: AccessArgs,
 }
 
 impl UnderTest {
@@ -28,14 +29,14 @@ impl UnderTest {
 
     /// The floor, which each run starts anew.
     pub(crate) fn floor() -> Self {
-        Self { own: None, arguments: words(&["--target", "floor"]) }
+        Self { own: None, target: "floor".to_owned(), access: AccessArgs::default() }
     }
 
     /// The arguments of a run against it, `load` being further options of `run`; those given last count.
     pub(crate) fn run_args(&self, load: &[String]) -> Result<RunArgs, Failure> {
-        let line = words(&["fanfare-loadtest", "run"]).into_iter().chain(self.arguments.clone()).chain(load.iter().cloned());
+        let line = [words(&["fanfare-loadtest", "run", "--target", &self.target]), load.to_vec()].concat();
         match Arguments::try_parse_from(line).map(|arguments| arguments.command) {
-            Ok(Command::Run(run)) => Ok(*run),
+            Ok(Command::Run(run)) => Ok(RunArgs { access: self.access.clone(), ..*run }),
             Ok(_) => Err(Failure::new("load: is no load of a run")),
             Err(error) => {
                 let text = error.to_string();
@@ -54,33 +55,18 @@ impl UnderTest {
         let (settings, tokens) = (household.settings(), household.client_tokens().join("\n"));
         let server =
             OwnServer::start(&Start { program: &program, wrap: &args.wrap, settings: &settings, files: &[(TOKENS_FILE, &tokens)] })?;
-        let (target, tokens) = (format!("http://{}", server.address()), server.file(TOKENS_FILE).display().to_string());
-        let pid = server.pid().to_string();
-        let arguments = words(&[
-            "--target",
-            &target,
-            "--token",
-            PUBLISHER,
-            "--admin-token",
-            ADMIN,
-            "--client-tokens-file",
-            &tokens,
-            "--server-pid",
-            &pid,
-        ]);
-        Ok(Self { own: Some(server), arguments })
+        let access = AccessArgs {
+            token: Some(PUBLISHER.to_owned()),
+            admin_token: Some(ADMIN.to_owned()),
+            client_tokens_file: Some(server.file(TOKENS_FILE)),
+            strangers_token: Some(STRANGER.to_owned()),
+            server_pid: Some(server.pid()),
+        };
+        Ok(Self { target: format!("http://{}", server.address()), access, own: Some(server) })
     }
 
     fn running(args: &TargetArgs, target: &str) -> Self {
-        let given = [
-            ("--token", args.token.clone()),
-            ("--admin-token", args.admin_token.clone()),
-            ("--client-tokens-file", args.client_tokens_file.as_ref().map(|file| file.display().to_string())),
-            ("--server-pid", args.server_pid.map(|pid| pid.to_string())),
-        ];
-        let mut arguments = words(&["--target", target]);
-        arguments.extend(given.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten());
-        Self { own: None, arguments }
+        Self { own: None, target: target.to_owned(), access: args.access.clone() }
     }
 }
 
@@ -96,7 +82,7 @@ mod tests {
     #[test]
     fn what_a_load_does_not_say_is_as_in_run_and_what_it_says_counts() {
         let args = UnderTest::floor().run_args(&words(&["--clients", "7"])).unwrap();
-        assert_eq!((args.target.as_str(), args.clients, args.rate), ("floor", 7, 20));
+        assert_eq!((args.target.as_str(), args.load.who.clients, args.rate), ("floor", 7, 20));
     }
 
     #[test]
@@ -107,8 +93,14 @@ mod tests {
 
     #[test]
     fn a_running_server_is_reached_as_told() {
-        let target = TargetArgs { token: Some("t".to_owned()), server_pid: Some(1), ..TargetArgs::default() };
+        let target = TargetArgs {
+            access: AccessArgs { token: Some("t".to_owned()), server_pid: Some(1), ..AccessArgs::default() },
+            ..TargetArgs::default()
+        };
         let args = UnderTest::running(&target, "http://127.0.0.1:1").run_args(&[]).unwrap();
-        assert_eq!((args.target.as_str(), args.token.as_deref(), args.server_pid), ("http://127.0.0.1:1", Some("t"), Some(1)));
+        assert_eq!(
+            (args.target.as_str(), args.access.token.as_deref(), args.access.server_pid),
+            ("http://127.0.0.1:1", Some("t"), Some(1))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The command line of a stop under load.
 
+use super::ClientsArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,9 +22,9 @@ pub(crate) struct DrainArgs {
     /// Command that starts the server to stop, words parted by blanks; then its exit code counts too.
     #[arg(long)]
     pub(crate) server_cmd: Option<String>,
-    /// Clients; all from one address, so at most as many as there are ports.
-    #[arg(long, default_value_t = 5000)]
-    pub(crate) clients: usize,
+    /// Who is connected.
+    #[command(flatten)]
+    pub(crate) who: ClientsArgs,
     /// Events accepted right before the signal.
     #[arg(long, default_value_t = 20)]
     pub(crate) events: u32,
@@ -36,7 +37,7 @@ pub(crate) struct DrainArgs {
     /// Seconds it may take beyond its window.
     #[arg(long, default_value_t = 5)]
     pub(crate) rest: u64,
-    /// Path of the event stream.
+    /// Path of `/sse`.
     #[arg(long, default_value = "/sse")]
     pub(crate) path: String,
     /// Write the report as JSON to this file.

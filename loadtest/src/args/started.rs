@@ -1,6 +1,6 @@
 //! Arguments of the commands that start a server for themselves, or take one that runs: quick, scenario and ramp.
 
-use crate::dialect::{Dialect, Mix};
+use super::{AccessArgs, LoadArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -16,18 +16,9 @@ pub(crate) struct TargetArgs {
     /// A server that runs already, as `http://127.0.0.1:8400`. Loopback addresses only.
     #[arg(long)]
     pub(crate) target: Option<String>,
-    /// With --target: token that publishes, and that clients use when they have none of their own.
-    #[arg(long, env = "FANFARE_LOADTEST_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// With --target: token for `GET /api/connections`; without it the publishing token is tried.
-    #[arg(long, env = "FANFARE_LOADTEST_ADMIN_TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
-    /// With --target: file with one client token per line, given out in turn.
-    #[arg(long, requires = "target")]
-    pub(crate) client_tokens_file: Option<PathBuf>,
-    /// With --target: process id of the server, to watch it in /proc.
-    #[arg(long, requires = "target")]
-    pub(crate) server_pid: Option<u32>,
+    /// With --target: as whom.
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 /// A number of clients that can be divided by four and fits a machine.
@@ -50,6 +41,9 @@ pub(crate) struct ScenarioArgs {
     /// What to put under load.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// CPUs of the client threads, one thread each, in place of the file's; the publisher shares the first.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) pin_client: Vec<usize>,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
@@ -79,33 +73,9 @@ pub(crate) struct RampArgs {
     /// Measured seconds of each try, after a second of warm-up.
     #[arg(long, default_value_t = 5)]
     pub(crate) seconds: u64,
-    /// Clients.
-    #[arg(long, default_value_t = 1000)]
-    pub(crate) clients: usize,
-    /// Their protocol.
-    #[arg(long, default_value_t = Dialect::Sse, conflicts_with = "mix")]
-    pub(crate) dialect: Dialect,
-    /// How many of them speak which protocol, in place of --clients and --dialect: `sse=800,plex-ws=200`.
-    #[arg(long, conflicts_with = "clients")]
-    pub(crate) mix: Option<Mix>,
-    /// Bytes of one frame on the wire, blank line included.
-    #[arg(long, default_value_t = 400)]
-    pub(crate) payload_bytes: usize,
-    /// Libraries the events are spread over.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) libraries: u32,
-    /// Libraries of each client; 0 for all.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) client_libraries: u32,
-    /// How unequal the libraries' shares are: Zipf's exponent, 0 for all in turn.
-    #[arg(long, default_value_t = 0.0)]
-    pub(crate) skew: f64,
-    /// CPUs of the client threads, one thread each; the publisher shares the first.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) pin_client: Vec<usize>,
-    /// Publisher lateness (p99, microseconds) above which a try is invalid; as in `run`.
-    #[arg(long)]
-    pub(crate) lateness_limit_us: Option<u64>,
+    /// Who connects, and what is published.
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// Write the report as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

@@ -13,8 +13,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Connections from one source address; the range of local ports usually has 28,000.
 const PORTS_PER_ADDRESS: usize = 20_000;
-/// Addresses of single clients begin at 127.64.0.0.
-const FIRST_OWN: u8 = 64;
 const CHURN_STAY_NS: u64 = SECOND;
 /// Time a churning client has to get its stream.
 const CHURN_PATIENCE_NS: u64 = 5 * SECOND;
@@ -101,7 +99,7 @@ impl Swarm {
 
     fn open(&mut self, index: usize, role: Role) -> usize {
         let slot = self.free.pop().unwrap_or(self.clients.len());
-        let client = Client::new(index, role, self.plan.dialect(index), self.plan.subscription(index));
+        let client = Client::new(index, role, self.plan.dialect(index), self.plan.subscription(index, role));
         self.opening += 1;
         if slot == self.clients.len() {
             self.clients.push(client);
@@ -116,8 +114,7 @@ impl Swarm {
     pub(super) fn connect(&mut self, slot: usize) {
         let client = &mut self.clients[slot];
         client.state = State::Connecting;
-        let source = source_address(&self.plan, client, slot);
-        let opened = begin_connect(self.plan.address, source, client.role).and_then(|mut stream| {
+        let opened = begin_connect(self.plan.address, source_address(slot), client.role).and_then(|mut stream| {
             self.poll.registry().register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
             Ok(stream)
         });
@@ -130,7 +127,10 @@ impl Swarm {
 
 impl Plan {
     /// The libraries of a client.
-    pub(crate) fn subscription(&self, index: usize) -> Subscription {
+    pub(crate) fn subscription(&self, index: usize, role: Role) -> Subscription {
+        if role == Role::Stranger {
+            return Subscription::none();
+        }
         Subscription::of_client(self.user(index), self.spread.clone(), self.client_libraries)
     }
 
@@ -160,12 +160,8 @@ pub(super) fn send_request(client: &mut Client, plan: &Plan) -> Result<(), Strin
     }
 }
 
-/// Where a client connects from; none leaves it to the system. Those that stay to the end may have an address of their own.
-fn source_address(plan: &Plan, client: &Client, slot: usize) -> Option<Ipv4Addr> {
-    if plan.own_addresses && client.role != Role::Churning && !client.dialect.tells_gaps() {
-        let [_, high, middle, low] = u32::try_from(client.index).unwrap_or(0).to_be_bytes();
-        return Some(Ipv4Addr::new(127, FIRST_OWN + high % FIRST_OWN, middle, low));
-    }
+/// Where a client connects from; none leaves it to the system.
+fn source_address(slot: usize) -> Option<Ipv4Addr> {
     let [high, low] = u16::try_from(slot / PORTS_PER_ADDRESS).unwrap_or(u16::MAX).to_be_bytes();
     (slot >= PORTS_PER_ADDRESS).then(|| Ipv4Addr::new(127, 0, 1 + high, low))
 }

@@ -1,6 +1,6 @@
 //! How each dialect is opened: the request a real client sends, and the response head that lets it in.
 
-use super::{Client, Plan};
+use super::{Client, Plan, Role};
 use crate::dialect::Dialect;
 use crate::frame::{RAW_NAME, library_name};
 use crate::ledger::libraries_of_user;
@@ -35,7 +35,7 @@ impl Plan {
         if client.polls() {
             return polling::get(self.address, session);
         }
-        let token = self.token(client.index).unwrap_or_default();
+        let token = self.token(client).unwrap_or_default();
         let any = || self.path.replace("{library}", &self.first_library(client));
         match client.dialect {
             Dialect::Sse => self.event_stream(&self.narrowed(client), &bearer(token)),
@@ -51,14 +51,19 @@ impl Plan {
     }
 
     /// A client's token, if there are any.
-    pub(super) fn token(&self, index: usize) -> Option<&str> {
+    pub(super) fn token(&self, client: &Client) -> Option<&str> {
+        if client.role == Role::Stranger {
+            return Some(&self.strangers_token);
+        }
+        let index = client.index;
         (!self.tokens.is_empty()).then(|| self.tokens[index % self.tokens.len()].as_str())
     }
 
     /// The path of `/sse`, with the libraries the client asks for, and the name of `raw` events where it is told of these.
     fn narrowed(&self, client: &Client) -> String {
         let names = |libraries: Vec<u32>| libraries.into_iter().map(|library| library_name(library, self.spread.libraries()));
-        let libraries = self.subscription(client.index).names().map(|libraries| names(libraries).collect::<Vec<_>>());
+        let asked = (client.role != Role::Stranger).then(|| self.subscription(client.index, client.role).names()).flatten();
+        let libraries = asked.map(|libraries| names(libraries).collect::<Vec<_>>());
         let asked = [
             libraries.map(|libraries| format!("libraries={}", libraries.join(","))),
             self.raw_events.then(|| format!("events={RAW_NAME}")),
@@ -129,7 +134,6 @@ pub(super) fn read_greeting(client: &mut Client, buffer: &mut [u8]) -> Greeting 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Role;
     use crate::spread::Spread;
     use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -140,10 +144,10 @@ mod tests {
             dialects: Vec::new(),
             more_headers: "X-Extra: 1\r\n".to_owned(),
             subprotocol: Some("ws+meta.nchan".to_owned()),
-            own_addresses: false,
             raw_events: false,
             no_auth: false,
             message_limit: 1 << 16,
+            strangers_token: "stranger".to_owned(),
             tokens: tokens.iter().map(|token| (*token).to_owned()).collect(),
             spread: Spread::even(12),
             client_libraries: 2,
@@ -157,7 +161,7 @@ mod tests {
     }
 
     fn request(plan: &Plan, dialect: Dialect) -> String {
-        plan.request(&Client::new(1, Role::Steady, dialect, plan.subscription(1)))
+        plan.request(&Client::new(1, Role::Steady, dialect, plan.subscription(1, Role::Steady)))
     }
 
     #[test]
@@ -168,6 +172,14 @@ mod tests {
         assert!(text.contains("Authorization: Bearer two\r\n") && text.ends_with("X-Extra: 1\r\n\r\n"));
         plan.raw_events = true;
         assert!(request(&plan, Dialect::Sse).starts_with("GET /sse?libraries=lib02,lib03&events=loadtest HTTP"));
+    }
+
+    #[test]
+    fn a_stranger_shows_its_own_token_and_asks_for_no_library() {
+        let plan = plan(&["one", "two"]);
+        let stranger = Client::new(1, Role::Stranger, Dialect::Sse, plan.subscription(1, Role::Stranger));
+        let text = plan.request(&stranger);
+        assert!(text.starts_with("GET /sse HTTP/1.1\r\n") && text.contains("Authorization: Bearer stranger\r\n"), "{text}");
     }
 
     #[test]

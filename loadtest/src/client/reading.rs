@@ -32,6 +32,15 @@ impl Swarm {
         }
     }
 
+    /// Epoll has told that nothing more will come, once and together with the last bytes, behind which reading had stopped.
+    pub(super) fn read_end(&mut self, slot: usize) {
+        match self.clients.get(slot).map(|client| (client.state, client.role.reads_at_once())) {
+            Some((State::Greeting, _)) => self.greet(slot),
+            Some((State::Joining, _) | (State::Live, true)) => self.read(slot, usize::MAX),
+            _ => {}
+        }
+    }
+
     /// Whether a client takes anything at all now: one that stalls does so once its stream is open.
     pub(super) fn may_read(&self, slot: usize) -> bool {
         let client = &self.clients[slot];
@@ -52,7 +61,11 @@ impl Swarm {
             self.buffer[..carried].copy_from_slice(&client.partial);
             let room = (self.buffer.len() - carried).min(left);
             match stream.read(&mut self.buffer[carried..carried + room]) {
-                Ok(0) => return self.lose(slot, "closed by the server"),
+                Ok(0) => {
+                    // Without chunks the end of an event stream is that of its connection; a WebSocket closes in words.
+                    let cleanly = client.dialect.speech().is_none() && client.dechunker.is_none() && client.partial.is_empty();
+                    return self.lose_so(slot, "closed by the server", cleanly);
+                }
                 Ok(length) => {
                     let now = now_ns();
                     self.take(slot, carried, length, now);
@@ -80,7 +93,7 @@ impl Swarm {
         let shape = &mut self.shapes[client.dialect as usize];
         let mut sink = self.recorder.sink(&mut client.ledger, client.dialect, client.index, now);
         let filled = carried + length;
-        let mut end: Option<String> = None;
+        let (mut end, mut cleanly): (Option<String>, bool) = (None, false);
         if let Some(dechunker) = &mut client.dechunker {
             self.dechunked.clear();
             self.dechunked.extend_from_slice(&self.buffer[..carried]);
@@ -89,6 +102,7 @@ impl Swarm {
             client.partial.clear();
             client.partial.extend_from_slice(&self.dechunked[taken..]);
             if broken || dechunker.is_over() {
+                cleanly = !broken && client.partial.is_empty();
                 end = Some("the stream has ended".to_owned());
             }
         } else {
@@ -121,7 +135,7 @@ impl Swarm {
             self.heed(slot);
         }
         if let Some(reason) = end {
-            self.lose(slot, &reason);
+            self.lose_so(slot, &reason, cleanly);
         }
     }
 }

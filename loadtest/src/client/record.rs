@@ -1,6 +1,7 @@
 //! What clients hand back, and the sink between decoder and ledger.
 
 use super::Shared;
+use crate::clock::now_ns;
 use crate::dialect::{DIALECTS, Dialect};
 use crate::frame::{MARKER_LEN, intended_ns};
 use crate::ledger::Ledger;
@@ -20,6 +21,8 @@ pub(crate) enum Role {
     Slow,
     /// Never reads.
     Stalled,
+    /// Reads as fast as it can, and is to get nothing.
+    Stranger,
     /// Comes and goes, and reads as fast as it can in between.
     Churning,
 }
@@ -27,7 +30,7 @@ pub(crate) enum Role {
 impl Role {
     /// Whether readiness is answered by reading.
     pub(crate) fn reads_at_once(self) -> bool {
-        matches!(self, Self::Steady | Self::Churning)
+        matches!(self, Self::Steady | Self::Stranger | Self::Churning)
     }
 }
 
@@ -44,12 +47,14 @@ pub(crate) struct ClientRecord {
     pub(crate) address: Option<SocketAddr>,
     /// Whether the server ended its stream.
     pub(crate) closed_by_server: bool,
+    /// How, if it did.
+    pub(crate) end: End,
 }
 
 impl ClientRecord {
     /// Puts a client on record.
     pub(crate) fn of(role: Role, dialect: Dialect, ledger: Ledger, address: Option<SocketAddr>, closed_by_server: bool) -> Self {
-        Self { role, dialect, ledger, address, closed_by_server }
+        Self { role, dialect, ledger, address, closed_by_server, end: End::default() }
     }
 }
 
@@ -96,6 +101,34 @@ impl ClientLatency {
     }
 }
 
+/// When a client is to come back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hint {
+    /// Milliseconds.
+    milliseconds: u64,
+    /// Deliveries before it.
+    behind: u64,
+}
+
+/// How a stream ended, as far as the client can tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct End {
+    /// When it ended as the protocol has it, not by a reset or in the middle of something.
+    pub(crate) at_ns: Option<u64>,
+    /// The last word of an event stream, in milliseconds: when to come back.
+    pub(crate) hint_ms: Option<u64>,
+    /// Whether the client was told that the stream ends: by such a hint, a close frame or packet.
+    pub(crate) told: bool,
+}
+
+impl End {
+    /// The end, at this moment, of a stream with these deliveries; a hint behind which another came was not the last word.
+    pub(super) fn of(hint: Option<Hint>, received: u64, told: bool, cleanly: bool) -> Self {
+        let hint_ms = hint.filter(|hint| hint.behind == received && hint.milliseconds > 0).map(|hint| hint.milliseconds);
+        Self { at_ns: cleanly.then(now_ns), hint_ms, told: told || hint_ms.is_some() }
+    }
+}
+
 /// What one read of one client asked for.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -103,13 +136,15 @@ pub(super) struct Said {
     pub(super) replies: Vec<(u8, Vec<u8>)>,
     /// Words that move an opening on, or end the stream.
     pub(super) signals: Vec<(Signal, String)>,
+    /// When to come back.
+    pub(super) hint: Option<Hint>,
 }
 
 impl Said {
     /// Whether there is nothing to do.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.signals.is_empty()
+        self.replies.is_empty() && self.signals.is_empty() && self.hint.is_none()
     }
 }
 
@@ -215,6 +250,10 @@ impl Sink for ClientSink<'_> {
         self.recorder.malformed += 1;
         let text = || String::from_utf8_lossy(&frame[..frame.len().min(200)]).into_owned();
         self.recorder.malformed_sample.get_or_insert_with(text);
+    }
+
+    fn hint(&mut self, milliseconds: u64) {
+        self.recorder.said.hint = Some(Hint { milliseconds, behind: self.ledger.received });
     }
 
     fn reply(&mut self, opcode: u8, payload: &[u8]) {

@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     pub(crate) more_headers: String,
     /// WebSocket subprotocol asked for.
     pub(crate) subprotocol: Option<String>,
-    /// Whether clients that cannot be told of a gap in their stream have a source address each, by which the server's list names them.
-    pub(crate) own_addresses: bool,
     /// Whether every dialect has `raw` events of its own.
     pub(crate) raw_events: bool,
     /// Whether Socket.IO clients are live once they are connected, without `auth`.
@@ -33,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) message_limit: usize,
     /// Client tokens, given out in turn; empty for none.
     pub(crate) tokens: Vec<String>,
+    /// Token of strangers.
+    pub(crate) strangers_token: String,
     /// The libraries, and which event is of which.
     pub(crate) spread: Spread,
     /// Libraries a client asks for; 0 for all without asking.

@@ -39,12 +39,18 @@ impl Swarm {
 
     /// Does what a client's stream has just asked for.
     pub(super) fn heed(&mut self, slot: usize) {
-        let Said { replies, signals } = std::mem::take(&mut self.recorder.said);
+        let Said { replies, signals, hint } = std::mem::take(&mut self.recorder.said);
+        if let Some(hint) = hint {
+            self.clients[slot].hint = Some(Box::new(hint));
+        }
         let mut words = Words { texts: replies, polls_again: false };
         let mut end = None;
         for (signal, text) in signals {
             match signal {
-                Signal::Closed => end = Some(format!("closed by the server {text}")),
+                Signal::Closed => {
+                    self.clients[slot].told = true;
+                    end = Some(format!("closed by the server {text}"));
+                }
                 Signal::Refused => end = Some(format!("refused: {text}")),
                 Signal::Posted if self.clients[slot].dialect == Dialect::SocketIoUpgrade => return self.take_over(slot),
                 other => self.step(slot, other, text, &mut words),
@@ -78,7 +84,7 @@ impl Swarm {
             Signal::Probed => words.text("5"),
             Signal::Connected if self.plan.no_auth => self.go_live(slot),
             Signal::Connected => {
-                let token = serde_json::Value::from(self.plan.token(client.index).unwrap_or_default());
+                let token = serde_json::Value::from(self.plan.token(client).unwrap_or_default());
                 words.text(format!("42[\"auth\",{token}]"));
             }
             Signal::Live => self.go_live(slot),
@@ -104,6 +110,7 @@ impl Swarm {
     /// Leaves polling: the session goes on over a WebSocket of its own.
     fn take_over(&mut self, slot: usize) {
         self.clients[slot].probing = true;
+        self.clients[slot].opened_from = self.clients[slot].local_address();
         self.clients[slot].partial = Vec::new();
         self.connect(slot);
     }

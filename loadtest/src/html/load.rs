@@ -1,9 +1,10 @@
 //! Charts of the server's memory: against connections with the fitted line, and over time.
 
 use super::Group;
-use super::axis::{Axis, count, memory};
+use super::axis::{Axis, count, duration, memory};
 use super::chart::{Chart, Look, Point};
 use super::overtime::{mark_window, time_axis};
+use crate::report::UnrelatedPoint;
 use crate::series::ServerMoment;
 use crate::stats::fit;
 
@@ -42,6 +43,34 @@ pub(super) fn against_connections(groups: &[Group<'_>]) -> Option<Chart> {
         let named: Vec<_> = samples.iter().map(|(x, y)| (*x, *y, format!("{}: {x} connections, {}", group.name, memory(*y)))).collect();
         chart.points(&named, look);
         chart.name(&group.name, look);
+    }
+    chart.note(&described);
+    Some(chart)
+}
+
+/// The cost of a delivery against the number of clients it is not for: every run, and the line through the total costs.
+pub(super) fn beside_strangers(groups: &[Group<'_>]) -> Option<Chart> {
+    let (group, run) = groups.iter().find_map(|group| Some((group, group.runs.iter().find(|run| !run.unrelated.is_empty())?)))?;
+    let most = run.unrelated.iter().map(|point| point.strangers).max()? as f64;
+    let largest = run.unrelated.iter().map(|point| point.cost.total_us).fold(0.0, f64::max);
+    let rise =
+        crate::unrelated::rise_percent(run).map_or(String::new(), |rise| format!(" By the line a delivery costs {rise:+.1} % beside all."));
+    let described = format!("CPU of the server per delivery beside clients of other libraries, every run a point.{rise}");
+    let x = Axis::from_zero("clients of other libraries", most, count);
+    let mut chart =
+        Chart::new("Cost of a delivery against unrelated clients", &described, x, Axis::from_zero("CPU per delivery", largest, duration));
+    type Value = fn(&UnrelatedPoint) -> f64;
+    let chosen: [(&str, Value); 2] = [("total", |point| point.cost.total_us), ("user", |point| point.cost.user_us)];
+    for (colour, (name, value)) in chosen.into_iter().enumerate() {
+        let look = Look { colour, dash: 0 };
+        let line = fit(&run.unrelated.iter().map(|point| (point.strangers as f64, value(point))).collect::<Vec<_>>());
+        if let Some(line) = line {
+            chart.line(&[(0.0, line.intercept), (most, line.intercept + line.slope * most)], look);
+        }
+        let said = |point: &UnrelatedPoint| format!("{} clients of other libraries: {:.3} µs {name}", point.strangers, value(point));
+        let points: Vec<_> = run.unrelated.iter().map(|point| (point.strangers as f64, value(point), said(point))).collect();
+        chart.points(&points, look);
+        chart.name(&format!("{} {name}", group.name), look);
     }
     chart.note(&described);
     Some(chart)

@@ -1,7 +1,7 @@
 //! Whole pages of made reports.
 
 use super::*;
-use crate::report::{DialectLatency, RampPoint};
+use crate::report::{Cost, DialectLatency, RampPoint, UnrelatedPoint};
 use crate::series::{ClientMoment, ServerMoment, ThreadMoment};
 use crate::stats::{encoded, histogram, summary};
 
@@ -43,12 +43,15 @@ fn a_page_shows_every_chart_with_a_title_and_a_description_and_loads_nothing() {
     let point = |rate, held| RampPoint { rate, p50_us: 100.0, p99_us: 900.0, held, ..RampPoint::default() };
     let (floor, mut server) = ([report(10)], [report(20), report(30), report(40)]);
     server[0].ramp = vec![point(100, true), point(200, false)];
+    let beside = |strangers| UnrelatedPoint { strangers, cost: Cost { user_us: 0.3, total_us: 5.0 }, p99_us: 900.0 };
+    server[0].unrelated = vec![beside(0), beside(100)];
     let page = page(&groups(&floor, &server));
     for title in [
         "Latency by percentile",
         "Distribution of latency",
         "Latency against offered load",
         "Fairness between clients",
+        "Cost of a delivery against unrelated clients",
         "Latency over time: server, run 2 of 3 (median p99)",
         "Throughput over time: floor",
         "Skips over time",

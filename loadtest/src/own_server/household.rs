@@ -14,6 +14,8 @@ pub(crate) const PUBLISHER: &str = "loadtest-publisher-0123456789abcdef012345678
 pub(crate) const READER_AND_PUBLISHER: &str = "loadtest-both-0123456789abcdef0123456789abcdef";
 /// Token of an administrator, who looks at the list of connections.
 pub(crate) const ADMIN: &str = "loadtest-admin-0123456789abcdef0123456789abcdef";
+/// Token of a user who may read a library to which nothing is published.
+pub(crate) const STRANGER: &str = "loadtest-stranger-0123456789abcdef0123456789abcdef";
 /// Name of the file with the clients' tokens, one a line.
 pub(crate) const TOKENS_FILE: &str = "tokens";
 
@@ -42,8 +44,9 @@ impl Household {
         let mut text = format!(
             "{table}\n\
              [[users]]\nid = \"admin\"\ntoken = \"{ADMIN}\"\nadmin = true\n\
+             [[users]]\nid = \"stranger\"\ntoken = \"{STRANGER}\"\nlibraries = {{ elsewhere = \"read\" }}\n\
              [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ types = [\"medias\", \"raw\"] }}\n\
-             [[tokens]]\ntoken = \"{READER_AND_PUBLISHER}\"\nuser = \"user0\"\npublish = {{ types = [\"medias\"] }}\n"
+             [[tokens]]\ntoken = \"{READER_AND_PUBLISHER}\"\nuser = \"user0\"\npublish = {{ types = [\"medias\", \"raw\"] }}\n"
         );
         for (number, token) in self.client_tokens().iter().enumerate() {
             let rights = if self.users() == 1 {
@@ -97,7 +100,7 @@ mod tests {
         let settings = Household { libraries: 10, client_libraries: 5, ..Household::default() }.settings();
         let libraries = |users: std::ops::Range<u32>| users.map(|n| format!("lib{n} = \"read\"")).collect::<Vec<_>>().join(", ");
         assert!(settings.contains(&format!("libraries = {{ {} }}", libraries(5..10))), "{settings}");
-        assert_eq!(settings.matches("[[users]]").count(), 3, "two users and the administrator");
+        assert_eq!(settings.matches("[[users]]").count(), 4, "two users, the administrator and the stranger");
         assert!(Household::default().settings().contains("libraries = \"read\""));
     }
 }

@@ -70,10 +70,10 @@ fn add(sum: &mut Accounting, record: &ClientRecord, published: &Published, repor
     sum.reordered += ledger.reordered;
     sum.foreign += ledger.foreign;
     match record.role {
-        Role::Steady | Role::Churning => sum.closed_by_server += u64::from(record.closed_by_server),
+        Role::Steady | Role::Stranger | Role::Churning => sum.closed_by_server += u64::from(record.closed_by_server),
         Role::Slow | Role::Stalled => sum.evicted += u64::from(record.closed_by_server),
     }
-    if record.role == Role::Stalled {
+    if matches!(record.role, Role::Stalled | Role::Stranger) {
         return;
     }
     let outcome = ledger.close(published.sent, published.refused_for(record.dialect), record.role != Role::Steady);

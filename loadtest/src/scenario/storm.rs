@@ -2,9 +2,10 @@
 //!
 //! What a storm must keep to is the caller's; here stands how long it took, and what the server's memory did.
 
-use super::{Report, RunArgs, SCHEMA, Swarms, Target, accounts, check, known_process, limits, load, plan};
+use super::{AFTER_SECONDS, Report, RunArgs, SCHEMA, Swarms, Target, accounts, check, connecting, known_process, limits, load, plan};
 use crate::client::Shared;
 use crate::clock::{self, SECOND, now_ns};
+use crate::deadline::{self, waiting_for};
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::own_server::{metric, metrics};
@@ -17,8 +18,10 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Time the server has to notice that everybody has gone, and again to give their memory back.
+/// Time the server has to notice that everybody has gone.
 const PATIENCE_NS: u64 = 10 * SECOND;
+/// Time it has to give their memory back.
+const GIVE_BACK_NS: u64 = 15 * SECOND;
 /// Clients that come and go before the storm, and the rest after them.
 const WARM_UP: usize = 200;
 const SETTLE_MS: u64 = 500;
@@ -32,7 +35,7 @@ pub(crate) struct Storm {
     pub(crate) rounds: Vec<Round>,
     /// The server before the storm, when a few clients had come and gone.
     pub(crate) before: Option<MemorySample>,
-    /// The server when the last had gone: the least resident memory within ten seconds.
+    /// The server when the last had gone: the least resident memory within fifteen seconds.
     pub(crate) after: Option<MemorySample>,
     /// From the last drop until the server counted no connection any more, milliseconds; absent when it cannot be asked, or never did.
     pub(crate) noticed_ms: Option<f64>,
@@ -98,8 +101,14 @@ impl Storm {
 
 /// Lets everybody come and drops them, `rounds` times without a pause between a drop and the next round.
 pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> Result<Report, Failure> {
-    let args = &RunArgs { clients: args.mix().clients(), rate: 0, warmup: 0, ..args.clone() };
-    check(args)?;
+    let mut args = RunArgs { rate: 0, warmup: 0, steps: 1, ..args.clone() };
+    args.load.who.clients = args.load.who.mix().clients();
+    check(&args)?;
+    let a_round = connecting(&args) + 2 * PATIENCE_NS / SECOND;
+    deadline::within((rounds as u64 + 2) * a_round + AFTER_SECONDS, move || measure(&args, rounds, metrics_at))
+}
+
+fn measure(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddrV4>) -> Result<Report, Failure> {
     let machine = Machine::describe();
     let target = Target::open(args)?;
     let pid = known_process(target.pid(args))?;
@@ -133,7 +142,7 @@ pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddr
     storm.after = settled(storm.before.as_ref(), || sample(0));
     let mut report = Report { schema: SCHEMA.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), machine, ..Report::default() };
     report.load = load(args, &results);
-    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.mix());
+    accounts::close(&mut report, &results, &Published::default(), None, &shared, &args.load.who.mix());
     report.accounting.failed_to_connect = failed;
     verdict::judge(&mut report, limits(args, true));
     judge(&storm, &mut report);
@@ -144,7 +153,8 @@ pub(crate) fn storm(args: &RunArgs, rounds: usize, metrics_at: Option<SocketAddr
 
 /// A few clients come and go first: what a server touches for the first time, its code above all, is no memory of a storm.
 fn warm_up(args: &RunArgs, plan: &Arc<super::Plan>) -> Result<(), Failure> {
-    let few = RunArgs { clients: args.clients.min(WARM_UP), mix: None, slow: 0, stalled: 0, ..args.clone() };
+    let mut few = RunArgs { slow: 0, stalled: 0, strangers: 0, ..args.clone() };
+    (few.load.who.clients, few.load.who.mix) = (args.load.who.clients.min(WARM_UP), None);
     let swarms = Swarms::start(&few, plan, &Arc::new(Shared::new()))?;
     swarms.connect_at_once(&few)?;
     swarms.stop()?;
@@ -164,6 +174,7 @@ fn judge(storm: &Storm, report: &mut Report) {
 
 /// Asks for the server's count until it is as expected, or for as long as that is worth.
 fn counted(at: SocketAddrV4, expected: Option<u64>) -> Option<u64> {
+    waiting_for("the server's count of its connections");
     let deadline = now_ns() + PATIENCE_NS;
     loop {
         let counted = metric(&metrics(at)?, CONNECTIONS);
@@ -174,9 +185,10 @@ fn counted(at: SocketAddrV4, expected: Option<u64>) -> Option<u64> {
     }
 }
 
-/// The smallest of some samples over ten seconds; no longer than until the first that is no larger than `before`.
+/// The smallest of some samples over the time it has; no longer than until the first that is no larger than `before`.
 fn settled(before: Option<&MemorySample>, take: impl Fn() -> Option<MemorySample>) -> Option<MemorySample> {
-    let deadline = now_ns() + PATIENCE_NS;
+    waiting_for("the server to give memory back");
+    let deadline = now_ns() + GIVE_BACK_NS;
     let mut least = take()?;
     while now_ns() < deadline && before.is_some_and(|before| least.rss_kib > before.rss_kib) {
         clock::sleep_ms(200);

@@ -1,8 +1,10 @@
 //! The client threads of a run: started pinned, told to connect in steps, stopped.
 
+use super::CONNECT_PATIENCE_SECONDS;
 use crate::args::RunArgs;
 use crate::client::{Plan, Role, Shared, Swarm, ThreadResult};
 use crate::clock::{self, SECOND, now_ns};
+use crate::deadline::waiting_for;
 use crate::failure::Failure;
 use crate::machine::pin_current_thread;
 use crate::report::Memory;
@@ -24,12 +26,12 @@ pub(super) struct Swarms {
 impl Swarms {
     /// Starts one thread per CPU given, or one that is not pinned. The calling thread moves to the same CPUs, and with it the publisher.
     pub(super) fn start(args: &RunArgs, plan: &Arc<Plan>, shared: &Arc<Shared>) -> Result<Self, Failure> {
-        let count = args.pin_client.len().max(1);
+        let count = args.load.pin_client.len().max(1);
         let mut threads = Vec::new();
         for number in 0..count {
             let share = all_clients(args).filter(|(index, _)| index % count == number).collect();
             let swarm = Swarm::new(Arc::clone(plan), Arc::clone(shared), share)?;
-            let cpu = args.pin_client.get(number).copied();
+            let cpu = args.load.pin_client.get(number).copied();
             let body = move || {
                 if let Some(cpu) = cpu {
                     pin_current_thread(&[cpu])?;
@@ -39,7 +41,7 @@ impl Swarms {
             let spawned = thread::Builder::new().name(format!("client-{number}")).spawn(body);
             threads.push(spawned.map_err(|error| Failure::io("client thread", error))?);
         }
-        if let Some(cpu) = args.pin_client.first() {
+        if let Some(cpu) = args.load.pin_client.first() {
             pin_current_thread(&[*cpu])?;
         }
         Ok(Self { threads, shared: Arc::clone(shared) })
@@ -53,7 +55,7 @@ impl Swarms {
         mut memory: Option<&mut Memory>,
     ) -> Result<Option<Line>, Failure> {
         let mut own = Vec::new();
-        let total = args.clients + args.slow + args.stalled;
+        let total = args.connections();
         for step in 1..=args.steps {
             let wanted = total * step / args.steps;
             self.shared.wanted.store(wanted, Relaxed);
@@ -76,7 +78,7 @@ impl Swarms {
 
     /// Connects everybody as fast as the connect rate allows; returns how many nanoseconds passed until the last had its stream or was refused.
     pub(super) fn connect_at_once(&self, args: &RunArgs) -> Result<u64, Failure> {
-        let total = args.clients + args.slow + args.stalled;
+        let total = args.connections();
         let began = now_ns();
         self.shared.wanted.store(total, Relaxed);
         self.wait_for(total as u64, args)?;
@@ -85,12 +87,14 @@ impl Swarms {
 
     /// Stops the threads and collects what they found.
     pub(super) fn stop(self) -> Result<Vec<ThreadResult>, Failure> {
+        waiting_for("the client threads to end");
         self.shared.stop.store(true, Relaxed);
         self.threads.into_iter().map(|thread| thread.join().map_err(|_| Failure::new("a client thread panicked"))?).collect()
     }
 
     fn wait_for(&self, wanted: u64, args: &RunArgs) -> Result<(), Failure> {
-        let give_up = now_ns() + 20 * SECOND + wanted * SECOND / args.connect_rate as u64;
+        waiting_for(format!("{wanted} clients to have their streams"));
+        let give_up = now_ns() + CONNECT_PATIENCE_SECONDS * SECOND + wanted * SECOND / args.connect_rate as u64;
         loop {
             let (live, failed) = (self.shared.live.load(Relaxed), self.shared.failed.load(Relaxed));
             if live + failed >= wanted {
@@ -110,10 +114,11 @@ impl Swarms {
 
 /// Everybody but the churning ones, in the order they connect.
 fn all_clients(args: &RunArgs) -> impl Iterator<Item = (usize, Role)> + use<> {
-    let (steady, slow, stalled) = (args.clients, args.slow, args.stalled);
-    (0..steady + slow + stalled).map(move |index| match index {
+    let (steady, slow, stalled) = (args.load.who.clients, args.slow, args.stalled);
+    (0..args.connections()).map(move |index| match index {
         index if index < steady => (index, Role::Steady),
         index if index < steady + slow => (index, Role::Slow),
-        index => (index, Role::Stalled),
+        index if index < steady + slow + stalled => (index, Role::Stalled),
+        index => (index, Role::Stranger),
     })
 }

@@ -3,6 +3,7 @@
 use crate::args::RunArgs;
 use crate::client::Shared;
 use crate::clock::{self, SECOND, now_ns};
+use crate::deadline::waiting_for;
 use crate::report::{Cost, Memory, Report};
 use crate::resident::{Trend, median};
 use crate::watch::{ProcessSample, Usage, resident_kib};
@@ -25,6 +26,7 @@ pub(super) struct Window {
 impl Window {
     /// Samples CPU at both ends, resident memory four times a second and sockets once a second in between; returns at `until_ns`.
     pub(super) fn measure(args: &RunArgs, pid: Option<u32>, shared: &Shared, mut memory: Option<&mut Memory>, until_ns: u64) -> Self {
+        waiting_for("the end of the measured window");
         let take = |pid: Option<u32>| pid.map(ProcessSample::take);
         let own_pid = std::process::id();
         let (server_before, own_before) = (take(pid), ProcessSample::take(own_pid));

@@ -18,6 +18,7 @@ scenarios![
     "burst",
     "mixed",
     "libraries",
+    "unrelated",
     "slow-clients",
     "connect-storm",
     "reconnect-storm",

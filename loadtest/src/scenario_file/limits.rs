@@ -27,6 +27,8 @@ pub(crate) struct Limits {
     pub(crate) connect_seconds: Option<f64>,
     /// Resident memory after a storm above that before it, percent.
     pub(crate) memory_kept_percent: Option<f64>,
+    /// What a delivery costs more beside all strangers than beside none, by the line through all points, percent.
+    pub(crate) unrelated_percent: Option<f64>,
 }
 
 /// A limit and what was measured.
@@ -57,7 +59,7 @@ impl Limits {
             ("refused", self.refused, Some(report.publisher.refused as f64)),
             ("cpu_us_per_delivery", self.cpu_us_per_delivery, report.cost.map(|cost| cost.total_us)),
             ("user_cpu_us_per_delivery", self.user_cpu_us_per_delivery, report.cost.map(|cost| cost.user_us)),
-            ("user_cpu_us_per_connection_second", self.user_cpu_us_per_connection_second, idle_cost(report)),
+            ("user_cpu_us_per_connection_second", self.user_cpu_us_per_connection_second, report.idle_cost().map(|cost| cost.user_us)),
             (
                 "rss_kib_per_connection",
                 self.rss_kib_per_connection,
@@ -66,15 +68,10 @@ impl Limits {
             ("growth_kib_per_minute", self.growth_kib_per_minute, growth(report)),
             ("connect_seconds", self.connect_seconds, storm.and_then(crate::scenario::Storm::connect_seconds)),
             ("memory_kept_percent", self.memory_kept_percent, storm.and_then(crate::scenario::Storm::memory_kept_percent)),
+            ("unrelated_percent", self.unrelated_percent, crate::unrelated::rise_percent(report)),
         ];
         all.into_iter().filter_map(|(limit, allowed, measured)| Some(Outcome { limit, allowed: allowed?, measured })).collect()
     }
-}
-
-fn idle_cost(report: &Report) -> Option<f64> {
-    let connections = report.load.clients + report.load.slow + report.load.stalled;
-    let user_us = report.server.as_ref()?.total.user_ns as f64 / 1000.0;
-    (connections > 0 && report.window_seconds > 0.0).then(|| user_us / connections as f64 / report.window_seconds)
 }
 
 fn growth(report: &Report) -> Option<f64> {

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 /// Options that are the command's to set, or the command line's.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "target",
     "token",
     "admin-token",
     "client-tokens-file",
+    "strangers-token",
     "server-pid",
     "server-cmd",
     "metrics",
@@ -74,6 +75,8 @@ pub(crate) enum Kind {
     Storm,
     /// Stops the server.
     Drain,
+    /// Publishes beside none, a quarter, half and all of the strangers.
+    Unrelated,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -98,7 +101,7 @@ pub(crate) struct Phase {
     pub(crate) name: String,
     /// What it does.
     pub(crate) kind: Kind,
-    /// How often, for storms.
+    /// How often, for storms, and for what is measured beside strangers.
     pub(crate) rounds: usize,
     /// Its load, as options.
     pub(crate) load: Vec<String>,

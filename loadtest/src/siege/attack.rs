@@ -65,7 +65,7 @@ impl Attack {
         let field = Arc::new(Field::new(address));
         let mut attack = Self { field, threads: Vec::new() };
         let (n_stalled, rate, open, per_second) = (args.stalled, args.stalled_rate, args.flood_open, args.connect_rate);
-        let n_witnesses = args.witnesses;
+        let n_witnesses = args.mix().clients();
         attack.send(HERALD, move |field| field.begin_with(n_witnesses))?;
         attack.send("stalled", move |field| stalled::readers(field, n_stalled))?;
         attack.send("stalled-pub", move |field| flood::publish(field, Some(rate)))?;

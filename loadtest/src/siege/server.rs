@@ -38,7 +38,7 @@ fn settings() -> String {
          [[users]]\nid = \"witness\"\ntoken = \"{WITNESS}\"\nlibraries = {{ lib0 = \"read\" }}\n\
          [[users]]\nid = \"stalled\"\ntoken = \"{STALLED}\"\nlibraries = {{ flood = \"read\" }}\n\
          [[users]]\nid = \"crowd\"\ntoken = \"{CROWD}\"\nlibraries = {{ flood = \"read\" }}\n\
-         [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ libraries = [\"lib0\"], types = [\"medias\"] }}\n\
+         [[tokens]]\ntoken = \"{PUBLISHER}\"\npublish = {{ libraries = [\"lib0\"], types = [\"medias\", \"raw\"] }}\n\
          [[tokens]]\ntoken = \"{FLOODER}\"\npublish = {{ libraries = [\"flood\"], types = [\"medias\"] }}\n"
     )
 }
