@@ -30,7 +30,7 @@ describe('a server that Prometheus reads', () => {
     const further = 'metrics_libraries = ["films"]';
     const tables = '[engine]\nfeed_entries = 64\nworkers = 2\n[dialects.plex]\nping_interval = "1s"\n[[libraries]]\nid = "films"\n';
     server = await startServer({ server: further, tables });
-    prometheus = await startPrometheus(new URL(server.metrics).host);
+    prometheus = await startPrometheus({ fanfare: [new URL(server.metrics).host] });
   });
   after(async () => {
     stopLoad();
