@@ -43,11 +43,17 @@ const overview = dashboard(
       lines('Bugs', 'Each of these is one: actors lost to a panic, encoders that panicked, workers that stand still.', 'none', {
         'actors lost': total('fanfare_actor_restarts_total'), 'encoders failed': total('fanfare_encode_failures_total'),
         'workers standing still': total('fanfare_hub_stalled'),
-      })),
+      }),
+      lines('Canary', 'From outside: seconds that a marked event of `fanfare canary` takes by each way. 0 where there is no canary.', 's',
+        { '{{way}}': 'max by (way) (fanfare_canary_delivery_seconds) or vector(0)' }, { limit: 1 }),
+      lines('Ways the canary finds shut', 'Its event did not come back by them in time.', 'none',
+        { shut: 'count(fanfare_canary_up == 0) or vector(0)' }, { limit: 1 })),
     row('Deployments',
       lines('Says goodbye', '1 while a server drains.', 'none', { '{{instance}}': total('fanfare_draining', 'instance') }, { max: 1 }),
       lines('Running since', 'Seconds since each server started.', 's', { '{{instance}}': `time() - max by (instance) (process_start_time_seconds{${SERVER}})` }),
-      lines('Versions', 'Servers by version.', 'none', { '{{version}} {{commit}}': `count by (version, commit) (fanfare_build_info{${SERVER}})` }, { stack: true })),
+      lines('Versions', 'Servers by version.', 'none', { '{{version}} {{commit}}': `count by (version, commit) (fanfare_build_info{${SERVER}})` }, { stack: true }),
+      lines('Reload failed', '1 from settings that could not be read again until they can.', 'none',
+        { '{{instance}}': `1 - min by (instance) (fanfare_config_last_reload_successful{${SERVER}})` }, { max: 1 })),
   ],
 );
 

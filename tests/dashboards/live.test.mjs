@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { startServer } from '../clients/server.mjs';
+import { canaryTables, startCanary } from './canary.mjs';
 import { load } from './load.mjs';
 import { startPrometheus, until } from './prometheus.mjs';
 import { dashboards, panels, rules } from './shipped.mjs';
@@ -17,24 +18,26 @@ const queries = dashboards.flatMap((dashboard) =>
 
 // What a server that is well has none of, however much goes on: there all numbers may be 0.
 const MAY_BE_ZERO = new Set([
-  'Bugs', 'Says goodbye', 'Not delivered on purpose', 'Stalled and closed', 'Abandoned', 'Lost actors and standing workers', 'Segments sent again', 'Batches that found no room',
+  'Bugs', 'Ways the canary finds shut', 'Says goodbye', 'Reload failed', 'Not delivered on purpose', 'Stalled and closed', 'Abandoned', 'Lost actors and standing workers', 'Segments sent again', 'Batches that found no room',
   'Batches refused for want of credit', 'Encoders that failed', 'Ended without a sign of life', 'Mailboxes filled', 'On the way to workers',
   'Places used', 'Time a back end takes', 'Answers remembered',
 ]);
 
 describe('a server that Prometheus reads', () => {
-  let server, prometheus;
+  let server, canary, prometheus;
   let stopLoad = () => {};
 
   before(async () => {
     const further = 'metrics_libraries = ["films"]';
-    const tables = '[engine]\nfeed_entries = 64\nworkers = 2\n[dialects.plex]\nping_interval = "1s"\n[[libraries]]\nid = "films"\n';
+    const tables = '[engine]\nfeed_entries = 64\nworkers = 2\n[dialects.plex]\nping_interval = "1s"\n[[libraries]]\nid = "films"\n' + canaryTables;
     server = await startServer({ server: further, tables });
-    prometheus = await startPrometheus({ fanfare: [new URL(server.metrics).host] });
+    canary = await startCanary(server);
+    prometheus = await startPrometheus({ fanfare: [new URL(server.metrics).host], 'fanfare-canary': [canary.host] });
   });
   after(async () => {
     stopLoad();
     await prometheus?.stop();
+    await canary?.stop();
     await server?.stop();
   });
 
