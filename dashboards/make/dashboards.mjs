@@ -1,5 +1,5 @@
 // What the dashboards show: one for each question somebody has who runs Fanfare for many clients.
-import { DIALECT, SERVER, dashboard, dialect, heat, lines, mean, number, quantile, quantiles, rate, row, share, total } from './panels.mjs';
+import { DIALECT, SERVER, dashboard, dialect, heat, lines, mean, number, orZero, quantile, quantiles, rate, row, share, total } from './panels.mjs';
 
 const LATENCY = 'fanfare_delivery_latency_seconds';
 const closed = (reason) => `${DIALECT},reason=~"${reason}"`;
@@ -45,7 +45,7 @@ const overview = dashboard(
         'workers standing still': total('fanfare_hub_stalled'),
       }),
       lines('Canary', 'From outside: seconds that a marked event of `fanfare canary` takes by each way. 0 where there is no canary.', 's',
-        { '{{way}}': 'max by (way) (fanfare_canary_delivery_seconds) or vector(0)' }, { limit: 1 }),
+        { '{{way}}': orZero('max by (way) (fanfare_canary_delivery_seconds)') }, { limit: 1 }),
       lines('Ways the canary finds shut', 'Its event did not come back by them in time.', 'none',
         { shut: 'count(fanfare_canary_up == 0) or vector(0)' }, { limit: 1 })),
     row('Deployments',
@@ -194,9 +194,9 @@ const publishing = dashboard(
       })),
     row('Libraries',
       lines('Accepted by library', 'Of the libraries that server.metrics_libraries names; 0 where there are none.', 'cps',
-        { '{{library}}': `${rate('fanfare_library_events_published_total', 'library')} or vector(0)` }, { stack: true }),
+        { '{{library}}': orZero(rate('fanfare_library_events_published_total', 'library')) }, { stack: true }),
       lines('Offered by library', 'Each event once for every client it is offered to.', 'cps',
-        { '{{library}}': `${rate('fanfare_library_events_offered_total', 'library')} or vector(0)` }, { stack: true })),
+        { '{{library}}': orZero(rate('fanfare_library_events_offered_total', 'library')) }, { stack: true })),
     row('Shards',
       lines('Answers', 'By way.', 'cps', { '{{api}}': rate('fanfare_publish_duration_seconds_count', 'api') }),
       lines('Repeats', 'Recognised as accepted before, and not delivered again.', 'cps', { repeats: rate('fanfare_publish_duplicates_total') }),

@@ -1,14 +1,19 @@
 // Every expression of every panel and rule, evaluated by a real Prometheus: on a server where nothing happens, and under load.
+// Every panel is drawn from what was answered; FANFARE_PICTURES names a folder where pictures of the main dashboard are left.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { startServer } from '../clients/server.mjs';
 import { canaryTables, startCanary } from './canary.mjs';
 import { load } from './load.mjs';
+import { loadTables, startSteadyLoad } from './loadtester.mjs';
+import { pages, picture } from './pictures.mjs';
 import { startPrometheus, until } from './prometheus.mjs';
 import { dashboards, panels, rules } from './shipped.mjs';
 
-const SECONDS = 8;
+const { FANFARE_PICTURES } = process.env;
+// Pictures want a longer curve, and more clients.
+const [SECONDS, CLIENTS, PAUSE, PINGS] = FANFARE_PICTURES ? [90, 120, 500, '20s'] : [8, 20, 50, '1s'];
 
 const VARIABLES = { $__rate_interval: '5s', $__range: '1m', $quantile: '0.99', $job: '.*', $instance: '.*', $dialect: '.*' };
 const filled = (expr) => Object.entries(VARIABLES).reduce((text, [name, value]) => text.replaceAll(name, value), expr);
@@ -25,17 +30,18 @@ const MAY_BE_ZERO = new Set([
 
 describe('a server that Prometheus reads', () => {
   let server, canary, prometheus;
-  let stopLoad = () => {};
+  let stopLoad = async () => {};
+  const answers = new Map(); // of each panel, for each of its targets
 
   before(async () => {
     const further = 'metrics_libraries = ["films"]';
-    const tables = '[engine]\nfeed_entries = 64\nworkers = 2\n[dialects.plex]\nping_interval = "1s"\n[[libraries]]\nid = "films"\n' + canaryTables;
+    const tables = `[engine]\nfeed_entries = 64\nworkers = 2\n[dialects.plex]\nping_interval = "${PINGS}"\n[[libraries]]\nid = "films"\n${canaryTables}${loadTables}`;
     server = await startServer({ server: further, tables });
     canary = await startCanary(server);
     prometheus = await startPrometheus({ fanfare: [new URL(server.metrics).host], 'fanfare-canary': [canary.host] });
   });
   after(async () => {
-    stopLoad();
+    await stopLoad();
     await prometheus?.stop();
     await canary?.stop();
     await server?.stop();
@@ -52,16 +58,32 @@ describe('a server that Prometheus reads', () => {
   });
 
   test('under load every panel shows what happens', async () => {
-    stopLoad = await load(server, SECONDS);
+    const steady = startSteadyLoad(server, CLIENTS, SECONDS);
+    const areIn = until('the load tester\'s clients are in', async () => (await prometheus.now('sum(fanfare_connections)'))[0].values[0] > CLIENTS);
+    await Promise.race([areIn, steady.failed]);
+    const end = await Promise.race([load(server, SECONDS, PAUSE), steady.failed]);
+    stopLoad = async () => { end(); await steady.stop(); };
     const bad = [];
     for (const { name, panel, expr } of queries) {
       const series = await prometheus.over(expr, SECONDS);
+      answers.set(panel, [...(answers.get(panel) ?? []), series]);
       const values = series.flatMap((one) => one.values);
       if (values.length === 0) bad.push(`${name}: empty: ${expr}`);
       if (!values.every(Number.isFinite)) bad.push(`${name}: not a number: ${expr}`);
       if (!MAY_BE_ZERO.has(panel.title) && !values.some((value) => value > 0)) bad.push(`${name}: nothing but 0: ${expr}`);
     }
     assert.deepEqual(bad, []);
+  });
+
+  test('every panel is drawn from these answers', () => {
+    for (const dashboard of dashboards) {
+      const drawn = pages(dashboard, (panel) => answers.get(panel));
+      for (const panel of panels(dashboard)) assert.ok(drawn.some(({ html }) => html.includes(`<h3>${panel.title}</h3>`)), panel.title);
+      for (const page of drawn) {
+        assert.doesNotMatch(page.html, /NaN|Infinity|undefined/, page.name);
+        if (FANFARE_PICTURES && dashboard.name === 'overview.json') picture(page, FANFARE_PICTURES);
+      }
+    }
   });
 
   test('every rule evaluates, and what is recorded is there', async () => {

@@ -7,7 +7,8 @@ import WebSocket from 'ws';
 
 const LISTENERS = 6;
 
-export async function load({ url, admin }, seconds) {
+// `pause`: milliseconds from one round of publishing to the next.
+export async function load({ url, admin }, seconds, pause) {
   const ended = new AbortController();
   const bearer = { authorization: `Bearer ${admin}` };
   const streams = ['/sse?events=medias,scan,message', `/:/eventsource/notifications?X-Plex-Token=${admin}`];
@@ -47,7 +48,7 @@ export async function load({ url, admin }, seconds) {
       sockets.shift()?.close();
       open(`/:/websockets/notifications?X-Plex-Token=${admin}`);
     }
-    await wait(50);
+    await wait(pause);
   }
   return () => {
     ended.abort();

@@ -4,6 +4,19 @@ import { spawn } from 'node:child_process';
 // It could not do its work; what it found of the server, the others tell.
 const FAILED = 3;
 
+const LOAD = 'token-of-load-0123456789abcdef0123456789';
+
+// What the server's settings need for a load of every protocol.
+export const loadTables = `[limits]\nconnections_per_user = 0\n[[users]]\nid = "load"\nadmin = true\n[[tokens]]\ntoken = "${LOAD}"\nuser = "load"\npublish = { types = ["medias", "raw"] }\n`;
+
+// Clients of every protocol, some of which come and go, and some that read slowly or never.
+export function startSteadyLoad({ url }, clients, seconds) {
+  const mix = Object.entries({ sse: 0.4, 'plex-ws': 0.2, 'plex-sse': 0.15, mediabrowser: 0.15, socketio: 0.1 });
+  return startLoadtester(
+    { url, admin: LOAD }, ['run'], '--mix', mix.map(([dialect, share]) => `${dialect}=${Math.round(clients * share)}`).join(),
+    '--slow', 2, '--stalled', 3, '--churn', 4, '--rate', 25, '--seconds', seconds + 60, '--warmup', 0, '--lateness-limit-us', 1_000_000);
+}
+
 // Starts it with a command and its options.
 export function startLoadtester({ url, admin }, command, ...options) {
   const { FANFARE_LOADTEST_BIN: program } = process.env;

@@ -64,12 +64,15 @@ export async function startPrometheus(jobs, { ruleFiles = shipped, every = '1s' 
     stop,
     rules: async () => (await ask('rules')).groups.flatMap((group) => group.rules),
     metrics: async () => new Set(await ask('label/__name__/values')),
-    // The numbers of each series: now, or over the latest seconds.
+    // The numbers of each series: now, or over the latest seconds, there with their times.
     now: async (query) => (await ask('query', { query })).result.map(({ metric, value }) => ({ metric, values: [Number(value[1])] })),
     over: async (query, seconds) => {
       const end = Date.now() / 1000;
       const { result } = await ask('query_range', { query, start: end - seconds, end, step: 1 });
-      return result.map(({ metric, values }) => ({ metric, values: values.map(([, value]) => Number(value)) }));
+      return result.map(({ metric, values }) => {
+        const points = values.map(([time, value]) => [time, Number(value)]);
+        return { metric, points, values: points.map(([, value]) => value) };
+      });
     },
   };
   try {
