@@ -1,9 +1,11 @@
-// A small load on a running Fanfare: clients of every kind that come, listen and go, one that takes nothing, and publishers
+// A small load on a running Fanfare: clients of every kind that come, listen and go, some that take nothing, and publishers
 // of every way.
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import WebSocket from 'ws';
+
+import { VISITOR } from './backend.mjs';
 
 const LISTENERS = 6;
 
@@ -26,7 +28,7 @@ export async function load({ url, admin }, seconds, pause) {
     open(`/socket?api_key=${admin}&deviceId=load`);
   };
   for (let each = 0; each < LISTENERS; each += 1) comeIn();
-  const stalled = await stall(url, admin);
+  const stalled = [await stall(url, admin)];
 
   const post = (type, body) => fetch(`${url}/api/events`, { method: 'POST', headers: { ...bearer, 'content-type': type }, body });
   const event = (number) => ({
@@ -42,9 +44,10 @@ export async function load({ url, admin }, seconds, pause) {
       post('application/cloudevents-batch+json', JSON.stringify(many.slice(0, 20).map((one, each) => ({ specversion: '1.0', id: `b${number}-${each}`, source: '/load', ...one })))),
       post('application/x-ndjson', `${many.slice(20).map((one) => JSON.stringify(one)).join('\n')}\n`),
       post('application/json', '{"type":"no such type"}'),
-      fetch(`${url}/sse`, { headers: { authorization: 'Bearer nobody' } }).then(({ body }) => body.cancel()),
+      ...['nobody', VISITOR].map((token) => fetch(`${url}/sse`, { headers: { authorization: `Bearer ${token}` } }).then(({ body }) => body.cancel())),
     ]);
     if (number % 400 === 0) {
+      stalled.push(await stall(url, admin));
       sockets.shift()?.close();
       open(`/:/websockets/notifications?X-Plex-Token=${admin}`);
     }
@@ -52,7 +55,7 @@ export async function load({ url, admin }, seconds, pause) {
   }
   return () => {
     ended.abort();
-    stalled.destroy();
+    stalled.forEach((socket) => socket.destroy());
     sockets.forEach((socket) => socket.terminate());
   };
 }
