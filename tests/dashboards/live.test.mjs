@@ -14,7 +14,7 @@ import { dashboards, panels, rules } from './shipped.mjs';
 
 const { FANFARE_PICTURES } = process.env;
 // Pictures want a longer curve, and more clients.
-const [SECONDS, CLIENTS, PAUSE, PINGS, STALL] = FANFARE_PICTURES ? [90, 120, 500, '20s', '60s'] : [10, 20, 150, '1s', '3s'];
+const [SECONDS, CLIENTS, PAUSE, PINGS, STALL] = FANFARE_PICTURES ? [90, 120, 500, '20s', '60s'] : [10, 20, 150, '2s', '3s'];
 
 const VARIABLES = { $__rate_interval: '5s', $__range: '1m', $quantile: '0.99', $job: '.*', $instance: '.*', $dialect: '.*' };
 const filled = (expr) => Object.entries(VARIABLES).reduce((text, [name, value]) => text.replaceAll(name, value), expr);
