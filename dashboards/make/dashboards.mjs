@@ -1,5 +1,5 @@
 // What the dashboards show: one for each question somebody has who runs Fanfare for many clients.
-import { DIALECT, SERVER, dashboard, dialect, heat, lines, mean, number, quantile, quantiles, rate, row, share, total } from './panels.mjs';
+import { DIALECT, SERVER, dashboard, dialect, heat, lines, mean, number, orZero, quantile, quantiles, rate, row, share, total } from './panels.mjs';
 
 const LATENCY = 'fanfare_delivery_latency_seconds';
 const closed = (reason) => `${DIALECT},reason=~"${reason}"`;
@@ -43,11 +43,17 @@ const overview = dashboard(
       lines('Bugs', 'Each of these is one: actors lost to a panic, encoders that panicked, workers that stand still.', 'none', {
         'actors lost': total('fanfare_actor_restarts_total'), 'encoders failed': total('fanfare_encode_failures_total'),
         'workers standing still': total('fanfare_hub_stalled'),
-      })),
+      }),
+      lines('Canary', 'From outside: seconds that a marked event of `fanfare canary` takes by each way. 0 where there is no canary.', 's',
+        { '{{way}}': orZero('max by (way) (fanfare_canary_delivery_seconds)') }, { limit: 1 }),
+      lines('Ways the canary finds shut', 'Its event did not come back by them in time.', 'none',
+        { shut: 'count(fanfare_canary_up == 0) or vector(0)' }, { limit: 1 })),
     row('Deployments',
       lines('Says goodbye', '1 while a server drains.', 'none', { '{{instance}}': total('fanfare_draining', 'instance') }, { max: 1 }),
       lines('Running since', 'Seconds since each server started.', 's', { '{{instance}}': `time() - max by (instance) (process_start_time_seconds{${SERVER}})` }),
-      lines('Versions', 'Servers by version.', 'none', { '{{version}} {{commit}}': `count by (version, commit) (fanfare_build_info{${SERVER}})` }, { stack: true })),
+      lines('Versions', 'Servers by version.', 'none', { '{{version}} {{commit}}': `count by (version, commit) (fanfare_build_info{${SERVER}})` }, { stack: true }),
+      lines('Reload failed', '1 from settings that could not be read again until they can.', 'none',
+        { '{{instance}}': `1 - min by (instance) (fanfare_config_last_reload_successful{${SERVER}})` }, { max: 1 })),
   ],
 );
 
@@ -188,9 +194,9 @@ const publishing = dashboard(
       })),
     row('Libraries',
       lines('Accepted by library', 'Of the libraries that server.metrics_libraries names; 0 where there are none.', 'cps',
-        { '{{library}}': `${rate('fanfare_library_events_published_total', 'library')} or vector(0)` }, { stack: true }),
+        { '{{library}}': orZero(rate('fanfare_library_events_published_total', 'library')) }, { stack: true }),
       lines('Offered by library', 'Each event once for every client it is offered to.', 'cps',
-        { '{{library}}': `${rate('fanfare_library_events_offered_total', 'library')} or vector(0)` }, { stack: true })),
+        { '{{library}}': orZero(rate('fanfare_library_events_offered_total', 'library')) }, { stack: true })),
     row('Shards',
       lines('Answers', 'By way.', 'cps', { '{{api}}': rate('fanfare_publish_duration_seconds_count', 'api') }),
       lines('Repeats', 'Recognised as accepted before, and not delivered again.', 'cps', { repeats: rate('fanfare_publish_duplicates_total') }),

@@ -17,6 +17,9 @@ const sum = (by) => (by ? `sum by (${by})` : 'sum');
 // A share that is 0, not NaN, where there is nothing to share.
 export const share = (part, whole) => `${part} / clamp_min(${whole}, 1e-9)`;
 
+// What need not be there, as 0 where it is not. An `or` alone would add a line without labels to those that are there.
+export const orZero = (expr) => `${expr} or (vector(0) unless on () ${expr})`;
+
 // A quantile of a histogram. Where nothing was counted it is 0: a NaN would make the panel look broken.
 export const quantile = (q, metric, by = '', labels = SERVER) => {
   const buckets = `sum by (${by ? `${by}, ` : ''}le) (rate(${metric}_bucket{${labels}}[$__rate_interval]))`;

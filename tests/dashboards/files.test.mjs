@@ -31,14 +31,26 @@ test('dashboards and panels can be told apart, and say what they are', () => {
 
 test('Grafana finds Prometheus and the dashboards where they are put', () => {
   const compose = yaml('compose.yaml');
-  const { prometheus, grafana } = compose.services;
+  const { prometheus, grafana, canary } = compose.services;
   const [source] = yaml('provisioning/datasources/prometheus.yml').datasources;
   assert.equal(source.url, 'http://127.0.0.1:9090');
   assert.equal(source.jsonData.timeInterval, yaml('prometheus/prometheus.yml').global.scrape_interval);
   const [provider] = yaml('provisioning/dashboards/fanfare.yml').providers;
   assert.ok(grafana.volumes.includes(`./grafana:${provider.options.path}:ro`));
   assert.ok(prometheus.volumes.includes('./prometheus:/etc/prometheus:ro'));
-  for (const service of [prometheus, grafana]) assert.equal(service.network_mode, 'service:fanfare');
+  for (const service of [prometheus, grafana, canary]) assert.equal(service.network_mode, 'service:fanfare');
+});
+
+test('Prometheus reads the canary where it listens, and the canary takes its flags', () => {
+  const { canary } = yaml('compose.yaml').services;
+  const [program, ...flags] = canary.command.split(' ');
+  assert.match(program, /\/fanfare$/);
+  const [{ static_configs: [{ targets }] }] = yaml('prometheus/prometheus.yml').scrape_configs.filter(({ job_name: name }) => name === 'fanfare-canary');
+  assert.deepEqual(targets, [flags[flags.indexOf('--listen') + 1]]);
+  // Of two that exclude each other, and nothing else, it complains before it does anything.
+  const { status, stderr } = spawnSync(process.env.FANFARE_BIN, [...flags, '--once'], { encoding: 'utf8' });
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /'--once' cannot be used with '--listen|'--listen <ADDRESS>' cannot be used with '--once'/);
 });
 
 test('what compose.yaml mounts, needs and keeps is there', () => {
@@ -57,7 +69,7 @@ test('the server takes the settings that compose.yaml gives it', () => {
   const { services, configs } = yaml('compose.yaml');
   const [{ source, target }] = services.fanfare.configs;
   assert.ok(services.fanfare.command.endsWith(` -- serve --config ${target}`));
-  const settings = configs[source].content.replace(/\$\{FANFARE_TOKEN:[^}]*\}/, 'a-token-that-is-long-enough-0123456789');
+  const settings = configs[source].content.replaceAll(/\$\{FANFARE_TOKEN:[^}]*\}/g, 'a-token-that-is-long-enough-0123456789');
   const home = mkdtempSync(join(tmpdir(), 'fanfare-compose-'));
   try {
     const file = join(home, 'fanfare.toml');

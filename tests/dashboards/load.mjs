@@ -1,13 +1,16 @@
-// A small load on a running Fanfare: clients of every kind that come, listen and go, one that takes nothing, and publishers
+// A small load on a running Fanfare: clients of every kind that come, listen and go, some that take nothing, and publishers
 // of every way.
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import WebSocket from 'ws';
 
+import { VISITOR } from './backend.mjs';
+
 const LISTENERS = 6;
 
-export async function load({ url, admin }, seconds) {
+// `pause`: milliseconds from one round of publishing to the next.
+export async function load({ url, admin }, seconds, pause) {
   const ended = new AbortController();
   const bearer = { authorization: `Bearer ${admin}` };
   const streams = ['/sse?events=medias,scan,message', `/:/eventsource/notifications?X-Plex-Token=${admin}`];
@@ -25,7 +28,7 @@ export async function load({ url, admin }, seconds) {
     open(`/socket?api_key=${admin}&deviceId=load`);
   };
   for (let each = 0; each < LISTENERS; each += 1) comeIn();
-  const stalled = await stall(url, admin);
+  const stalled = [await stall(url, admin)];
 
   const post = (type, body) => fetch(`${url}/api/events`, { method: 'POST', headers: { ...bearer, 'content-type': type }, body });
   const event = (number) => ({
@@ -41,17 +44,18 @@ export async function load({ url, admin }, seconds) {
       post('application/cloudevents-batch+json', JSON.stringify(many.slice(0, 20).map((one, each) => ({ specversion: '1.0', id: `b${number}-${each}`, source: '/load', ...one })))),
       post('application/x-ndjson', `${many.slice(20).map((one) => JSON.stringify(one)).join('\n')}\n`),
       post('application/json', '{"type":"no such type"}'),
-      fetch(`${url}/sse`, { headers: { authorization: 'Bearer nobody' } }).then(({ body }) => body.cancel()),
+      ...['nobody', VISITOR].map((token) => fetch(`${url}/sse`, { headers: { authorization: `Bearer ${token}` } }).then(({ body }) => body.cancel())),
     ]);
     if (number % 400 === 0) {
+      stalled.push(await stall(url, admin));
       sockets.shift()?.close();
       open(`/:/websockets/notifications?X-Plex-Token=${admin}`);
     }
-    await wait(50);
+    await wait(pause);
   }
   return () => {
     ended.abort();
-    stalled.destroy();
+    stalled.forEach((socket) => socket.destroy());
     sockets.forEach((socket) => socket.terminate());
   };
 }
