@@ -1,8 +1,11 @@
 //! What is different between two settings, and what of it can be put in force while a server runs.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{Settings, User};
+use crate::id::UserId;
 
 /// Keys whose new values count at once.
 const LIVE: [&str; 19] = [
@@ -87,7 +90,8 @@ impl Settings {
     /// Dialects know from the start what users are called.
     fn differently_called(&self, next: &Self) -> Option<String> {
         let called = |user: &User| (user.name.clone(), user.ids.clone());
-        let is_other = |user: &&User| match self.users.iter().find(|before| before.id == user.id) {
+        let before: HashMap<&UserId, &User> = self.users.iter().map(|user| (&user.id, user)).collect();
+        let is_other = |user: &&User| match before.get(&user.id) {
             Some(before) => called(before) != called(user),
             None => user.name != user.id.as_str() || !user.ids.is_empty(),
         };
