@@ -4,9 +4,10 @@
 #
 #   cargo build --release --workspace && [REPEAT=5] [DIALECTS='sse socketio'] benches/bars.sh [BAR ...]
 #
-# The bars, all of them unless named: fan-out users single latency many unrelated mixed stalled memory keepalive storm drop million peers.
-# Most print rows of a Markdown table. To try them: SCALE=50 divides the clients, IDLE_SECONDS=5 shortens `keepalive`, and FANFARE and
-# LOADTEST name other binaries; such figures mean nothing. `peers` needs nginx with nchan, and NODE_PATH with socket.io, as loadtest/peers says, and runs only when it is named.
+# The bars, all of them unless named: fan-out users single latency many unrelated mixed stalled memory keepalive storm drop million
+# scraping console reloads peers. Most print rows of a Markdown table. To try them: SCALE=50 divides the clients, IDLE_SECONDS=5
+# shortens `keepalive`, and FANFARE and LOADTEST name other binaries; such figures mean nothing. `peers` needs nginx with nchan, and
+# NODE_PATH with socket.io, as loadtest/peers says, and runs only when it is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -115,6 +116,58 @@ once() {
     return "$status"
 }
 
+# Waits until so many clients are connected.
+connected() { until curl -fs http://127.0.0.1:8401/metrics | awk '/^fanfare_connections\{/ { n += $NF } END { exit n < '"$1"' }'; do sleep 0.2; done; }
+
+# What watching costs, beside 1,000 clients to whom nothing happens and then under load: watchers beside the clients on core 1.
+watched() {
+    local pid clients watch
+    taskset -c 0 $serve &
+    pid=$!
+    until curl -fs http://127.0.0.1:8401/readyz > /dev/null; do sleep 0.1; done
+    watch="taskset -c 1 python3 benches/watched.py --pid $pid --token bars-admin"
+    "$tester" idle --quiet --target http://127.0.0.1:8400 --token bars-reader --clients 1000 --seconds 600 --pin-client 1 --server-pid "$pid" > /dev/null &
+    clients=$!
+    connected 1000
+    echo "-- nothing happens"
+    [ "$1" != scraping ] || $watch each-scrape
+    $watch --pairs "$repeat" "$1"
+    kill "$clients"
+    wait "$clients" || true
+    echo "-- 2,000 events/s"
+    "$tester" run --quiet "${target[@]}" --server-pid "$pid" --client-tokens-file "$work/reader" --clients 1000 --rate 2000 --seconds $((repeat * 14 + 10)) --pin-client 1 --markdown > "$work/load" &
+    clients=$!
+    connected 1000
+    sleep 5
+    $watch --pairs "$repeat" "$1"
+    wait "$clients" || true
+    cat "$work/load"
+    kill -TERM "$pid"
+    wait "$pid" || true
+}
+
+# Settings read again ten times while 1,000 clients of all protocols receive: the run must pass, with nothing skipped.
+reloads() {
+    local pid clients
+    taskset -c 0 $serve &
+    pid=$!
+    until curl -fs http://127.0.0.1:8401/readyz > /dev/null; do sleep 0.1; done
+    "$tester" run --quiet "${target[@]}" --server-pid "$pid" --client-tokens-file "$work/reader" --events raw --rate 200 --seconds 20 --pin-client 1 \
+        --mix sse=200,plex-sse=200,plex-ws=200,mediabrowser=200,socketio=200 &
+    clients=$!
+    connected 1000
+    for round in $(seq 10); do
+        sed -i '/^batch_events/d; s/^\[limits\]$/&\nbatch_events = '"$((1000 + round))"'/' "$work/settings.toml"
+        printf '[[tokens]]\ntoken = "bars-reload-%d"\nread = "read"\n' "$round" >> "$work/settings.toml"
+        kill -HUP "$pid"
+        sleep 1
+    done
+    curl -fs http://127.0.0.1:8401/metrics | grep ^fanfare_config_last_reload_successful
+    wait "$clients" || true
+    kill -TERM "$pid"
+    wait "$pid" || true
+}
+
 # Others at the same work, one after the other on core 0: nchan (nginx) and Socket.IO (Node).
 peers() {
     local nchan=(--publish-style post --publish-path '/pub/{library}' --no-auth) pid load
@@ -155,6 +208,8 @@ bar() {
             done | rows
             ;;
         peers) peers ;;
+        scraping | console) watched "$1" ;;
+        reloads) reloads ;;
         users) bench --clients "$(n 1000)" --rate 5000 --client-tokens-file "$work/tokens" ;;
         single) each --clients "$(n 5000)" --rate 20 ;;
         many) bench --clients "$(n 15000)" --rate 5; bench --clients "$(n 1000)" --rate 75 ;;
@@ -177,5 +232,5 @@ bar() {
     esac
 }
 
-[ $# -gt 0 ] || set -- fan-out users single latency many unrelated mixed stalled memory keepalive storm drop million
+[ $# -gt 0 ] || set -- fan-out users single latency many unrelated mixed stalled memory keepalive storm drop million scraping console reloads
 for name in "$@"; do bar "$name"; done

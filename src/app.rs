@@ -11,6 +11,7 @@ mod embed;
 mod engine;
 mod folders;
 mod ids;
+mod live_limits;
 mod own_log;
 mod parts;
 mod presence;
@@ -30,7 +31,7 @@ use std::{
 use actix_web::web;
 use tokio::sync::mpsc;
 
-pub use administration::{ReadSettings, SetLog};
+pub use administration::{ReadSettings, SetLog, TellCertificate};
 pub use embed::{Handle, spawn, spawn_speaking};
 pub use engine::{Engine, Publish};
 pub use own_log::OwnLog;
@@ -178,6 +179,11 @@ impl App {
         self.ways.log = Some(set);
     }
 
+    /// Who is told when a reload takes the certificate from another file.
+    pub fn tell_certificate(&mut self, tell: TellCertificate) {
+        self.ways.certificate = Some(tell);
+    }
+
     /// The address clients connect to; the port is the real one where the settings say 0.
     ///
     /// # Errors
@@ -228,7 +234,7 @@ impl App {
         let stats = Stats::start(parts.readings(&shared))?;
         let digests = digests::start(&settings, &shared, &parts.crew().state)?;
         let own_log = own_log.map(|lines| Teller::start(lines, shared.publisher.clone())).transpose()?;
-        let engine = Engine::new(&shared.publisher, shared.limits().event);
+        let engine = Engine::new(&shared.publisher, Arc::clone(&shared.limits));
         let folders = folders::start(&settings, store, &shared)?;
         shared.requests.obeyed_by(folders.iter().map(FolderHandle::scan_control).collect());
         let served = kept.local_addr()?;

@@ -13,7 +13,10 @@ use fanfare::{
     },
     config::{self, Flag, Settings},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc::unbounded_channel,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -73,22 +76,32 @@ enum Failure {
     Signals(#[from] std::io::Error),
 }
 
-async fn run(app: App, settings: &Settings) -> Result<(), Failure> {
+async fn run(mut app: App, settings: &Settings) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
-    let run_file = RunFile {
+    let (tell, mut certificates) = unbounded_channel();
+    // Nobody listens any more only while the server ends.
+    app.tell_certificate(Arc::new(move |cert| drop(tell.send(std::path::absolute(cert).ok()))));
+    let mut run_file = RunFile {
         url: format!("{}://{}", if settings.tls.pair().is_some() { "https" } else { "http" }, app.address()?),
         metrics_url: Some(format!("http://{}", app.metrics_address()?)),
         certificate: settings.tls.pair().and_then(|(cert, _)| std::path::absolute(cert).ok()),
         token: app.run_token().expose().to_owned(),
     };
     let running = app.start().await?;
-    let guard = announce(settings, &run_file)?;
+    let mut guard = announce(settings, &run_file)?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => running.reload(),
+            Some(certificate) = certificates.recv() => {
+                run_file.certificate = certificate;
+                match run_file::write(&settings.server.data_dir, &run_file) {
+                    Ok(written) => guard = written,
+                    Err(error) => tracing::error!("the clients of this machine are not told of the other certificate: {error}"),
+                }
+            }
         }
     }
     tracing::info!("stopping");

@@ -4,7 +4,7 @@
 //! was changed while a server ran wins over the new settings as it did over the old.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -38,10 +38,13 @@ impl Directory {
         let mut people = self.people.lock();
         people.configure(&configured);
         let mut known = self.known.write();
+        // Nobody is let in meanwhile, so each is looked up and not looked for.
+        let mut before: HashMap<[u8; 32], Arc<Held>> = known.entries.drain(..).map(|held| (*held.hash.as_bytes(), held)).collect();
         let mut next = Known::default();
         let mut concerned = HashSet::new();
         for (hash, expires, grant) in configured_tokens(settings).chain([self.run_grant.clone()]) {
-            let kept = known.entries.iter().find(|held| held.hash == hash && held.grant().user == grant.user);
+            let is_his = before.get(hash.as_bytes()).is_some_and(|held| held.grant().user == grant.user);
+            let kept = is_his.then(|| before.remove(hash.as_bytes())).flatten();
             let now = people.resolve(&hash, Origin::Configured, &grant);
             let held = match kept {
                 Some(held) => {
@@ -49,14 +52,13 @@ impl Directory {
                     if held.stand(now) || ends_otherwise {
                         concerned.insert(held.grant().user.clone());
                     }
-                    Arc::clone(held)
+                    held
                 }
                 None => Arc::new(Held::new(hash, Origin::Configured, expires, grant, now)),
             };
             next.insert(held);
         }
-        let is_kept = |held: &&Arc<Held>| next.entries.iter().any(|kept| Arc::ptr_eq(kept, held));
-        for held in known.entries.iter().filter(|held| !is_kept(held)) {
+        for held in before.values() {
             held.end(Denied::Unknown);
             concerned.insert(held.grant().user.clone());
         }

@@ -1,21 +1,25 @@
 //! What administrators see of the engine, and the settings read again while it runs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use parking_lot::{Mutex, RwLock};
 use serde_json::json;
 
+use super::live_limits::LiveLimits;
 use crate::{
     access::Directory,
     clock::Timestamp,
     config::{self, ConfigError, Difference, Settings},
-    event::{Envelope, Event, EventKind, KindSet, Limits},
+    event::{Envelope, Event, EventKind, KindSet},
     id::{LibraryId, UserId},
     metrics::{ReloadMetrics, ShardMetrics, WorkerReading},
-    server::{Administration, Crew, LibraryReport, NotReloaded, Reloaded, RequestLimits, ScanReport, ShardReport, Tls, WorkerReport},
+    server::{Administration, Crew, LibraryReport, NotReloaded, Reloaded, ScanReport, ShardReport, Tls, WorkerReport},
     state::State,
 };
 
@@ -25,11 +29,15 @@ pub type ReadSettings = Arc<dyn Fn() -> Result<Settings, ConfigError> + Send + S
 /// Sets what is logged, in the syntax of `server.log`.
 pub type SetLog = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Is told the file of the certificate that is used from now on, as the settings name it.
+pub type TellCertificate = Arc<dyn Fn(&Path) + Send + Sync>;
+
 /// Where a reload reads from, and what it changes beside the engine.
 #[derive(Clone, Default)]
 pub(super) struct ReloadWays {
     pub(super) read: Option<ReadSettings>,
     pub(super) log: Option<SetLog>,
+    pub(super) certificate: Option<TellCertificate>,
 }
 
 /// The engine's parts, as far as administrators are concerned.
@@ -39,7 +47,7 @@ pub(super) struct Operations {
     /// Batches in each shard's mailbox.
     pub(super) waiting: Vec<Arc<AtomicUsize>>,
     pub(super) settings: RwLock<Settings>,
-    pub(super) limits: Arc<RwLock<RequestLimits>>,
+    pub(super) limits: LiveLimits,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) ways: ReloadWays,
     pub(super) metrics: Arc<ReloadMetrics>,
@@ -68,13 +76,16 @@ impl Operations {
         let next = read().map_err(|error| NotReloaded::Broken(error.to_string()))?;
         let running = self.settings.read().clone();
         let Difference { live: mut changed, after_restart } = running.difference(&next);
-        // The only thing that can still fail, so it comes first.
-        if let Some(tls) = self.tls.as_ref().filter(|_| running.tls == next.tls) {
-            let is_other = tls.read_again().map_err(|error| NotReloaded::Broken(error.to_string()))?;
-            changed.extend(is_other.then(|| "tls: certificate".to_owned()));
-        }
         let next = running.reloaded(&next);
-        *self.limits.write() = request_limits(&next.limits);
+        // The only thing that can still fail, so it comes first.
+        if let Some((tls, (cert, key))) = self.tls.as_ref().zip(next.tls.pair()) {
+            let is_other = tls.read_from(cert, key).map_err(|error| NotReloaded::Broken(error.to_string()))?;
+            changed.extend(is_other.then(|| "tls: certificate".to_owned()));
+            if let Some(tell) = self.ways.certificate.as_ref().filter(|_| running.tls.cert != next.tls.cert) {
+                tell(cert);
+            }
+        }
+        self.limits.set(&next.limits);
         self.directory().reload(&next);
         if next.limits.connections != running.limits.connections {
             super::raise_descriptor_limit(&next, self.directory());
@@ -158,15 +169,5 @@ impl Administration for Operations {
             }
         }
         outcome
-    }
-}
-
-/// What one request may ask for by these settings.
-pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
-    RequestLimits {
-        event: Limits { event_bytes: limits.event_bytes, event_items: limits.event_items, depth: limits.event_depth },
-        batch_events: limits.batch_events,
-        body_bytes: limits.body_bytes,
-        body_deadline: limits.body,
     }
 }

@@ -1,11 +1,13 @@
 //! The engine as a media server that embeds it sees it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::RwLock;
 use serde::Serialize;
 
 use crate::{
     event::{EventKind, FieldError, Limits},
+    server::RequestLimits,
     shard::{Receipt, Submission},
     source::{
         PublishError, Publisher,
@@ -19,7 +21,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Engine {
     publisher: Publisher,
-    limits: Limits,
+    /// A reload may change them.
+    limits: Arc<RwLock<RequestLimits>>,
 }
 
 /// An event to publish.
@@ -78,7 +81,7 @@ impl From<Draft> for Publish {
 }
 
 impl Engine {
-    pub(super) fn new(publisher: &Publisher, limits: Limits) -> Self {
+    pub(super) fn new(publisher: &Publisher, limits: Arc<RwLock<RequestLimits>>) -> Self {
         Self { publisher: publisher.with_a_gate_of_its_own(), limits }
     }
 
@@ -97,7 +100,7 @@ impl Engine {
     /// # Errors
     /// [`DraftError`] says whether it cannot be read, or which field is wrong.
     pub fn read(&self, event: &[u8]) -> Result<Publish, DraftError> {
-        Draft::parse(event, &self.limits).map(Into::into)
+        Draft::parse(event, &self.limits.read().event).map(Into::into)
     }
 
     /// Publishes an event. `Ok` means stamped, and queued for every worker.

@@ -15,14 +15,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     StartError,
-    administration::{Operations, ReloadWays, request_limits},
+    administration::{Operations, ReloadWays},
+    live_limits::LiveLimits,
     stats::Readings,
     watchdog::Watchdog,
 };
 use crate::{
     access::Directory,
     clock::Timestamp,
-    config::{self, Settings},
+    config::Settings,
     connection::{CloseReason, OutboxLimits, OutletKind, SkipReason, SocketOptions},
     dialect::Dialect,
     event::EventKind,
@@ -30,15 +31,13 @@ use crate::{
     metrics::{
         AdmissionMetrics, Counter, Exporter, Gauges, Labels, Mailbox, PublishMetrics, ReloadMetrics, ShardMetrics, Sources, WorkerCounters,
     },
-    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, LogIns, ServerSettings, Shared, Tls},
-    session::InboundLimits,
+    server::{Crew, DoorRules, Doorkeeper, Drain, HubAddress, LogIns, PerMinute, ServerSettings, Shared, Tls},
     shard::{Accept, Credit, Dispatcher, DispatcherSettings, HubLink, ShardHandle, Shards},
     source::{
         Publisher, Requests,
         folder::{Catalogue, Store},
     },
     state::State,
-    websocket::codec,
 };
 
 /// How long after the stall limit the kernel may end a connection by itself. Hubs look once a second; a kernel that came
@@ -181,7 +180,7 @@ impl Parts {
             shards: self.shard_metrics.clone(),
             waiting: self.waiting.clone(),
             settings: RwLock::new(settings.clone()),
-            limits: Arc::new(RwLock::new(request_limits(&settings.limits))),
+            limits: LiveLimits::new(&settings.limits),
             tls,
             ways,
             metrics: Arc::clone(&self.reloads),
@@ -208,10 +207,10 @@ impl Parts {
         store: Option<Arc<Store>>,
         operations: Arc<Operations>,
     ) -> Arc<Shared> {
-        let limits = &settings.limits;
+        let limits = operations.limits.clone();
         let exporter = Exporter::new(self.sources(settings, dialects.iter().map(|dialect| dialect.name()).collect()));
         let doorkeeper = Doorkeeper::new(
-            door_rules(settings),
+            door_rules(settings, limits.bad_tokens.clone()),
             dialects,
             Arc::clone(&self.crew.directory),
             Arc::clone(&self.admission),
@@ -222,13 +221,13 @@ impl Parts {
             doorkeeper: Arc::new(doorkeeper),
             requests: Arc::new(Requests::new(Arc::clone(&self.crew.state), publisher.clone())),
             publisher,
-            log_ins: LogIns::new(limits.bad_tokens_per_minute),
+            log_ins: LogIns::new(limits.bad_tokens),
             publish_metrics: Arc::clone(&self.publish_metrics),
-            limits: Arc::clone(&operations.limits),
+            limits: limits.request,
+            inbound: limits.inbound,
             administration: operations,
             session_mailbox: settings.engine.session_mailbox,
             state: Arc::clone(&self.crew.state),
-            inbound: inbound_limits(limits),
             catalogue: store.map(Catalogue::new),
             watched: settings.libraries.iter().filter(|library| library.path.is_some()).map(|library| library.id.clone()).collect(),
             metrics_need_a_token: !settings.server.metrics_listen.ip().is_loopback(),
@@ -292,7 +291,6 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
     let engine = &settings.engine;
     ServerSettings {
         workers: engine.workers,
-        head: settings.limits.head,
         untaken: engine.stall_limit.unwrap_or(UNTAKEN),
         socket: SocketOptions {
             send_buffer: engine.send_buffer,
@@ -302,19 +300,14 @@ pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
     }
 }
 
-fn inbound_limits(limits: &config::Limits) -> InboundLimits {
-    let message = codec::Limits { message_bytes: limits.inbound_bytes, fragments: limits.inbound_fragments };
-    InboundLimits { message, per_minute: limits.inbound_per_minute }
-}
-
-fn door_rules(settings: &Settings) -> DoorRules {
+fn door_rules(settings: &Settings, bad_tokens_per_minute: PerMinute) -> DoorRules {
     let server = &settings.server;
     DoorRules {
         allowed_origins: server.allowed_origins.clone(),
         cookie: server.cookie.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
         tls: settings.tls.pair().is_some(),
-        bad_tokens_per_minute: settings.limits.bad_tokens_per_minute,
+        bad_tokens_per_minute,
     }
 }
 

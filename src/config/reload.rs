@@ -1,11 +1,14 @@
 //! What is different between two settings, and what of it can be put in force while a server runs.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
-use super::{Limits, Settings, User};
+use super::{Settings, User};
+use crate::id::UserId;
 
 /// Keys whose new values count at once.
-const LIVE: [&str; 14] = [
+const LIVE: [&str; 19] = [
     "users",
     "tokens",
     "server.log",
@@ -20,7 +23,15 @@ const LIVE: [&str; 14] = [
     "limits.batch_events",
     "limits.body_bytes",
     "limits.body",
+    "limits.head",
+    "limits.inbound_bytes",
+    "limits.inbound_fragments",
+    "limits.inbound_per_minute",
+    "limits.bad_tokens_per_minute",
 ];
+
+/// Keys whose new values count at once where both settings have a certificate: whether TLS is spoken is settled at the start.
+const LIVE_WITH_TLS: [&str; 2] = ["tls.cert", "tls.key"];
 
 /// What has changed from one to another, by its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,7 +63,8 @@ impl Settings {
         let lists =
             [("libraries", self.libraries != next.libraries), ("users", self.users != next.users), ("tokens", self.tokens != next.tokens)];
         keys.extend(lists.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned()));
-        let (live, mut after_restart): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| LIVE.contains(&key.as_str()));
+        let is_live = |key: &str| LIVE.contains(&key) || (self.keeps_tls(next) && LIVE_WITH_TLS.contains(&key));
+        let (live, mut after_restart): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| is_live(key));
         after_restart.extend(self.differently_called(next));
         Difference { live, after_restart }
     }
@@ -64,16 +76,22 @@ impl Settings {
         settings.users.clone_from(&next.users);
         settings.tokens.clone_from(&next.tokens);
         settings.server.log.clone_from(&next.server.log);
-        let Limits { inbound_bytes, inbound_fragments, inbound_per_minute, bad_tokens_per_minute, head, .. } = settings.limits;
-        settings.limits =
-            Limits { inbound_bytes, inbound_fragments, inbound_per_minute, bad_tokens_per_minute, head, ..next.limits.clone() };
+        settings.limits.clone_from(&next.limits);
+        if self.keeps_tls(next) {
+            settings.tls.clone_from(&next.tls);
+        }
         settings
+    }
+
+    fn keeps_tls(&self, next: &Self) -> bool {
+        self.tls.pair().is_some() && next.tls.pair().is_some()
     }
 
     /// Dialects know from the start what users are called.
     fn differently_called(&self, next: &Self) -> Option<String> {
         let called = |user: &User| (user.name.clone(), user.ids.clone());
-        let is_other = |user: &&User| match self.users.iter().find(|before| before.id == user.id) {
+        let before: HashMap<&UserId, &User> = self.users.iter().map(|user| (&user.id, user)).collect();
+        let is_other = |user: &&User| match before.get(&user.id) {
             Some(before) => called(before) != called(user),
             None => user.name != user.id.as_str() || !user.ids.is_empty(),
         };
@@ -113,8 +131,8 @@ mod tests {
         let Difference { mut live, mut after_restart } = before.difference(&after);
         live.sort();
         after_restart.sort();
-        assert_eq!(live, ["limits.connections_per_user", "server.log", "users"]);
-        let restart = ["dialects.plex.enabled", "engine.shards", "engine.workers", "jwt.keys", "limits.head", "server.name"];
+        assert_eq!(live, ["limits.connections_per_user", "limits.head", "server.log", "users"]);
+        let restart = ["dialects.plex.enabled", "engine.shards", "engine.workers", "jwt.keys", "server.name"];
         assert!(restart.iter().all(|key| after_restart.iter().any(|found| found == key) || *key == "engine.shards"), "{after_restart:?}");
         assert!(after_restart.iter().any(|key| key.starts_with("users: names")), "{after_restart:?}");
         assert_eq!(before.difference(&before), Difference::default());
@@ -122,9 +140,29 @@ mod tests {
 
     #[test]
     fn what_was_reloaded_is_no_difference_any_more_and_the_rest_stays_one() {
-        let (before, after) = (settings(""), settings("[limits]\nevent_items = 300\nhead = \"9s\"\n[[users]]\nid = \"bob\""));
+        let (before, after) = (settings(""), settings("[limits]\nevent_items = 300\n[folder]\nbatch = 9\n[[users]]\nid = \"bob\""));
         let running = before.reloaded(&after);
-        assert_eq!(running.difference(&after), Difference { live: Vec::new(), after_restart: vec!["limits.head".to_owned()] });
+        assert_eq!(running.difference(&after), Difference { live: Vec::new(), after_restart: vec!["folder.batch".to_owned()] });
         assert_eq!(after.reloaded(&before).users, before.users);
+    }
+
+    #[test]
+    fn every_limit_counts_at_once() {
+        let shown = settings("").shown();
+        let limits = shown["limits"].as_object().expect("a table");
+        let missing: Vec<_> = limits.keys().map(|key| format!("limits.{key}")).filter(|key| !LIVE.contains(&key.as_str())).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn another_certificate_counts_at_once_and_whether_there_is_one_does_not() {
+        let [none, old, new] = ["", "[tls]\ncert = \"old\"\nkey = \"old\"", "[tls]\ncert = \"new\"\nkey = \"old\""].map(settings);
+        assert_eq!(old.difference(&new), Difference { live: vec!["tls.cert".to_owned()], after_restart: Vec::new() });
+        assert_eq!(old.reloaded(&new).tls, new.tls);
+        for (before, after) in [(&none, &old), (&old, &none)] {
+            let Difference { live, after_restart } = before.difference(after);
+            assert!(live.is_empty() && after_restart.iter().all(|key| key.starts_with("tls")) && !after_restart.is_empty());
+            assert_eq!(before.reloaded(after).tls, before.tls);
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::address::network;
+use super::{address::network, per_minute::PerMinute};
 
 /// The window in which attempts are counted.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -32,8 +32,8 @@ const EVERYBODY_ELSE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 /// Counts bad attempts by address.
 #[derive(Debug)]
 pub(super) struct BadAttempts {
-    /// In one window; `None`: not counted.
-    limit: Option<u32>,
+    /// In one window; without a limit nothing is counted.
+    limit: PerMinute,
     windows: Mutex<Windows>,
 }
 
@@ -53,22 +53,22 @@ struct Window {
 }
 
 impl BadAttempts {
-    /// Allows so many in a minute; 0 is no limit.
-    pub(super) fn new(limit: u32) -> Self {
-        Self { limit: (limit > 0).then_some(limit), windows: Mutex::default() }
+    /// Allows so many.
+    pub(super) fn new(limit: PerMinute) -> Self {
+        Self { limit, windows: Mutex::default() }
     }
 
     /// Whether somebody else may be asked now about a token the address shows. Addresses too many to be told apart may ask,
     /// or a few that fill the table would shut out all others.
     pub(super) fn may_ask(&self, address: IpAddr, now: Instant) -> bool {
-        let Some(limit) = self.limit else { return true };
+        let Some(limit) = self.limit.limit() else { return true };
         let mut windows = self.windows.lock();
         windows.all.get_mut(&network(address)).is_none_or(|window| window.wait(limit, now).is_none() || window.ask(now))
     }
 
     /// The token asked about was good: the question takes nothing away from those after it.
     pub(super) fn was_good(&self, address: IpAddr) {
-        if self.limit.is_some()
+        if self.limit.limit().is_some()
             && let Some(window) = self.windows.lock().all.get_mut(&network(address))
         {
             window.n_questions = window.n_questions.saturating_sub(1);
@@ -77,7 +77,7 @@ impl BadAttempts {
 
     /// Counts a bad attempt; `Some` is how long the address must wait, because it was one too many.
     pub(super) fn failed(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let limit = self.limit?;
+        let limit = self.limit.limit()?;
         let mut windows = self.windows.lock();
         let mut key = network(address);
         if !windows.all.contains_key(&key) && !windows.has_room(now) {
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_eleventh_bad_attempt_of_a_minute_must_wait_and_other_addresses_need_not() {
-        let (attempts, began) = (BadAttempts::new(10), Instant::now());
+        let (attempts, began) = (BadAttempts::new(PerMinute::new(10)), Instant::now());
         for _ in 0..10 {
             assert_eq!(attempts.failed(v4(1), began), None);
         }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_ipv6_network_count_together_and_mapped_ones_as_ipv4() {
-        let (attempts, now) = (BadAttempts::new(1), Instant::now());
+        let (attempts, now) = (BadAttempts::new(PerMinute::new(1)), Instant::now());
         let v6 = |text: &str| text.parse::<IpAddr>().expect("an address");
         assert_eq!(attempts.failed(v6("2001:db8::1"), now), None);
         assert!(attempts.failed(v6("2001:db8::2"), now).is_some());
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_address_that_must_wait_may_have_few_bad_tokens_asked_about_and_any_good_ones() {
-        let (attempts, now) = (BadAttempts::new(1), Instant::now());
+        let (attempts, now) = (BadAttempts::new(PerMinute::new(1)), Instant::now());
         assert!((0..100).all(|_| attempts.may_ask(v4(1), now)), "nobody failed yet");
         attempts.failed(v4(1), now);
         for _ in 0..100 {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn more_addresses_than_are_remembered_share_one_count() {
-        let (attempts, now) = (BadAttempts::new(2), Instant::now());
+        let (attempts, now) = (BadAttempts::new(PerMinute::new(2)), Instant::now());
         fill(&attempts, now);
         assert_eq!(attempts.failed(v4(1), now), None);
         assert_eq!(attempts.failed(v4(2), now), None);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_full_table_is_swept_once_a_second_at_most() {
-        let (attempts, now) = (BadAttempts::new(10), Instant::now());
+        let (attempts, now) = (BadAttempts::new(PerMinute::new(10)), Instant::now());
         fill(&attempts, now);
         for millis in 0..1_500 {
             attempts.failed(v4(1), now + WINDOW - Duration::from_millis(1_600 - millis));
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let (attempts, now) = (BadAttempts::new(0), Instant::now());
+        let (attempts, now) = (BadAttempts::new(PerMinute::new(0)), Instant::now());
         assert!((0..1_000).all(|_| attempts.failed(v4(1), now).is_none()));
         assert!(attempts.windows.lock().all.is_empty());
     }

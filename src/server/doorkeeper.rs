@@ -12,6 +12,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
+    PerMinute,
     address::{TrustedProxies, network},
     attempts::BadAttempts,
     engine_io::{Homes, Spoken},
@@ -41,8 +42,8 @@ pub struct DoorRules {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether the listener speaks TLS.
     pub tls: bool,
-    /// Bad tokens an address may show in a minute, 0: no limit (`limits.bad_tokens_per_minute`).
-    pub bad_tokens_per_minute: u32,
+    /// Bad tokens an address may show (`limits.bad_tokens_per_minute`).
+    pub bad_tokens_per_minute: PerMinute,
 }
 
 /// Admits or refuses clients.

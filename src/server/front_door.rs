@@ -19,6 +19,7 @@ use std::{
 use actix_http::{Protocol, header::HttpDate};
 use actix_service::{Service, ServiceFactory};
 use bytes::{Buf, Bytes};
+use parking_lot::RwLock;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
@@ -26,6 +27,7 @@ use tokio::{
 };
 
 use super::{
+    RequestLimits,
     doorkeeper::{Admitted, Decision, Doorkeeper, Identity, Question},
     engine_io::{AtTheDoor, Home, at_the_door, refused_websocket},
     head,
@@ -57,12 +59,18 @@ thread_local! {
 /// What the door itself is set up with.
 #[derive(Clone)]
 pub(super) struct DoorSettings {
-    /// How long the first bytes may take (`limits.head`), the TLS handshake before them included.
-    pub(super) head: Duration,
+    /// How long the first bytes may take (`limits.head`), the TLS handshake before them included. A reload may change it.
+    pub(super) limits: Arc<RwLock<RequestLimits>>,
     /// How detached sockets are set up.
     pub(super) socket: SocketOptions,
     /// How sessions are.
     pub(super) session: SessionSettings,
+}
+
+impl DoorSettings {
+    fn head(&self) -> Duration {
+        self.limits.read().head
+    }
 }
 
 /// A transport with bytes put back in front of it.
@@ -180,7 +188,7 @@ where
         let (tls, held) = (self.tls.clone(), Rc::clone(&self.held));
         Box::pin(async move {
             let came_at = Instant::now();
-            let opened = timeout(settings.head, open(socket, tls, &doorkeeper)).await;
+            let opened = timeout(settings.head(), open(socket, tls, &doorkeeper)).await;
             let Ok(Ok((transport, peer, mut came))) = opened else {
                 return Ok(()); // it said nothing, no TLS, or is gone: nobody to answer
             };
@@ -198,10 +206,10 @@ where
                 }
                 Came::Storms(refused, accept) => {
                     held.wait().await;
-                    refuse(transport, refused, accept, settings.head).await;
+                    refuse(transport, refused, accept, settings.head()).await;
                 }
                 Came::TakesOver(home, accept) => take_over(transport, home, &accept, &settings).await,
-                Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head).await,
+                Came::Refused(refused, accept) => refuse(transport, refused, accept, settings.head()).await,
                 Came::Client(admitted, accept) => {
                     let admitted = Admitted { came: came_at, ..*admitted };
                     start_session(transport, (admitted, accept), (&doorkeeper, &worker), &settings);
@@ -313,7 +321,7 @@ async fn take_over(mut transport: Transport, home: Home, accept: &str, settings:
         io::Result::Ok(())
     };
     // A client that does not take the answer goes on polling, or does not come again.
-    if let Ok(Err(error)) = timeout(settings.head, hand_over).await {
+    if let Ok(Err(error)) = timeout(settings.head(), hand_over).await {
         tracing::debug!(%error, "a WebSocket could not take over");
     }
 }
@@ -333,6 +341,11 @@ async fn refuse(mut transport: Transport, refused: Refused, accept: Option<Strin
     };
     // A client that does not take its refusal within the deadline is dropped with it.
     let _ = timeout(deadline, say_no).await;
+}
+
+/// What a client is told whose head was not whole in time.
+pub(super) fn too_late() -> Bytes {
+    response_head(408, &[], Some(0))
 }
 
 fn switching_head(accept: &str, headers: &[(&'static str, String)]) -> Bytes {

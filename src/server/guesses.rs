@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::address::network;
+use super::{address::network, per_minute::PerMinute};
 
 /// The window in which tries are counted.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -25,8 +25,8 @@ const MAX_KEYS: usize = 16_384;
 /// Counts tries.
 #[derive(Debug)]
 pub(super) struct Guesses {
-    /// In one window; `None`: not counted.
-    limit: Option<u32>,
+    /// In one window; without a limit nothing is counted.
+    limit: PerMinute,
     counted: Mutex<Counted>,
 }
 
@@ -47,14 +47,14 @@ enum Key {
 }
 
 impl Guesses {
-    /// Allows so many in a minute; 0 is no limit.
-    pub(super) fn new(limit: u32) -> Self {
-        Self { limit: (limit > 0).then_some(limit), counted: Mutex::default() }
+    /// Allows so many.
+    pub(super) fn new(limit: PerMinute) -> Self {
+        Self { limit, counted: Mutex::default() }
     }
 
     /// Counts a try before it is made; `Err` is how long to wait first.
     pub(super) fn begin(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let Some(limit) = self.limit else { return Ok(()) };
+        let Some(limit) = self.limit.limit() else { return Ok(()) };
         let mut counted = self.counted.lock();
         let keys = counted.keys(name, address, now);
         let wait = keys.iter().filter_map(|key| {
@@ -72,7 +72,7 @@ impl Guesses {
 
     /// The password was right: the try takes nothing away from those after it, and the address is his from now on.
     pub(super) fn was_right(&self, name: &str, address: Option<IpAddr>, now: Instant) {
-        if self.limit.is_none() {
+        if self.limit.limit().is_none() {
             return;
         }
         let mut counted = self.counted.lock();
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_eleventh_wrong_password_of_a_minute_waits_by_address_and_by_name() {
-        let (guesses, now) = (Guesses::new(10), Instant::now());
+        let (guesses, now) = (Guesses::new(PerMinute::new(10)), Instant::now());
         for number in 0..10 {
             assert_eq!(guesses.begin(&format!("user{number}"), v4(1), now), Ok(()));
         }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn right_passwords_take_nothing_away_and_strangers_shut_nobody_out_at_home() {
-        let (guesses, now) = (Guesses::new(2), Instant::now());
+        let (guesses, now) = (Guesses::new(PerMinute::new(2)), Instant::now());
         for _ in 0..100 {
             assert_eq!(guesses.begin("bob", v4(1), now), Ok(()));
             guesses.was_right("bob", v4(1), now);
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn more_than_are_remembered_share_one_count_and_zero_is_no_limit() {
-        let (guesses, now) = (Guesses::new(1), Instant::now());
+        let (guesses, now) = (Guesses::new(PerMinute::new(1)), Instant::now());
         let full = (0..20).find(|number| guesses.begin(&format!("user{number}"), v4(1), now).is_err());
         assert_eq!(full, Some(1));
         {
@@ -167,7 +167,7 @@ mod tests {
         }
         assert_eq!(guesses.begin("somebody", v4(7), now), Ok(()));
         assert!(guesses.begin("somebody else", v4(8), now).is_err());
-        let unlimited = Guesses::new(0);
+        let unlimited = Guesses::new(PerMinute::new(0));
         assert!((0..1_000).all(|_| unlimited.begin("bob", v4(1), now).is_ok()));
         assert!(unlimited.counted.lock().windows.is_empty());
     }

@@ -11,7 +11,7 @@ use std::{
 use actix_web::web;
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Shared, guesses::Guesses, joins::hand_joins, rights::tell_hubs};
+use super::{PerMinute, Shared, guesses::Guesses, joins::hand_joins, rights::tell_hubs};
 use crate::{
     access::{self, Caller, Directory, Secret},
     dialect::{Answer, LogIn, LogInForPair, LoggedIn, NotLoggedIn, NotRenewed, Renew},
@@ -31,9 +31,9 @@ pub struct LogIns {
 }
 
 impl LogIns {
-    /// Allows so many wrong passwords in a minute by address and by name (`limits.bad_tokens_per_minute`); 0 is no limit.
+    /// Allows so many wrong passwords by address and by name (`limits.bad_tokens_per_minute`).
     #[must_use]
-    pub fn new(wrong_per_minute: u32) -> Self {
+    pub fn new(wrong_per_minute: PerMinute) -> Self {
         Self { guesses: Guesses::new(wrong_per_minute), places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }

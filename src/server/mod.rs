@@ -28,6 +28,7 @@ mod origin;
 mod page;
 mod paths;
 mod patience;
+mod per_minute;
 mod publish;
 mod rights;
 mod start_page;
@@ -50,6 +51,7 @@ use std::{
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, web};
+use bytes::Bytes;
 use parking_lot::RwLock;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
@@ -63,6 +65,7 @@ pub use doorkeeper::{DoorRules, Doorkeeper};
 pub use drain::{Drain, refuse_connections};
 pub use log_in::LogIns;
 pub use ops::Render;
+pub use per_minute::PerMinute;
 pub use tls::{Tls, TlsError};
 pub use worker::{Crew, HubAddress};
 
@@ -105,8 +108,8 @@ pub struct Shared {
     pub session_mailbox: usize,
     /// What is going on.
     pub state: Arc<State>,
-    /// What clients may say on a WebSocket.
-    pub inbound: InboundLimits,
+    /// What clients may say on a WebSocket; a reload may change it.
+    pub inbound: Arc<RwLock<InboundLimits>>,
     /// What the watched folders hold.
     pub catalogue: Option<Catalogue>,
     /// The libraries with a watched folder.
@@ -128,6 +131,8 @@ pub struct Shared {
 /// What one request may ask for.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestLimits {
+    /// How long the first bytes of a connection, its TLS handshake included, and a head may take.
+    pub head: Duration,
     /// How large an event may be.
     pub event: Limits,
     /// Events in one batch.
@@ -144,6 +149,12 @@ impl Shared {
         *self.limits.read()
     }
 
+    /// How long a client of that protocol is waited for, which comes now; `untaken` is [`ServerSettings::untaken`].
+    fn patience(&self, protocol: Protocol, untaken: Duration) -> Patience {
+        let too_late = (protocol == Protocol::Http1).then_some(front_door::too_late as fn() -> Bytes);
+        Patience { head: self.limits().head, too_late, answer: untaken }
+    }
+
     fn hubs(&self) -> &[HubAddress] {
         self.hubs.get().map_or(&[], Vec::as_slice)
     }
@@ -156,7 +167,8 @@ impl Shared {
     fn session_settings(&self) -> SessionSettings {
         let authenticate = doorkeeper::authenticate(&self.doorkeeper);
         let requests = Arc::clone(&self.requests);
-        let listening = std::rc::Rc::new(Listening { limits: self.inbound, publisher: self.publisher.clone(), requests, authenticate });
+        let listening =
+            std::rc::Rc::new(Listening { limits: Arc::clone(&self.inbound), publisher: self.publisher.clone(), requests, authenticate });
         SessionSettings { mailbox: self.session_mailbox, listening }
     }
 
@@ -170,8 +182,6 @@ impl Shared {
 pub struct ServerSettings {
     /// Worker threads.
     pub workers: usize,
-    /// How long the first bytes of a connection, its TLS handshake included, and a head may take.
-    pub head: Duration,
     /// How long a client may take nothing of an answer.
     pub untaken: Duration,
     /// How detached sockets are set up.
@@ -222,18 +232,18 @@ pub fn start(
             let app = app.wrap_fn(mount::refuse_long_paths).wrap_fn(take_turns);
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(Duration::from_secs(30)))
-                .client_request_timeout(settings.head)
+                .client_request_timeout(Duration::ZERO) // the transport looks after it
                 .h1_allow_half_closed(false) // or a closed idle client on the body outlet is never noticed
                 .on_connect_ext(|transport: &Patient<_>, data| transport.share(data))
                 .finish(map_config(app, |_| AppConfig::default()));
+            let own = Arc::clone(&shared);
             let patient = move |(transport, protocol, peer): Onward| {
-                let head = (protocol == Protocol::Http1).then_some(settings.head);
-                ready(Ok((Patient::new(transport, Patience { head, answer: settings.untaken }), protocol, peer)))
+                ready(Ok((Patient::new(transport, own.patience(protocol, settings.untaken)), protocol, peer)))
             };
             FrontDoor {
                 http: fn_service(patient).and_then(http),
                 doorkeeper: Arc::clone(&shared.doorkeeper),
-                settings: DoorSettings { head: settings.head, socket: settings.socket, session: shared.session_settings() },
+                settings: DoorSettings { limits: Arc::clone(&shared.limits), socket: settings.socket, session: shared.session_settings() },
                 tls: tls.clone(),
                 crew: Arc::clone(&crew),
             }
@@ -254,14 +264,14 @@ pub fn start_metrics(listener: TcpListener, shared: &Arc<Shared>, settings: Serv
         .listen("metrics", listener, move || {
             let app = App::new().app_data(web::Data::from(Arc::clone(&shared))).configure(ops::metrics_routes).wrap_fn(take_turns);
             let http = HttpService::build()
-                .client_request_timeout(settings.head)
+                .client_request_timeout(Duration::ZERO) // as above
                 .h1_allow_half_closed(false)
                 .on_connect_ext(|transport: &Patient<_>, data| transport.share(data))
                 .finish(map_config(app, |_| AppConfig::default()));
-            let patience = Patience { head: Some(settings.head), answer: settings.untaken };
+            let own = Arc::clone(&shared);
             let patient = move |socket: TcpStream| {
                 let peer = socket.peer_addr().ok();
-                ready(Ok((Patient::new(socket, patience), Protocol::Http1, peer)))
+                ready(Ok((Patient::new(socket, own.patience(Protocol::Http1, settings.untaken)), Protocol::Http1, peer)))
             };
             fn_service(patient).and_then(http)
         })?

@@ -1,9 +1,9 @@
-//! How long a later head may take on a kept-alive connection, and how long an answer may lie there untaken.
+//! How long a request's head may take, and how long an answer may lie there untaken.
 //!
-//! The HTTP server bounds the first head only, and stops its keep-alive timer at the first byte of a further one: a client
-//! could send one byte and hold its connection for ever; or ask, and never read. So the transport keeps clocks of its own. It
-//! knows nothing of HTTP: whoever handles requests tells when it is busy with one, and what arrives in between is the
-//! beginning of the next.
+//! The HTTP server bounds the first head only, by a time set once and for all, and stops its keep-alive timer at the first
+//! byte of a further one: a client could send one byte and hold its connection for ever; or ask, and never read. So the
+//! transport keeps clocks of its own. It knows nothing of HTTP: whoever handles requests tells when it is busy with one, and
+//! what arrives in between is the beginning of the next.
 
 use std::{
     cell::Cell,
@@ -30,9 +30,11 @@ use tokio::{
 /// How long a client is waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// From the first byte of a later head until it is whole. `None`: what comes between two requests is no head (HTTP/2), and
+    /// From the beginning until the first head is whole, and from the first byte of a later one until that is.
+    pub(super) head: Duration,
+    /// What a client is told whose head is not. `None` (HTTP/2): nothing, and what comes between two requests is no head and
     /// takes as long as it likes.
-    pub(super) head: Option<Duration>,
+    pub(super) too_late: Option<fn() -> Bytes>,
     /// For a client that takes nothing of an answer.
     pub(super) answer: Duration,
 }
@@ -44,7 +46,7 @@ pub(super) struct Patient<Io> {
     patience: Patience,
     /// Of how many requests the clock knows.
     known: usize,
-    /// Runs from the first byte that came while nothing was handled.
+    /// Runs from the beginning, or from the first byte that came while nothing was handled.
     clock: Option<Pin<Box<Sleep>>>,
     /// Runs while nothing is taken of what waits to be sent.
     untaken: Option<Pin<Box<Sleep>>>,
@@ -72,7 +74,18 @@ impl<Io> Patient<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for Patient<Io> {
+impl<Io: AsyncWrite + Unpin> Patient<Io> {
+    /// The client is not waited for any longer. It may not take the answer: that is not waited for either.
+    fn give_up(&mut self, cx: &mut Context<'_>) -> io::Error {
+        if let Some(too_late) = self.patience.too_late {
+            let _written = Pin::new(&mut self.io).poll_write(cx, &too_late());
+            let _shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buffer);
@@ -80,15 +93,16 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Patient<Io> {
         if begun != self.known || handled > 0 {
             (self.known, self.clock) = (begun, None);
         }
-        // The first head is the HTTP server's own to time, and what comes during a request is its body.
-        if begun == 0 || handled > 0 {
+        // What comes during a request is its body.
+        if handled > 0 {
             return read;
         }
-        if let (true, None, Some(limit)) = (buffer.filled().len() > before, &self.clock, self.patience.head) {
-            self.clock = Some(Box::pin(sleep(limit)));
+        let is_later_head = self.patience.too_late.is_some() && buffer.filled().len() > before;
+        if self.clock.is_none() && (begun == 0 || is_later_head) {
+            self.clock = Some(Box::pin(sleep(self.patience.head)));
         }
         match self.clock.as_mut().map(|clock| clock.as_mut().poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Some(Poll::Ready(())) => Poll::Ready(Err(self.give_up(cx))),
             _ => read,
         }
     }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustls::{
     RootCertStore, ServerConfig,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
@@ -97,7 +97,7 @@ impl Tls {
     /// [`TlsError`] names the setting and the file.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let pair = Arc::new(Pair::load(cert.to_owned(), key.to_owned(), Arc::clone(&provider))?);
+        let pair = Arc::new(Pair::load(Files { cert: cert.to_owned(), key: key.to_owned() }, Arc::clone(&provider))?);
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Pair>::clone(&pair);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -109,12 +109,13 @@ impl Tls {
         Ok(Self { config: Arc::new(config), pair })
     }
 
-    /// Reads the files now. Whether what is used has changed by it; connections that are open stay as they are.
+    /// Reads these files now, and whenever they change from now on. Whether the certificate is another by it; connections that
+    /// are open stay as they are.
     ///
     /// # Errors
     /// [`TlsError`] names the setting and the file; then what was used stays in use.
-    pub fn read_again(&self) -> Result<bool, TlsError> {
-        self.pair.read_again()
+    pub fn read_from(&self, cert: &Path, key: &Path) -> Result<bool, TlsError> {
+        self.pair.read_from(Files { cert: cert.to_owned(), key: key.to_owned() })
     }
 
     /// Does the handshake of a client. Without a deadline of its own: the door's counts.
@@ -158,31 +159,45 @@ type Stamp = [Option<(SystemTime, u64)>; 2];
 /// The files, and what was in them when they last could be used.
 #[derive(Debug)]
 struct Pair {
-    cert: PathBuf,
-    key: PathBuf,
+    /// Held while they are read: what was read last is what is used.
+    files: Mutex<Files>,
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
+#[derive(Debug)]
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
 impl Pair {
-    fn load(cert: PathBuf, key: PathBuf, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        let current = RwLock::new(read(&cert, &key, &provider)?);
-        Ok(Self { cert, key, provider, current })
+    fn load(files: Files, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let current = RwLock::new(read(&files, &provider)?);
+        Ok(Self { files: Mutex::new(files), provider, current })
     }
 
     /// Whether the files could be used.
     fn reload(&self) -> bool {
-        let read = self.read_again();
-        match &read {
-            Ok(_) => tracing::info!(cert = %self.cert.display(), "the certificate was read again"),
-            Err(error) => tracing::error!("the certificate was not read again, the old one stays in use: {error}"),
+        let files = self.files.lock();
+        match read(&files, &self.provider) {
+            Ok(pair) => {
+                tracing::info!(cert = %files.cert.display(), "the certificate was read again");
+                *self.current.write() = pair;
+                true
+            }
+            Err(error) => {
+                tracing::error!("the certificate was not read again, the old one stays in use: {error}");
+                false
+            }
         }
-        read.is_ok()
     }
 
-    /// Whether the files hold another certificate than is used; it is used from now on.
-    fn read_again(&self) -> Result<bool, TlsError> {
-        let pair = read(&self.cert, &self.key, &self.provider)?;
+    /// Whether these files hold another certificate than is used; they are the ones from now on.
+    fn read_from(&self, others: Files) -> Result<bool, TlsError> {
+        let mut files = self.files.lock();
+        let pair = read(&others, &self.provider)?;
+        *files = others;
         let mut current = self.current.write();
         let is_other = current.cert != pair.cert;
         *current = pair;
@@ -190,7 +205,8 @@ impl Pair {
     }
 
     fn stamp(&self) -> Stamp {
-        [&self.cert, &self.key].map(|path| {
+        let files = self.files.lock();
+        [&files.cert, &files.key].map(|path| {
             let file = std::fs::metadata(path).ok()?;
             Some((file.modified().ok()?, file.len()))
         })
@@ -203,7 +219,7 @@ impl ResolvesServerCert for Pair {
     }
 }
 
-fn read(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<CertifiedKey>, TlsError> {
+fn read(Files { cert, key }: &Files, provider: &Arc<CryptoProvider>) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| unreadable("tls.cert", cert, "certificate", error))?;
     let Some(first) = chain.first() else { return Err(unreadable("tls.cert", cert, "certificate", pem::Error::NoItemsFound)) };
@@ -212,7 +228,7 @@ fn read(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<C
     }
     let secret = read_key(key)?;
     let pair = CertifiedKey::from_der(chain, secret, provider);
-    pair.map(Arc::new).map_err(|source| TlsError::Pair { cert: cert.to_owned(), key: key.to_owned(), source })
+    pair.map(Arc::new).map_err(|source| TlsError::Pair { cert: cert.clone(), key: key.clone(), source })
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

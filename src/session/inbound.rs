@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use tokio::time::{Sleep, sleep_until};
 
 use super::talk::{Authenticate, Talk};
@@ -58,8 +59,8 @@ pub struct InboundLimits {
 /// What sessions that listen have in common.
 #[derive(Clone)]
 pub struct Listening {
-    /// What their clients may say.
-    pub limits: InboundLimits,
+    /// What their clients may say; each is held to what counted when it came.
+    pub limits: Arc<RwLock<InboundLimits>>,
     /// Where what they say is published.
     pub publisher: Publisher,
     /// Where what they ask the media server to do goes.
@@ -117,7 +118,7 @@ impl Inbound {
     /// The receiving side of a WebSocket of that dialect.
     #[must_use]
     pub fn new(dialect: &dyn Dialect, conversation: Option<Box<dyn Conversation>>, listening: &Rc<Listening>) -> Self {
-        let limits = &listening.limits;
+        let limits = *listening.limits.read();
         // What Engine.IO announces must be taken.
         let announced = dialect.engine_io().map(|settings| (settings.payload(true), settings.payload(false)));
         let set = limits.message.message_bytes.min(dialect.inbound_bytes());

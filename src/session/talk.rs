@@ -203,7 +203,8 @@ mod tests {
         let message = codec::Limits { message_bytes: 1, fragments: 1 };
         let publisher = shard.publisher();
         let requests = Arc::new(Requests::new(Arc::default(), publisher.clone()));
-        Rc::new(Listening { limits: InboundLimits { message, per_minute: 0 }, publisher, requests, authenticate })
+        let limits = Arc::new(parking_lot::RwLock::new(InboundLimits { message, per_minute: 0 }));
+        Rc::new(Listening { limits, publisher, requests, authenticate })
     }
 
     fn a_full_shard() -> (Talk, Arc<TestShard>) {

@@ -41,6 +41,7 @@ mod publish;
 mod real_books;
 mod real_server;
 mod reload;
+mod reload_under_load;
 mod revoke;
 mod rights;
 mod routes;

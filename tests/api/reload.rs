@@ -1,10 +1,14 @@
 //! Settings read again while clients are connected: by signal and by call, under load, and when the file is broken.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, PEOPLE, Request, SILENCE, Server, Sse, eventually, medias, token_of};
+use crate::harness::{Frame, PATIENCE, PEOPLE, Request, SILENCE, Server, Sse, WebSocket, connect, eventually, medias, token_of};
 
 /// The part of the settings that is one user's.
 fn user(id: &str) -> String {
@@ -106,10 +110,10 @@ fn limits_change_live_and_what_needs_a_restart_is_said_each_time() {
         )
     });
     let answer = reloaded(&server);
-    for key in ["limits.connections_per_user", "limits.event_items", "server.log"] {
+    for key in ["limits.connections_per_user", "limits.event_items", "limits.head", "server.log"] {
         assert!(answer["changed"].as_array().expect("a list").contains(&json!(key)), "{answer}");
     }
-    for key in ["server.name", "limits.head", "engine.feed_entries"] {
+    for key in ["server.name", "folder.batch", "engine.feed_entries"] {
         assert!(answer["needs_restart"].as_array().expect("a list").contains(&json!(key)), "{answer}");
     }
     assert!(server.log().contains("count only after a restart"), "{}", server.log());
@@ -124,6 +128,67 @@ fn limits_change_live_and_what_needs_a_restart_is_said_each_time() {
     assert_eq!(server.connections("").json()["connections"].as_array().map(Vec::len), Some(1));
     server.rewrite_settings(|text| text.replace("log = \"debug\"", "log = \"error\""));
     assert_eq!(reloaded(&server)["changed"], json!(["server.log"]));
+}
+
+/// What a head without an end is answered.
+fn half_a_head(mut slow: TcpStream) -> String {
+    slow.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\n").expect("taken");
+    slow.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
+    let mut said = Vec::new();
+    slow.read_to_end(&mut said).expect("an end");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[test]
+fn a_shorter_time_for_heads_counts_for_whoever_comes_after_it() {
+    let server = Server::start(&format!("{PEOPLE}[limits]\nhead = \"1h\"\n"));
+    let mut before = connect(&server);
+    before.write_all(b"GET /readyz HTTP/1.1\r\n").expect("taken");
+    server.rewrite_settings(|text| text.replace("head = \"1h\"", "head = \"300ms\""));
+    assert_eq!(reloaded(&server)["changed"], json!(["limits.head"]));
+    assert!(half_a_head(connect(&server)).starts_with("HTTP/1.1 408"), "the first of a connection");
+    let mut kept = connect(&server);
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").expect("taken");
+    let mut answer = [0; 4096];
+    let n = kept.read(&mut answer).expect("an answer");
+    assert!(answer[..n].starts_with(b"HTTP/1.1 200"));
+    assert!(half_a_head(kept).starts_with("HTTP/1.1 408"), "a later one");
+    let mut silent = connect(&server);
+    silent.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
+    assert_eq!(silent.read(&mut [0]).expect("an end"), 0, "nobody to answer");
+    before.write_all(b"host: x\r\nconnection: close\r\n\r\n").expect("taken");
+    before.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
+    let mut answer = String::new();
+    before.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "who was there before has the time there was then: {answer}");
+}
+
+#[test]
+fn what_clients_may_say_and_how_often_they_may_guess_changes_live() {
+    let server = Server::start(&format!("{PEOPLE}[limits]\ninbound_per_minute = 0\nbad_tokens_per_minute = 0\n"));
+    let open = || {
+        let path = format!("/:/websockets/notifications?X-Plex-Token={}", token_of("reader"));
+        let socket = WebSocket::ask(&server, Request::new("GET", &path));
+        assert_eq!(socket.head().status, 101);
+        socket
+    };
+    let pinged = |socket: &mut WebSocket| {
+        socket.send(9, b"a");
+        socket.next_frame(PATIENCE)
+    };
+    let guess = || Request::new("GET", "/sse").bearer("wrong").send(&server).status;
+    let mut before = open();
+    assert_eq!([(); 3].map(|()| guess()), [401; 3]);
+    server.rewrite_settings(|text| text.replace("per_minute = 0", "per_minute = 2"));
+    assert_eq!(reloaded(&server)["changed"], json!(["limits.bad_tokens_per_minute", "limits.inbound_per_minute"]));
+    assert_eq!([(); 3].map(|()| guess()), [401, 401, 429]);
+    let mut after = open();
+    let pong = Some(Frame::Pong(b"a".to_vec()));
+    assert_eq!([(); 3].map(|()| pinged(&mut after)), [pong.clone(), pong.clone(), Some(Frame::Close(Some(1008)))]);
+    assert_eq!([(); 3].map(|()| pinged(&mut before)), [pong.clone(), pong.clone(), pong], "who was there before keeps the old limit");
+    server.rewrite_settings(|text| text.replace("per_minute = 2", "per_minute = 0"));
+    reloaded(&server);
+    assert_eq!(guess(), 401, "the limit is gone again");
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn a_browser_gets_the_page_and_nobody_else_does() {
     let answer = page("GET").send(&server);
     assert_eq!((answer.status, header(&answer, "content-type")), (200, "text/html; charset=utf-8"));
     assert!(answer.body.starts_with("<!doctype html>") && answer.body.contains("/sse"), "{}", answer.body);
+    assert!(answer.body.contains(r#"<a href="console">"#), "administrators find their page, behind a proxy's prefix, too");
+    assert_eq!(Request::new("GET", "/console").header("accept", BROWSER).send(&server).status, 200);
     // What else `/` is belongs to a protocol whose clients show a token, and to nobody where that is off.
     let alone = Server::start(&format!("{PEOPLE}\n[dialects.plex]\nenabled = false\n"));
     for program in ["*/*", "application/json", "text/event-stream", "text/html;q=0"] {

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
@@ -79,6 +80,64 @@ fn a_changed_certificate_is_used_for_new_connections_and_a_broken_one_is_not() {
         server.log().lines().any(|line| line.contains("ERROR") && line.contains("tls.cert") && line.contains("cert.pem")).then_some(())
     });
     assert!(uses(&second), "the last good one stays in use");
+}
+
+#[test]
+fn a_certificate_in_other_files_counts_from_the_reload_on_and_no_client_drops() {
+    let server = Server::start_tls(PEOPLE);
+    let first = server.certificate();
+    let old = first.client();
+    let mut open = Sse::open(&server, "/sse", &token_of("reader"));
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let second = Certificate::make(elsewhere.path(), "second");
+    let new = second.client();
+    let uses = |config: &Arc<ClientConfig>| handshake(&server, Arc::clone(config)).is_ok();
+
+    // Files that cannot be used: nothing of the same settings counts.
+    let good = fs::read_to_string(server.folder().join("fanfare.toml")).expect("settings");
+    let [cert, key] = [&first.cert, &first.key].map(|path| format!("{path:?}"));
+    let named = |cert_file: &Path, key_file: &Path| {
+        format!("{}\n[limits]\nbatch_events = 9\n", good.replace(&cert, &format!("{cert_file:?}")).replace(&key, &format!("{key_file:?}")))
+    };
+    for (cert_file, key_file, words) in [
+        (elsewhere.path().join("none.pem"), second.key.clone(), "none.pem: No such file"),
+        (second.cert.clone(), first.key.clone(), "tls.cert, tls.key: "),
+        (second.key.clone(), second.key.clone(), "holds no certificate"),
+    ] {
+        server.rewrite_settings(|_| named(&cert_file, &key_file));
+        let answer = server.reload();
+        assert!(answer.status == 422 && answer.body.contains(words), "`{words}` is not what was said: {}", answer.body);
+        assert!(uses(&old) && !uses(&new), "the old one stays in use");
+    }
+    let settings = Request::new("GET", "/api/settings").bearer(&token_of("root")).send(&server).json();
+    assert_eq!(settings["settings"]["limits"]["batch_events"], json!(1000), "the reload is refused whole");
+
+    server.rewrite_settings(|_| named(&second.cert, &second.key));
+    let answer = server.reload().json();
+    assert_eq!(answer, json!({"changed": ["tls.cert", "tls.key", "limits.batch_events", "tls: certificate"], "needs_restart": []}));
+    assert!(uses(&new) && !uses(&old), "at once");
+    let run_file = server.data().join("run.json");
+    let is_named = || fs::read_to_string(&run_file).ok()?.contains(&second.cert.display().to_string()).then_some(());
+    eventually("the clients of this machine are told", PATIENCE, is_named);
+    fs::copy(&second.cert, &first.cert).expect("this test's own clients are, too");
+    server.publish_all(&[medias("lib1", "after")]);
+    assert!(open.expect("medias").data.contains("after"), "a connection that was open stays");
+    assert_eq!(server.metric("fanfare_connections_closed_total"), 0.0);
+
+    let third = Certificate::make(elsewhere.path(), "third").client();
+    eventually("it is the new files that are looked at", PATIENCE, || uses(&third).then_some(()));
+}
+
+#[test]
+fn whether_tls_is_spoken_is_settled_at_the_start() {
+    let server = Server::start_tls(PEOPLE);
+    server.rewrite_settings(|text| {
+        let lines = text.lines().filter(|line| !line.starts_with("[tls]") && !line.starts_with("cert =") && !line.starts_with("key ="));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let answer = server.reload();
+    assert_eq!(answer.json(), json!({"changed": [], "needs_restart": ["tls.cert", "tls.key"]}), "{}", answer.body);
+    assert!(handshake(&server, server.certificate().client()).is_ok());
 }
 
 #[test]
