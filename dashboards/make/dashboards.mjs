@@ -171,7 +171,7 @@ const connections = dashboard(
       })),
     row('Staying',
       lines('How long they stayed', 'Of connections that ended, the chosen quantile.', 's', { '{{dialect}}': quantile('$quantile', 'fanfare_connection_duration_seconds', 'dialect', DIALECT) }),
-      lines('Ping to pong', 'WebSockets only, the chosen quantile.', 's', { '{{dialect}}': quantile('$quantile', 'fanfare_ping_rtt_seconds', 'dialect', DIALECT) }),
+      lines('Ping to pong', 'WebSockets and Engine.IO, the chosen quantile.', 's', { '{{dialect}}': quantile('$quantile', 'fanfare_ping_rtt_seconds', 'dialect', DIALECT) }),
       lines('Pings', 'Sent.', 'cps', { '{{dialect}}': rate('fanfare_pings_sent_total', 'dialect', DIALECT) }),
       lines('Ended without a sign of life', 'Silent: no answer to pings. Stalled: nothing taken.', 'cps', {
         silent: rate('fanfare_connections_closed_total', '', closed('silent')), stalled: rate('fanfare_connections_closed_total', '', closed('stalled')),

@@ -80,6 +80,10 @@ pub enum End {
 pub enum Effect {
     /// The client is sent these bytes, one or more whole frames.
     Reply(Bytes),
+    /// What it was sent before was a ping of the protocol's own.
+    Pinged,
+    /// It has answered such a ping, so long after.
+    Answered(Duration),
     /// The connection ends with that code; the reason is for people.
     Close(CloseCode, &'static str),
     /// The client has shown who it is: from now on the connection is that one's.

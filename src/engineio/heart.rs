@@ -11,6 +11,8 @@ pub struct Heart {
     /// Milliseconds, as clients are told them: half as wide as durations, in every session.
     interval_ms: u32,
     timeout_ms: u32,
+    /// Microseconds by which the answer's time was put off since the ping.
+    put_off_us: u32,
     waits: Waits,
     /// When what it waits for is due.
     due: Instant,
@@ -40,20 +42,32 @@ impl Heart {
     #[must_use]
     pub fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
         let milliseconds = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
-        Self { interval_ms: milliseconds(interval), timeout_ms: milliseconds(timeout), waits: Waits::ToPing, due: now + interval }
+        Self {
+            interval_ms: milliseconds(interval),
+            timeout_ms: milliseconds(timeout),
+            put_off_us: 0,
+            waits: Waits::ToPing,
+            due: now + interval,
+        }
     }
 
-    /// The client has answered.
-    pub fn pong(&mut self, now: Instant) {
-        if self.waits == Waits::ForPong {
+    /// The client has answered: how long after the ping was due; `None` where nothing was asked.
+    pub fn pong(&mut self, now: Instant) -> Option<Duration> {
+        (self.waits == Waits::ForPong).then(|| {
+            let put_off = Duration::from_micros(self.put_off_us.into());
+            let took = (now + self.timeout() + put_off).saturating_duration_since(self.due);
             (self.waits, self.due) = (Waits::ToPing, now + self.interval());
-        }
+            took
+        })
     }
 
     /// The client has said something else: it lives, so a late answer has its time once more.
     pub fn heard(&mut self, now: Instant) {
         if self.waits == Waits::ForPong {
-            self.due = now + self.timeout();
+            let due = now + self.timeout();
+            let put_off = due.saturating_duration_since(self.due).as_micros();
+            self.put_off_us = self.put_off_us.saturating_add(u32::try_from(put_off).unwrap_or(u32::MAX));
+            self.due = due;
         }
     }
 
@@ -86,7 +100,7 @@ impl Heart {
             Waits::ToPing => {
                 // Counted from when the ping was due, unless this worker was so late that the client would pay for it.
                 let from = if now.duration_since(self.due) < LATE { self.due } else { now };
-                (self.waits, self.due) = (Waits::ForPong, from + self.timeout());
+                (self.waits, self.due, self.put_off_us) = (Waits::ForPong, from + self.timeout(), 0);
                 Beat::Ping
             }
         }
@@ -101,6 +115,20 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_millis(200);
 
     #[test]
+    fn an_answer_counts_from_its_ping_whatever_else_was_said_meanwhile() {
+        let begin = Instant::now();
+        let mut heart = Heart::new(INTERVAL, TIMEOUT, begin);
+        for _ in 0..2 {
+            let pinged = heart.due();
+            assert_eq!(heart.beat(pinged), Beat::Ping);
+            heart.heard(pinged + TIMEOUT / 4);
+            heart.heard(pinged + TIMEOUT);
+            heart.heard(pinged + TIMEOUT);
+            assert_eq!(heart.pong(pinged + TIMEOUT * 3 / 2), Some(TIMEOUT * 3 / 2));
+        }
+    }
+
+    #[test]
     fn a_client_that_answers_is_pinged_again_an_interval_later() {
         let begin = Instant::now();
         let mut heart = Heart::new(INTERVAL, TIMEOUT, begin);
@@ -108,8 +136,8 @@ mod tests {
         let pinged = begin + INTERVAL;
         assert_eq!((heart.due(), heart.beat(pinged)), (pinged, Beat::Ping));
         let answered = pinged + TIMEOUT / 2;
-        heart.pong(answered);
-        assert_eq!(heart.due(), answered + INTERVAL);
+        assert_eq!(heart.pong(answered), Some(TIMEOUT / 2));
+        assert_eq!((heart.pong(answered), heart.due()), (None, answered + INTERVAL));
         assert_eq!(heart.beat(answered + TIMEOUT), Beat::Early);
         assert_eq!(heart.beat(answered + INTERVAL), Beat::Ping);
     }
@@ -118,7 +146,7 @@ mod tests {
     fn a_client_that_does_not_answer_is_dead_when_its_time_is_over() {
         let begin = Instant::now();
         let mut heart = Heart::new(INTERVAL, TIMEOUT, begin);
-        heart.pong(begin); // answers nothing
+        assert_eq!(heart.pong(begin), None, "it answers nothing");
         assert_eq!(heart.beat(begin + INTERVAL), Beat::Ping);
         assert_eq!(heart.beat(begin + INTERVAL + TIMEOUT / 2), Beat::Early);
         assert_eq!(heart.beat(begin + INTERVAL + TIMEOUT), Beat::Dead);

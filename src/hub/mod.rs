@@ -160,6 +160,16 @@ impl HubHandle {
         let _ = self.guarded(|core| core.ponged(connection, Instant::now()));
     }
 
+    /// The client was sent a ping of its protocol's own.
+    pub fn pinged(&self, connection: &Connection) {
+        let _ = self.guarded(|core| core.pinged(connection));
+    }
+
+    /// The client has answered such a ping, so long after.
+    pub fn answered(&self, connection: &Connection, took: Duration) {
+        let _ = self.guarded(|core| core.answered(connection, took));
+    }
+
     /// A WebSocket has taken over from polling.
     pub fn took_over(&self, connection: &Connection) {
         let _ = self.with(|core| core.took_over(connection));

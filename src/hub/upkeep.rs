@@ -79,6 +79,21 @@ impl HubCore {
         }
     }
 
+    /// A client was sent a ping of its protocol's own, which is not due here.
+    pub(super) fn pinged(&self, connection: &Connection) {
+        if !connection.ended.get() {
+            self.counters.dialects[self.members[connection.id.slot as usize].dialect].pings.add(1);
+        }
+    }
+
+    /// It has answered it, so long after.
+    pub(super) fn answered(&self, connection: &Connection, took: Duration) {
+        if !connection.ended.get() {
+            let member = &self.members[connection.id.slot as usize];
+            self.counters.dialects[member.dialect].round_trips.observe(&CALL_BOUNDS_MICROS, micros(took));
+        }
+    }
+
     /// Lets go of the clients at these addresses, in the form the kernel's list has them.
     pub(super) fn peers_gone(&mut self, peers: &HashSet<SocketAddr>) {
         let canonical = |peer: SocketAddr| SocketAddr::new(peer.ip().to_canonical(), peer.port());

@@ -52,7 +52,7 @@ metrics! {
     CONNECTION_DURATION: Histogram "fanfare_connection_duration_seconds" ["dialect"] "Seconds that connections were open which have ended.";
     PINGS_SENT: Counter "fanfare_pings_sent_total" ["dialect"] "Keepalives queued for clients.";
     PING_RTT: Histogram "fanfare_ping_rtt_seconds" ["dialect"]
-        "Seconds from a WebSocket's ping to its pong, with what stood before it. Event streams and Socket.IO have none.";
+        "Seconds from a ping to its pong, of WebSockets and of Engine.IO, with what stood before it; by polling, until the answer was posted. Event streams have none.";
 
     EVENTS_PUBLISHED: Counter "fanfare_events_published_total" ["type"]
         "Events accepted: stamped and queued for every worker. Repeats are not among them.";

@@ -317,6 +317,8 @@ fn act(effect: Effect, connection: &Rc<Connection>, hub: &HubHandle) {
         }
         Effect::Subscribe(subscription) => hub.subscribe(connection, subscription),
         Effect::Unsubscribe(topic) => hub.unsubscribe(connection, topic),
+        Effect::Pinged => hub.pinged(connection),
+        Effect::Answered(took) => hub.answered(connection, took),
         // Are steps of their own.
         Effect::Reply(_)
         | Effect::Close(..)

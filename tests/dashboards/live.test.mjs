@@ -44,7 +44,7 @@ describe('a server that Prometheus reads', () => {
   before(async () => {
     backend = await startBackend();
     const further = 'metrics_libraries = ["films"]';
-    const tables = `[engine]\nfeed_entries = 64\nsend_buffer = 4096\nstall_limit = "${STALL}"\nworkers = 2\n[auth]\ncallback = "${backend.url}"\n[dialects.plex]\nping_interval = "${PINGS}"\n[[libraries]]\nid = "films"\n${canaryTables}${loadTables}`;
+    const tables = `[engine]\nfeed_entries = 64\nsend_buffer = 4096\nstall_limit = "${STALL}"\nworkers = 2\n[auth]\ncallback = "${backend.url}"\n[dialects.plex]\nping_interval = "${PINGS}"\n[dialects.audiobookshelf]\nping_interval = "${PINGS}"\n[[libraries]]\nid = "films"\n${canaryTables}${loadTables}`;
     server = await startServer({ server: further, tables });
     canary = await startCanary(server);
     prometheus = await startPrometheus({ fanfare: [new URL(server.metrics).host], 'fanfare-canary': [canary.host] });
@@ -84,6 +84,11 @@ describe('a server that Prometheus reads', () => {
       if (!MAY_BE_ZERO.has(panel.title) && !MAY_BE_ZERO.has(line) && !values.some((value) => value !== 0)) bad.push(`${name}: nothing but 0: ${expr}`);
     }
     assert.deepEqual(bad, []);
+  });
+
+  test('pings are timed in each protocol that has them', async () => {
+    const answered = await prometheus.now('sum by (dialect) (fanfare_ping_rtt_seconds_count) > 0 and sum by (dialect) (fanfare_pings_sent_total) > 0');
+    assert.deepEqual(answered.map(({ metric }) => metric.dialect).filter((name) => name !== 'mediabrowser').sort(), ['audiobookshelf', 'plex']);
   });
 
   test('what may be 0 is there', () => {

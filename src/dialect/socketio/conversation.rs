@@ -159,10 +159,7 @@ impl Conversation for Carried {
             Message::Text(text) => match engineio::Packet::parse(text) {
                 Ok(engineio::Packet::Message(text)) => self.message(text),
                 Ok(engineio::Packet::Close) => Ok(vec![Effect::Finish(End::Gone, frame::close_without_code())]),
-                Ok(engineio::Packet::Pong) => {
-                    self.heart.pong(now);
-                    Ok(Vec::new())
-                }
+                Ok(engineio::Packet::Pong) => Ok(self.heart.pong(now).map(Effect::Answered).into_iter().collect()),
                 Ok(engineio::Packet::Idle) => Ok(Vec::new()),
                 Err(engineio::Broken) => Err(Broken("no packet of a client")),
             },
@@ -192,7 +189,7 @@ impl Conversation for Carried {
         }
         match self.heart.beat(now) {
             Beat::Early => {}
-            Beat::Ping => effects.push(Effect::Reply(Bytes::from_static(PING))),
+            Beat::Ping => effects.extend([Effect::Reply(Bytes::from_static(PING)), Effect::Pinged]),
             Beat::Dead => effects.push(Effect::Finish(End::Silent, frame::close(CloseCode::TRY_AGAIN_LATER, "ping timeout"))),
         }
         effects

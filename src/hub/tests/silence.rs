@@ -40,6 +40,21 @@ fn who_neither_says_nor_takes_anything_for_too_long_is_closed_and_nobody_else() 
 }
 
 #[test]
+fn a_protocol_s_own_pings_count_until_the_client_is_gone() {
+    let mut world = World::new(roomy());
+    let client = world.join("bob");
+    world.hub.pinged(&client.connection);
+    world.hub.answered(&client.connection, SECOND);
+    let counted =
+        |world: &World| (world.counters.dialects[0].pings.get(), world.counters.dialects[0].round_trips.read().0.iter().sum::<u64>());
+    assert_eq!(counted(&world), (1, 1));
+    client.connection.ended.set(true);
+    world.hub.pinged(&client.connection);
+    world.hub.answered(&client.connection, SECOND);
+    assert_eq!(counted(&world), (1, 1));
+}
+
+#[test]
 fn after_a_standstill_everybody_has_time_to_be_heard() {
     let mut world = World::new(roomy());
     world.keepalive = Some(Arc::new(Keepalive { interval: 10 * SECOND, frame: Bytes::from_static(b"ping"), silence: Some(20 * SECOND) }));

@@ -121,7 +121,7 @@ fn a_client_is_pinged_and_ends_when_it_does_not_answer() {
     let mut carried = connected("");
     let ping = carried.wake_at().expect("it waits");
     assert!(told(carried.wake(ping - Duration::from_secs(1), true)).is_empty());
-    assert_eq!(told(carried.wake(ping, true)), ["2"]);
+    assert_eq!(told(carried.wake(ping, true)), ["2", "Pinged"]);
     assert_eq!(carried.wake_at(), Some(ping + settings.ping_timeout));
     assert!(told(carried.wake(ping + settings.ping_timeout, false)).is_empty(), "it takes nothing: another limit's business");
     let last = carried.wake_at().expect("it waits");
@@ -129,7 +129,8 @@ fn a_client_is_pinged_and_ends_when_it_does_not_answer() {
     let mut lively = connected("");
     let ping = lively.wake_at().expect("it waits");
     lively.wake(ping, true);
-    assert!(say(&mut lively, "3").is_empty());
+    assert_eq!(say(&mut lively, "3"), ["Answered(0ns)"], "it was pinged ahead of time");
+    assert!(say(&mut lively, "3").is_empty(), "nothing was asked");
     assert!(lively.wake_at().is_some_and(|next| next > Instant::now() + settings.ping_interval / 2), "the next ping");
 }
 
