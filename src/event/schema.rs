@@ -36,6 +36,11 @@ fn describe(kind: EventKind, value: &Value, path: &mut Vec<Step>) -> Value {
         Value::Number(_) => json!({"type": "number"}),
         Value::String(_) => match words(kind, path) {
             Some(words) => json!({"type": "string", "enum": words}),
+            None if may_be_either(kind, path, &json!({"id": "x"})) => {
+                let object =
+                    json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"], "additionalProperties": true});
+                json!({"anyOf": [{"type": "string"}, object]})
+            }
             None => json!({"type": "string"}),
         },
         Value::Array(items) => {
@@ -44,8 +49,17 @@ fn describe(kind: EventKind, value: &Value, path: &mut Vec<Step>) -> Value {
             path.pop();
             json!({"type": "array", "items": items})
         }
+        Value::Object(fields) if may_be_either(kind, path, &json!("x")) => {
+            json!({"anyOf": [{"type": "string"}, object(kind, fields, path)]})
+        }
         Value::Object(fields) => object(kind, fields, path),
     }
+}
+
+/// Whether the reader takes something of another type there as well, though not just anything: an id, or an object with it.
+fn may_be_either(kind: EventKind, path: &[Step], other: &Value) -> bool {
+    let taken = |value: Value| refusal(kind, path, |parent, name| drop(parent.insert(name.to_owned(), value))).is_none();
+    matches!(path.last(), Some(Step::Field(_))) && taken(other.clone()) && !taken(json!(true))
 }
 
 fn object(kind: EventKind, fields: &Map<String, Value>, path: &mut Vec<Step>) -> Value {
@@ -108,6 +122,15 @@ mod tests {
         assert_eq!(scan["properties"]["state"]["enum"], json!(["started", "progress", "finished", "cancelled", "failed"]));
         assert_eq!(scan["properties"]["progress"]["type"], "number");
         assert!(!scan["required"].as_array().is_some_and(|names| names.contains(&json!("progress"))));
+    }
+
+    #[test]
+    fn a_person_is_an_id_or_an_object_with_one() {
+        let user = &schema(EventKind::Playback)["properties"]["user"]["anyOf"];
+        assert_eq!((&user[0]["type"], &user[1]["required"]), (&json!("string"), &json!(["id"])));
+        let user = &schema(EventKind::Activity)["properties"]["user"]["anyOf"];
+        assert_eq!((&user[0]["type"], &user[1]["properties"]["name"]["type"]), (&json!("string"), &json!("string")));
+        assert_eq!(schema(EventKind::Playback)["properties"]["transcode"]["type"], "string");
     }
 
     #[test]

@@ -178,10 +178,11 @@ fn stalled(member: &Member, limit: Option<Duration>, now: Instant) -> bool {
 }
 
 /// When it will have neither said nor taken anything for its dialect's limit, while the worker was awake to hear it. One that
-/// takes nothing may have no chance to say anything either: that is the stall limit's business.
+/// takes nothing may have no chance to say anything either: that is the stall limit's business. The ping it has to answer may have
+/// been late by a tick.
 fn silent_at(member: &Member, awake_since: Instant) -> Option<Instant> {
     let limit = member.keepalive.as_ref()?.silence?;
-    member.connection.blocked_since().is_none().then(|| member.connection.heard().max(awake_since) + limit)
+    member.connection.blocked_since().is_none().then(|| member.connection.heard().max(awake_since) + limit + TICK)
 }
 
 /// When a connection must be looked at again: for its next ping, the end of its silence, its stall limit, the warning or the

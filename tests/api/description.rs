@@ -145,6 +145,9 @@ fn type_of(schema: &Value, depth: usize) -> String {
     if let Some(words) = schema["enum"].as_array() {
         return words.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
     }
+    if let Some(either) = schema["anyOf"].as_array() {
+        return either.iter().map(|one| type_of(one, depth)).collect::<Vec<_>>().join(" | ");
+    }
     match schema["type"].as_str() {
         Some(plain @ ("string" | "number" | "boolean")) => plain.to_owned(),
         Some("array") => format!("Array<{}>", type_of(&schema["items"], depth)),

@@ -138,7 +138,9 @@ pub(super) fn run<E: Display>(
         Added::TokenOfUser => format!("one more token of user {user}"),
         Added::Key => "an API key".to_owned(),
     };
-    let hint = format!("added to {shown}: {what}. The token is not kept: note it now. A running server must be restarted to know it.");
+    let hint = format!(
+        "added to {shown}: {what}. The token is not kept: note it now. A running server knows it after a reload (SIGHUP) or a restart."
+    );
     // The token is out and kept; a hint that nobody can read is no failure.
     _ = writeln!(err, "{}", super::printable(&hint));
     if added == Added::User && args.read.is_empty() && !args.admin {
@@ -214,7 +216,7 @@ mod tests {
         run(&args, make, &mut out, &mut err).expect("made");
         assert_eq!(out, b"canary\n");
         let (hint, text) = (String::from_utf8(err).expect("text"), std::fs::read_to_string(&path).expect("written"));
-        assert!(hint.contains("must be restarted") && hint.contains("sees no library yet") && !hint.contains("canary"), "{hint}");
+        assert!(hint.contains("after a reload") && hint.contains("sees no library yet") && !hint.contains("canary"), "{hint}");
         assert!(text.contains(&TokenHash::of("canary").to_hex()) && !text.contains("canary"), "{text}");
         let refused = run(&args, || Err("no random bytes"), &mut Vec::new(), &mut Vec::new()).expect_err("no token").to_string();
         assert_eq!(refused, "no random bytes");

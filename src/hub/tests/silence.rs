@@ -40,6 +40,25 @@ fn who_neither_says_nor_takes_anything_for_too_long_is_closed_and_nobody_else() 
 }
 
 #[test]
+fn who_answers_every_ping_is_not_closed_though_pings_are_as_frequent_as_ticks() {
+    let mut world = World::new(roomy());
+    world.keepalive = Some(Arc::new(Keepalive { interval: SECOND, frame: Bytes::from_static(b"ping"), silence: Some(2 * SECOND) }));
+    let client = world.join("bob");
+    let (start, mut n_answered) = (Instant::now(), 0);
+    // Ticks come a little late, each a little more than the one before.
+    for now in (1..=30).map(|second| start + second * Duration::from_millis(1_030)) {
+        world.hub.tick(now);
+        while world.hub.flush_chunk() {}
+        let n_sent = world.counters.dialects[0].pings.get();
+        if n_sent > n_answered {
+            n_answered = n_sent;
+            client.connection.hear(now);
+        }
+    }
+    assert!(n_answered > 10 && !client.connection.ended.get(), "{n_answered}");
+}
+
+#[test]
 fn a_protocol_s_own_pings_count_until_the_client_is_gone() {
     let mut world = World::new(roomy());
     let client = world.join("bob");
