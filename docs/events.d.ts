@@ -253,7 +253,10 @@ export interface FanfareEvents {
   "playback": {
     "Playback": {
       "session": string;
-      "user": string;
+      "user": string | {
+        "id": string;
+        [field: string]: unknown;
+      };
       "client"?: {
         "id": string;
         "name"?: string;
@@ -281,7 +284,10 @@ export interface FanfareEvents {
   "transcode": {
     "Transcode": {
       "id": string;
-      "user": string;
+      "user": string | {
+        "id": string;
+        [field: string]: unknown;
+      };
       "session"?: string;
       "state": "start" | "update" | "end";
       "throttled"?: boolean;
@@ -335,7 +341,7 @@ export interface FanfareEvents {
       "subtitle"?: string;
       "progress"?: number;
       "cancellable"?: boolean;
-      "user"?: {
+      "user"?: string | {
         "id": string;
         "name"?: string;
         "ids"?: {
@@ -424,7 +430,10 @@ export interface FanfareEvents {
   "notification": {
     "Notification": {
       "state": "added" | "updated" | "read";
-      "user": string;
+      "user": string | {
+        "id": string;
+        [field: string]: unknown;
+      };
       "notifications": Array<{
         "id": string;
         "name"?: string;

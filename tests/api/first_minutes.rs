@@ -217,7 +217,7 @@ fn a_new_token_lets_its_user_in_after_a_restart() {
     let person = Person::new();
     let bob = person.run(&["token", "new", "--user", "bob", "--read", "films", "--expires", "1h"]);
     let key = person.run(&["token", "new", "--publish", "--name", "the scanner"]);
-    assert!(text(&bob.stderr).contains("must be restarted"), "{}", text(&bob.stderr));
+    assert!(text(&bob.stderr).contains("after a reload"), "{}", text(&bob.stderr));
     let file = person.path(".config/fanfare/fanfare.toml");
     assert_eq!(fs::metadata(&file).expect("made").permissions().mode() & 0o777, 0o600);
     let (bob, key) = (text(&bob.stdout), text(&key.stdout));
