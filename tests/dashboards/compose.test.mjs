@@ -46,7 +46,7 @@ test('Docker Compose takes the file, and what it came to is there', () => {
   assert.equal(status, 0, stderr);
   assert.equal(stderr, '', 'nothing to warn about');
   const { services, configs, volumes } = JSON.parse(stdout);
-  assert.deepEqual(Object.keys(services).sort(), ['fanfare', 'grafana', 'prometheus']);
+  assert.deepEqual(Object.keys(services).sort(), ['canary', 'fanfare', 'grafana', 'prometheus']);
   for (const [name, service] of Object.entries(services)) {
     for (const { type, source } of service.volumes) assert.ok(type === 'bind' ? statSync(source).isDirectory() : source in volumes, `${name}: ${source}`);
   }
@@ -55,7 +55,7 @@ test('Docker Compose takes the file, and what it came to is there', () => {
 
 test('its ports, addresses and flags are those of the programs inside', () => {
   const { services, configs } = JSON.parse(config(`${folder}compose.yaml`).stdout);
-  const { fanfare, prometheus } = services;
+  const { canary, fanfare, prometheus } = services;
   const listen = /^listen = "0\.0\.0\.0:(\d+)"$/m.exec(configs.fanfare.content)[1];
   const source = new URL(yaml('provisioning/datasources/prometheus.yml').datasources[0].url);
   // Grafana's own is 3000.
@@ -64,11 +64,12 @@ test('its ports, addresses and flags are those of the programs inside', () => {
 
   const metrics = /^metrics_listen = "(.*)"$/m.exec(run(process.env.FANFARE_BIN, 'config', 'print', '--defaults'))[1];
   assert.equal(fanfare.healthcheck.test.at(-1), `http://${metrics}/readyz`);
-  assert.deepEqual(yaml('prometheus/prometheus.yml').scrape_configs.flatMap(({ static_configs }) => static_configs.flatMap(({ targets }) => targets)), [metrics]);
+  assert.deepEqual(yaml('prometheus/prometheus.yml').scrape_configs.flatMap(({ static_configs }) => static_configs.flatMap(({ targets }) => targets)).sort(), [metrics, canary.command[canary.command.indexOf('--listen') + 1]].sort());
 
-  const [command, ...flags] = fanfare.command.slice(fanfare.command.indexOf('--') + 1);
-  const help = run(process.env.FANFARE_BIN, command, '--help');
-  for (const flag of flags.filter((flag) => flag.startsWith('-'))) assert.ok(help.includes(`${flag} <`), flag);
+  for (const [command, ...flags] of [fanfare.command.slice(fanfare.command.indexOf('--') + 1), canary.command.slice(1)]) {
+    const help = run(process.env.FANFARE_BIN, command, '--help');
+    for (const flag of flags.filter((flag) => flag.startsWith('-'))) assert.ok(help.includes(`${flag} <`), flag);
+  }
   // Prometheus' image starts it with this file, and the rules are named in it.
   const mounted = prometheus.volumes.find(({ target }) => target === '/etc/prometheus').source;
   run('promtool', 'check', 'config', `${mounted}/prometheus.yml`);
