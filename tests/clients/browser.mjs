@@ -46,6 +46,7 @@ export async function startBrowser() {
       await page.emulateMedia({ colorScheme });
       return page;
     },
+    closeTabs: () => Promise.all(context.pages().slice(1).map((page) => page.close())), // not the first, with which the browser would go
     stop: async () => {
       await context.close();
       await new Promise((resolve) => site.close(resolve));

@@ -5,7 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import WebSocket from 'ws';
 
@@ -92,14 +92,21 @@ async function overwhelm(page, name, library = 'lib1') {
 }
 
 describe('the console', () => {
+  // Each test counts connections from none, whatever became of the one before.
+  afterEach(async () => {
+    await browser.closeTabs();
+    await until('the server has no client any more', async () => (await api('connections')).connections.length === 0);
+  });
+
   for (const colorScheme of ['light', 'dark']) {
     test(`${colorScheme}: a client connects and falls behind, and is disconnected`, async () => {
       const page = await opened({ colorScheme });
-      const before = Number(await text(page, '#now-connections'));
+      const counted = (clients) => until(async () => `${clients} clients are counted, but ${await text(page, '#now-connections')}`, async () => (await text(page, '#now-connections')) === String(clients));
+      await counted(2); // the page's own streams: figures and the tail
       const socket = await standsStill('Living room TV');
       let closed = false;
       socket.once('close', () => { closed = true; });
-      await until('it is counted', async () => Number(await text(page, '#now-connections')) > before);
+      await counted(3);
       await until('its user is online', async () => (await page.locator('#online li').allInnerTexts()).some((line) => line.startsWith('reader')));
       await overwhelm(page, 'Living room TV');
       const [row] = (await rows(page, '#slow')).filter((line) => line.includes('Living room TV'));
@@ -114,7 +121,6 @@ describe('the console', () => {
       socket.resume();
       await until('its socket is closed', () => closed);
       assert.deepEqual(page.problems, []);
-      await page.close();
     });
 
     test(`${colorScheme}: a scan is followed from its beginning to its end`, async () => {
@@ -132,7 +138,6 @@ describe('the console', () => {
       await until(async () => `it has ended, but: ${await item.innerText()}`, async () => !(await item.innerText()).includes('scanning'));
       assert.equal(await item.locator('progress').count(), 0);
       assert.deepEqual(page.problems, []);
-      await page.close();
     });
   }
 
@@ -151,7 +156,6 @@ describe('the console', () => {
     await until('nobody is found', async () => (await text(page, '#found-text')) === 'Nobody like that is connected.');
     for (const client of clients) await client.stop();
     assert.deepEqual(page.problems, []);
-    await page.close();
   });
 
   test('the tail is filtered, sampled, and says so', async () => {
@@ -176,7 +180,6 @@ describe('the console', () => {
     await page.getByRole('button', { name: 'Pause' }).click();
     await until('its stream is closed', async () => (await api('connections?user=admin')).connections.length === 1);
     assert.deepEqual(page.problems, []);
-    await page.close();
   });
 
   test('what is published, and what clients call themselves, is text', async () => {
@@ -192,7 +195,6 @@ describe('the console', () => {
     await publish(server, [['scan', , { library: 'music', name: 'Music', state: 'finished' }]]);
     await client.stop();
     assert.deepEqual(page.problems, []);
-    await page.close();
   });
 
   test('only an administrator’s token opens it, and it is forgotten when asked', async () => {
@@ -235,7 +237,6 @@ describe('the console', () => {
         assert.deepEqual(page.problems, []);
       } finally {
         await house.leave();
-        await page.close();
       }
     });
   }
