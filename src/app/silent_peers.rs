@@ -3,7 +3,7 @@
 //! No socket option tells them from clients that live and take nothing: `TCP_USER_TIMEOUT` ends both after the same time,
 //! and keepalive probes rest while anything is under way. The kernel's list of sockets does: towards a dead client it
 //! retransmits, towards one with a shut window it probes. So a thread outside the workers reads that list, and only while
-//! something on this machine is being retransmitted at all.
+//! retransmission timers on this machine run out at all: to read it is work for every socket there is.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -47,11 +47,11 @@ impl SilentPeers {
     pub(super) fn start(port: u16, shared: Arc<Shared>) -> io::Result<Self> {
         let (until_dropped, dropped) = mpsc::channel::<()>();
         let look = move || {
-            let (mut silent, mut retransmitted) = (Silent::default(), None);
+            let (mut silent, mut timed_out) = (Silent::default(), None);
             while dropped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-                let now_retransmitted = fs::read_to_string("/proc/net/snmp").ok().and_then(|text| segments_retransmitted(&text));
-                let nothing_new = now_retransmitted.is_some() && now_retransmitted == retransmitted;
-                retransmitted = now_retransmitted;
+                let now_timed_out = fs::read_to_string("/proc/net/netstat").ok().and_then(|text| timers_run_out(&text));
+                let nothing_new = now_timed_out.is_some() && now_timed_out == timed_out;
+                timed_out = now_timed_out;
                 if nothing_new && silent.since.is_empty() {
                     continue;
                 }
@@ -110,11 +110,12 @@ impl Silent {
     }
 }
 
-/// How many segments this machine ever sent again, from the two `Tcp:` lines of `/proc/net/snmp`: names, then numbers.
-fn segments_retransmitted(snmp: &str) -> Option<u64> {
-    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
+/// How often a retransmission timer of this machine ever ran out, from the two `TcpExt:` lines of `/proc/net/netstat`: names, then
+/// numbers. Segments sent again would say too much: a client that only acknowledges late has its last one probed for.
+fn timers_run_out(netstat: &str) -> Option<u64> {
+    let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, numbers) = (lines.next()?, lines.next()?);
-    let place = names.split(' ').position(|name| name == "RetransSegs")?;
+    let place = names.split(' ').position(|name| name == "TCPTimeouts")?;
     numbers.split(' ').nth(place)?.parse().ok()
 }
 
@@ -203,9 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn retransmissions_of_the_machine_are_read_by_their_name() {
-        let snmp = "Ip: Forwarding RetransSegs\nIp: 1 99\nTcp: MaxConn InSegs RetransSegs InErrs\nTcp: 1 500 42 0\n";
-        assert_eq!(segments_retransmitted(snmp), Some(42));
-        assert_eq!(segments_retransmitted("nothing"), None);
+    fn timers_that_ran_out_are_read_by_their_name() {
+        let netstat = "IpExt: InNoRoutes TCPTimeouts\nIpExt: 1 99\nTcpExt: SyncookiesSent TCPTimeouts TCPLossProbes\nTcpExt: 1 42 500\n";
+        assert_eq!(timers_run_out(netstat), Some(42));
+        assert_eq!(timers_run_out("nothing"), None);
     }
 }

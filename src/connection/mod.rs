@@ -328,17 +328,27 @@ impl Connection {
     ///
     /// # Errors
     /// [`Wrote::Blocked`] or [`Wrote::Gone`].
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the kernel's work for a write drives out code and stack: each call around it is a wait")]
+    #[inline(always)]
     pub fn write(&self, slices: &[IoSlice<'_>], now: Instant) -> Result<usize, Wrote> {
+        match self.outlet.try_write(slices) {
+            Ok(n) if !self.outlet.holds_back() => Ok(n),
+            outcome => self.write_on(outcome, slices, now),
+        }
+    }
+
+    /// What follows a write that did not simply go well.
+    #[inline(never)]
+    fn write_on(&self, mut outcome: io::Result<usize>, slices: &[IoSlice<'_>], now: Instant) -> Result<usize, Wrote> {
         loop {
-            match self.outlet.try_write(slices) {
+            match outcome {
                 Ok(n) => {
                     if self.outlet.holds_back() {
                         self.block(now);
                     }
                     return Ok(n);
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => outcome = self.outlet.try_write(slices),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.block(now);
                     return Err(Wrote::Blocked);
@@ -377,6 +387,11 @@ impl Connection {
             add(&self.tally.delivered, n_events);
             return n_events;
         }
+        self.handed_over(n_events)
+    }
+
+    #[inline(never)]
+    fn handed_over(&self, n_events: u64) -> u64 {
         add(&self.in_chunk, n_events);
         if self.outlet.has_handed_over() { self.chunk_taken() } else { 0 }
     }

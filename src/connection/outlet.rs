@@ -131,13 +131,11 @@ impl Outlet {
     ///
     /// # Errors
     /// `WouldBlock` when it can take nothing now; anything else means that the client is gone.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "see `Connection::write`")]
+    #[inline(always)]
     pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => match write_to(socket, slices) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                result => result,
-            },
+            Self::Plain(socket) => write_to(socket, slices),
             Self::Other(other) => other.try_write(slices),
         }
     }
@@ -299,15 +297,25 @@ fn poll_drained(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
 /// memory of its own, which a delivery would have to wait for. Only a full socket is the runtime's business.
 ///
 /// One event at a time is the common case, and a plain send costs the kernel less than a vector of one.
-#[inline]
+#[expect(clippy::inline_always, reason = "see `Connection::write`")]
+#[inline(always)]
 fn write_to(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let taken = match slices {
         [slice] => rustix::net::send(socket, slice, SendFlags::NOSIGNAL),
         slices => rustix::io::writev(socket, slices),
     };
     match taken {
+        Ok(n) if n > 0 => Ok(n),
+        taken => not_taken(socket, taken),
+    }
+}
+
+#[inline(never)]
+fn not_taken(socket: &TcpStream, taken: Result<usize, Errno>) -> io::Result<usize> {
+    match taken {
+        Ok(_) => Err(io::ErrorKind::WriteZero.into()),
         Err(Errno::WOULDBLOCK) => socket.try_io(Interest::WRITABLE, || Err(io::ErrorKind::WouldBlock.into())),
-        taken => Ok(taken?),
+        Err(error) => Err(error.into()),
     }
 }
 

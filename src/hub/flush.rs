@@ -21,12 +21,12 @@ use crate::{
 };
 
 /// What one chunk may cost before the worker's other tasks have their turn.
-const CHUNK_WRITES: u32 = 256;
-const CHUNK_TIME: Duration = Duration::from_millis(1);
+const CHUNK_WRITES: u32 = 512;
+const CHUNK_TIME: Duration = Duration::from_millis(2);
 /// Connections with something of their own that come before the groups in a chunk: many slow readers, each writable a
 /// little at a time, must not hold up those who keep up. They have half of the chunk's time at most, because what a connection has
 /// of its own may be large.
-const READY_FIRST: u32 = 64;
+const READY_FIRST: u32 = 128;
 /// Writes one session may have in a row, so that a fast reader of a long backlog does not hold up the others.
 const WRITES_PER_VISIT: u32 = 4;
 
@@ -216,7 +216,8 @@ struct Look<'a> {
 }
 
 /// Gives one session what it lacks, as far as its outlet takes it.
-#[inline]
+#[expect(clippy::inline_always, reason = "see `Connection::write`")]
+#[inline(always)]
 fn visit<'a>(connection: &Connection, group: &'a Group, look: &Look<'_>, plan: &mut Plan<'a>, budget: &mut Budget) -> Visited {
     if connection.wants_attention() && connection.blocked_since().is_some() {
         // Its session's task waits for the socket. A last word waits for nobody.

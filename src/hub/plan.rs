@@ -56,6 +56,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Moves the cursor of a session that took all of it.
+    #[inline]
     pub(super) fn advance(&mut self, connection: &Connection) {
         let n_conflated = self.n_conflated();
         if n_conflated > 0 {
