@@ -240,7 +240,7 @@ impl Parts {
     }
 
     fn sources(&self, settings: &Settings, dialects: Vec<&'static str>) -> Sources {
-        let (crew, directory) = (self.crew(), Arc::clone(&self.crew.directory));
+        let (crew, directory, state) = (self.crew(), Arc::clone(&self.crew.directory), Arc::clone(&self.crew.state));
         let outstanding = move || crew.credits.iter().flatten().map(|credit| credit.outstanding() as u64).collect();
         let waiting = self.waiting.clone();
         let batches = move || waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed) as u64).collect();
@@ -264,6 +264,7 @@ impl Parts {
                 credit: Mailbox { actor: "hub", capacity: settings.engine.credit as u64, depths: Box::new(outstanding) },
                 mailboxes: vec![Mailbox { actor: "shard", capacity: settings.engine.shard_mailbox as u64, depths: Box::new(batches) }],
                 connection_limit: Box::new(move || directory.connection_limit() as u64),
+                state_bytes: Box::new(move || state.n_bytes() as u64),
                 stalled_hubs: Arc::clone(&self.stalled_hubs),
                 draining: Arc::clone(&self.draining),
                 reloads: Arc::clone(&self.reloads),

@@ -72,6 +72,16 @@ impl Patient {
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
+    /// How often a hub handled something that took longer than a second.
+    fn n_long(&self) -> f64 {
+        let text = (self.shared.render)();
+        let of_hubs = |place: &str| {
+            let name = format!("fanfare_actor_handle_duration_seconds_{place}");
+            text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(' ')?.parse::<f64>().ok()).expect("a number")
+        };
+        of_hubs("count{actor=\"hub\"}") - of_hubs("bucket{actor=\"hub\",le=\"1\"}")
+    }
+
     fn ask(&self, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a TCP option");
@@ -151,6 +161,7 @@ fn a_worker_that_stands_still_is_seen_from_outside_and_makes_the_server_unready(
     eventually("it is counted", || patient.metric("fanfare_hub_stalled") == 1.0);
     assert!(!patient.shared.is_ready());
     eventually("it moves again", || patient.metric("fanfare_hub_stalled") == 0.0);
+    assert!(patient.n_long() >= 1.0, "what it handled so long is told by its duration");
     assert!(patient.shared.is_ready());
     assert_eq!(patient.metric("fanfare_actor_restarts_total"), 0.0);
 }

@@ -324,6 +324,12 @@ impl Connection {
         self.in_chunk.get() + self.of_own(OwnQueue::n_events)
     }
 
+    /// Bytes of what stands before the feed.
+    #[must_use]
+    pub fn own_bytes(&self) -> usize {
+        self.of_own(OwnQueue::n_bytes)
+    }
+
     /// Writes pieces without waiting. `Ok(n)` bytes were taken, perhaps not all.
     ///
     /// # Errors

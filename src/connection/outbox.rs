@@ -58,6 +58,11 @@ impl Outbox {
         Some(frame)
     }
 
+    /// Bytes of the replies and of their room.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.bytes + self.replies.capacity() * size_of::<Reply>()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.replies.is_empty()
     }

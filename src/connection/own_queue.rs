@@ -23,6 +23,8 @@ pub(super) struct OwnQueue {
     pub(super) outbox: Outbox,
     /// What still waited when rights changed, already checked again.
     backlog: VecDeque<Rc<Offer>>,
+    /// Of its frames.
+    backlog_bytes: usize,
 }
 
 impl OwnQueue {
@@ -35,11 +37,20 @@ impl OwnQueue {
         u64::from(self.torn.as_ref().is_some_and(|torn| torn.event.is_some())) + self.backlog.len() as u64
     }
 
+    /// Bytes it holds, the backlog's frames for this connection alone though others may share them.
+    pub(super) fn n_bytes(&self) -> usize {
+        let torn = self.torn.as_ref().map_or(0, |torn| torn.rest.len());
+        let backlog = self.backlog_bytes + self.backlog.capacity() * size_of::<Rc<Offer>>();
+        size_of::<Self>() + torn + self.outbox.n_bytes() + backlog
+    }
+
     pub(super) fn take_backlog(&mut self) -> VecDeque<Rc<Offer>> {
+        self.backlog_bytes = 0;
         std::mem::take(&mut self.backlog)
     }
 
     pub(super) fn keep_backlog(&mut self, backlog: VecDeque<Rc<Offer>>) {
+        self.backlog_bytes = backlog.iter().map(|offer| offer.frame.len()).sum();
         self.backlog = backlog;
     }
 
@@ -56,13 +67,17 @@ impl OwnQueue {
             return None;
         }
         let offer = self.backlog.pop_front()?;
+        self.backlog_bytes -= offer.frame.len();
         Some((Torn { rest: offer.frame.clone(), event: Some(offer.envelope.stamped) }, Some(offer)))
     }
 
     /// Takes back what [`Self::next`] gave and the client did not take whole; with its offer as long as it is not begun.
     pub(super) fn give_back(&mut self, torn: Torn, unbegun: Option<Rc<Offer>>) {
         match unbegun {
-            Some(offer) => self.backlog.push_front(offer),
+            Some(offer) => {
+                self.backlog_bytes += offer.frame.len();
+                self.backlog.push_front(offer);
+            }
             None => self.torn = Some(torn),
         }
     }

@@ -111,7 +111,7 @@ pub struct HubCore {
     pub(super) settings: HubSettings,
     pub(super) members: Slab<Member>,
     pub(super) groups: Slab<Group>,
-    by_key: HashMap<Rc<GroupKey>, GroupId>,
+    pub(super) by_key: HashMap<Rc<GroupKey>, GroupId>,
     pub(super) index: Index,
     /// Groups whose feeds moved, in the order they are flushed.
     pub(super) queue: VecDeque<GroupId>,

@@ -83,6 +83,12 @@ impl Feed {
         self.entries.len()
     }
 
+    /// Bytes of the room it has taken for envelopes, without their frames.
+    #[must_use]
+    pub(super) fn room_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Rc<Offer>>()
+    }
+
     /// When the envelope at a position was stamped, or the oldest still there; `None` at the head.
     #[must_use]
     pub(super) fn stamped_at(&self, position: u64) -> Option<Instant> {

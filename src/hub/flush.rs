@@ -16,7 +16,7 @@ use super::{
 use crate::{
     connection::{CloseReason, Connection, OutboxLimits, Wrote},
     event::Encoded,
-    metrics::DialectCounters,
+    metrics::{DialectCounters, Work},
     state::State,
 };
 
@@ -68,16 +68,25 @@ impl HubCore {
 
     /// Flushes until there is nothing left to do, or so many writes or so much time are spent.
     pub(super) fn flush_at_most(&mut self, n_writes: u32, time: Duration) -> bool {
-        let now = Instant::now();
-        let mut budget = Budget { writes: n_writes, until: now + time, now };
-        let ready_until = now + time / 2;
+        if self.queue.is_empty() && self.ready.is_empty() && !self.owes() {
+            return false; // woken for something else: not even the clock is read
+        }
+        let began = Instant::now();
+        let mut budget = Budget { writes: n_writes, until: began + time, now: began };
+        let more = self.flush_within(&mut budget, began + time / 2);
+        let ended = if more { budget.now } else { Instant::now() }; // what was spent was seen to be by a look at the clock
+        self.counters.handled(Work::HubFlush, ended.saturating_duration_since(began));
+        more
+    }
+
+    fn flush_within(&mut self, budget: &mut Budget, ready_until: Instant) -> bool {
         let mut n_ready = READY_FIRST;
         while !budget.spent() {
             if (n_ready > 0 && budget.now < ready_until || self.queue.is_empty())
                 && let Some((slot, generation)) = self.ready.pop_front()
             {
                 n_ready = n_ready.saturating_sub(1);
-                self.flush_ready(slot, generation, &mut budget);
+                self.flush_ready(slot, generation, budget);
                 continue;
             }
             if self.round_left == 0 {
@@ -89,7 +98,7 @@ impl HubCore {
                 }
                 return false;
             };
-            self.flush_group(group, &mut budget);
+            self.flush_group(group, budget);
         }
         true
     }

@@ -9,6 +9,7 @@ use crate::{
     access::{Filter, LibraryRights},
     event::{Level, Rule},
     id::{LibraryId, UserId},
+    metrics::map_bytes,
 };
 
 /// A group's number in its hub.
@@ -38,6 +39,11 @@ impl GroupList {
     fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
+
+    /// Bytes of the room it has taken.
+    fn n_bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<(GroupId, Option<Level>)>() + map_bytes(&self.places)
+    }
 }
 
 /// The lists of one worker.
@@ -48,6 +54,8 @@ pub(super) struct Index {
     every_library: GroupList,
     by_library: HashMap<LibraryId, GroupList>,
     by_user: HashMap<UserId, GroupList>,
+    /// Bytes of the lists of libraries and users: kept up to date, because there may be very many.
+    named_bytes: usize,
 }
 
 impl Index {
@@ -58,13 +66,13 @@ impl Index {
             self.admins.insert(group, None);
         }
         if let Some(user) = &filter.principal.user {
-            self.by_user.entry(user.clone()).or_default().insert(group, None);
+            insert_into(&mut self.by_user, &mut self.named_bytes, user.clone(), (group, None));
         }
         match Reach::of(filter) {
             Reach::Every(level) => self.every_library.insert(group, Some(level)),
             Reach::Named(libraries) => {
                 for (library, level) in libraries {
-                    self.by_library.entry(library).or_default().insert(group, Some(level));
+                    insert_into(&mut self.by_library, &mut self.named_bytes, library, (group, Some(level)));
                 }
             }
         }
@@ -75,13 +83,13 @@ impl Index {
         self.everyone.remove(group);
         self.admins.remove(group);
         if let Some(user) = &filter.principal.user {
-            remove_from(&mut self.by_user, user, group);
+            remove_from(&mut self.by_user, &mut self.named_bytes, user, group);
         }
         match Reach::of(filter) {
             Reach::Every(_) => self.every_library.remove(group),
             Reach::Named(libraries) => {
                 for (library, _) in libraries {
-                    remove_from(&mut self.by_library, &library, group);
+                    remove_from(&mut self.by_library, &mut self.named_bytes, &library, group);
                 }
             }
         }
@@ -115,6 +123,13 @@ impl Index {
         }
     }
 
+    /// Bytes it keeps. Texts of ids are shared with filters, and not among them.
+    #[must_use]
+    pub(super) fn n_bytes(&self) -> usize {
+        let lists = [&self.everyone, &self.admins, &self.every_library].map(GroupList::n_bytes);
+        lists.iter().sum::<usize>() + map_bytes(&self.by_library) + map_bytes(&self.by_user) + self.named_bytes
+    }
+
     /// The groups of one user.
     #[must_use]
     pub(super) fn of_user(&self, user: &UserId) -> Vec<GroupId> {
@@ -143,10 +158,23 @@ impl Reach {
     }
 }
 
-fn remove_from<K: std::hash::Hash + Eq>(lists: &mut HashMap<K, GroupList>, key: &K, group: GroupId) {
+fn insert_into<K: std::hash::Hash + Eq>(
+    lists: &mut HashMap<K, GroupList>,
+    n_bytes: &mut usize,
+    key: K,
+    (group, level): (GroupId, Option<Level>),
+) {
+    let list = lists.entry(key).or_default();
+    *n_bytes -= list.n_bytes();
+    list.insert(group, level);
+    *n_bytes += list.n_bytes();
+}
+
+fn remove_from<K: std::hash::Hash + Eq>(lists: &mut HashMap<K, GroupList>, n_bytes: &mut usize, key: &K, group: GroupId) {
     if let Some(list) = lists.get_mut(key) {
-        list.remove(group);
+        list.remove(group); // gives back no room
         if list.is_empty() {
+            *n_bytes -= list.n_bytes();
             lists.remove(key);
         }
     }

@@ -11,6 +11,7 @@ mod group;
 mod index;
 mod lag;
 mod loss;
+mod memory;
 mod offers;
 mod owner;
 mod plan;
@@ -50,6 +51,7 @@ use crate::{
     access::Principal,
     connection::{CloseReason, Connection},
     id::{ConnectionId, UserId},
+    metrics::{Work, WorkerCounters},
     shard::FromShard,
     topic::Subscription,
 };
@@ -60,6 +62,8 @@ pub struct HubHandle(Rc<Shared>);
 
 struct Shared {
     core: RefCell<HubCore>,
+    /// Those of the worker.
+    counters: Arc<WorkerCounters>,
     /// The flush future, when it has nothing to do.
     idle: RefCell<Option<Waker>>,
 }
@@ -68,7 +72,8 @@ impl HubHandle {
     /// Wraps a core; the actor is started from it.
     #[must_use]
     pub fn new(core: HubCore) -> Self {
-        Self(Rc::new(Shared { core: RefCell::new(core), idle: RefCell::new(None) }))
+        let counters = Arc::clone(&core.counters);
+        Self(Rc::new(Shared { core: RefCell::new(core), counters, idle: RefCell::new(None) }))
     }
 
     /// Does something with the core, and has the flush future look at what was marked. `None`: it panicked, and a hub
@@ -79,6 +84,20 @@ impl HubHandle {
             waker.wake();
         }
         result
+    }
+
+    /// As [`HubHandle::with`], for what the hub's own actor handles: how long it takes is counted.
+    fn timed<T>(&self, act: impl FnOnce(&mut HubCore) -> T) -> Option<T> {
+        let began = Instant::now();
+        let result = self.with(act);
+        self.0.counters.handled(Work::Hub, began.elapsed());
+        result
+    }
+
+    /// The counters of the worker, for the sessions of its thread.
+    #[must_use]
+    pub fn counters(&self) -> &WorkerCounters {
+        &self.0.counters
     }
 
     /// The one place that reaches into the core. A panic ends neither the worker nor the actor, whose mailbox the shards
@@ -206,7 +225,7 @@ impl Actor for Hub {
         ctx.spawn(FlushLoop { pause: None });
         ctx.spawn(TopicClock { next: None });
         ctx.run_interval(Duration::from_secs(1), |hub, _| {
-            let _ = hub.handle.with(|core| core.tick(Instant::now()));
+            let _ = hub.handle.timed(|core| core.tick(Instant::now()));
         });
         let mut due = Instant::now() + DELAY_CHECK;
         ctx.run_interval(DELAY_CHECK, move |hub, _| {
@@ -221,7 +240,7 @@ impl Handler<FromShard> for Hub {
     type Result = ();
 
     fn handle(&mut self, message: FromShard, _: &mut Self::Context) {
-        let _ = self.handle.with(|core| match message {
+        let _ = self.handle.timed(|core| match message {
             FromShard::Deliver { shard, envelopes } => {
                 core.owe(shard, envelopes.len()); // first: should an offer panic, the credit is not lost
                 for envelope in envelopes.iter() {
@@ -243,7 +262,7 @@ impl Handler<RightsChanged> for Hub {
 
     fn handle(&mut self, RightsChanged(user): RightsChanged, _: &mut Self::Context) {
         // A hub lost over it has no session left that could keep old rights.
-        let _ = self.handle.with(|core| match &user {
+        let _ = self.handle.timed(|core| match &user {
             Some(user) => core.rights_changed(user),
             None => core.keys_changed(),
         });
@@ -264,7 +283,7 @@ impl Handler<Identified> for Hub {
     type Result = ();
 
     fn handle(&mut self, Identified { connection, owner }: Identified, _: &mut Self::Context) {
-        let _ = self.handle.with(|core| core.identify(connection, owner));
+        let _ = self.handle.timed(|core| core.identify(connection, owner));
     }
 }
 
@@ -287,7 +306,7 @@ impl Handler<ListConnections> for Hub {
     type Result = MessageResult<ListConnections>;
 
     fn handle(&mut self, page: ListConnections, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.handle.with(|core| core.report(page.from_slot, page.limit, &page.wanted)).unwrap_or_default())
+        MessageResult(self.handle.timed(|core| core.report(page.from_slot, page.limit, &page.wanted)).unwrap_or_default())
     }
 }
 
@@ -300,7 +319,7 @@ impl Handler<Disconnect> for Hub {
     type Result = usize;
 
     fn handle(&mut self, Disconnect(whose): Disconnect, _: &mut Self::Context) -> usize {
-        self.handle.with(|core| core.disconnect(&whose)).unwrap_or_default()
+        self.handle.timed(|core| core.disconnect(&whose)).unwrap_or_default()
     }
 }
 
@@ -320,7 +339,7 @@ impl Handler<SayGoodbye> for Hub {
     type Result = usize;
 
     fn handle(&mut self, SayGoodbye { at_most, reason, seed }: SayGoodbye, _: &mut Self::Context) -> usize {
-        self.handle.with(|core| core.say_goodbye(at_most, reason, seed)).unwrap_or_default()
+        self.handle.timed(|core| core.say_goodbye(at_most, reason, seed)).unwrap_or_default()
     }
 }
 
@@ -333,7 +352,7 @@ impl Handler<PeersGone> for Hub {
     type Result = ();
 
     fn handle(&mut self, PeersGone(peers): PeersGone, _: &mut Self::Context) {
-        let _ = self.handle.with(|core| core.peers_gone(&peers));
+        let _ = self.handle.timed(|core| core.peers_gone(&peers));
     }
 }
 
@@ -355,7 +374,7 @@ impl Handler<Trouble> for Hub {
     type Result = ();
 
     fn handle(&mut self, trouble: Trouble, _: &mut Self::Context) {
-        let _ = self.handle.with(|core| match trouble {
+        let _ = self.handle.timed(|core| match trouble {
             Trouble::Panic => panic!("a bug in a handler"),
             Trouble::PanicInFlush => core.panics_in_flush = true,
             Trouble::StandStill(time) => {
@@ -416,7 +435,7 @@ impl ActorFuture<Hub> for TopicClock {
                 return Poll::Pending;
             }
             let began = Instant::now();
-            let more = hub.handle.with(|core| core.tell_topics(began)).unwrap_or_default();
+            let more = hub.handle.timed(|core| core.tell_topics(began)).unwrap_or_default();
             // However much there is to tell, half of the worker's time is for everything else.
             self.next = Some(Box::pin(sleep(if more { SOON.max(began.elapsed()) } else { topics::STEP })));
         }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::core::HubCore;
+use super::{core::HubCore, memory::Rooms};
 use crate::{
     access::Filter,
     connection::Offer,
@@ -116,19 +116,23 @@ impl HubCore {
         self.owed.iter().flatten().any(|n_events| *n_events > 0)
     }
 
-    /// Once a second: what is too old goes, and bursts give back their room.
+    /// Once a second: what is too old goes, bursts give back their room, and what is left is told.
     pub(super) fn age_feeds(&mut self, now: Instant) {
-        let Some(cut) = now.checked_sub(self.settings.feed.age) else { return };
-        let (mut n_entries, mut oldest) = (0, now);
+        let cut = now.checked_sub(self.settings.feed.age); // `None`: the machine itself is younger
+        let (mut n_entries, mut oldest, mut rooms) = (0, now, Rooms::default());
         for (_, group) in &mut self.groups {
-            group.feed.trim_older_than(cut);
+            if let Some(cut) = cut {
+                group.feed.trim_older_than(cut);
+            }
             group.feed.shrink();
             n_entries += group.feed.len();
             oldest = group.feed.oldest().map_or(oldest, |stamped| oldest.min(stamped));
+            rooms.add(group);
         }
         self.counters.feed_bytes.set(self.ledger.get() as u64);
         self.counters.feed_entries.set(n_entries as u64);
         self.counters.oldest_micros.set(micros(now.saturating_duration_since(oldest)));
+        self.weigh(&rooms);
     }
 
     /// Feeds hold more than the worker may: the oldest quarter of their time span goes, until they do not.

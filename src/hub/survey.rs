@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::{HubCore, Member};
-use crate::metrics::{LAG_BOUNDS_EVENTS, MAX_DIALECTS};
+use crate::metrics::{LAG_BOUNDS_EVENTS, MAX_DIALECTS, Part};
 
 /// Connections looked at in one tick.
 const AT_ONCE: usize = 4096;
@@ -21,6 +21,8 @@ pub(super) struct Survey {
     next: usize,
     /// Connections found to be behind, by dialect.
     lagging: [u64; MAX_DIALECTS],
+    /// Bytes that single connections hold before their feeds.
+    own_bytes: usize,
 }
 
 impl HubCore {
@@ -34,10 +36,12 @@ impl HubCore {
             let (n_events, is_lagging) = self.lag_of(member, now);
             self.counters.dialects[member.dialect].lag.observe(&LAG_BOUNDS_EVENTS, n_events);
             self.survey.lagging[member.dialect] += u64::from(is_lagging);
+            self.survey.own_bytes += member.connection.own_bytes();
         }
         self.survey.next = until;
         if until == end {
             let found = std::mem::take(&mut self.survey);
+            self.counters.keeps(Part::OwnQueues, found.own_bytes);
             for (dialect, n_lagging) in self.counters.dialects.iter().zip(found.lagging) {
                 dialect.lagging.set(n_lagging);
             }

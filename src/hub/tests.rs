@@ -4,6 +4,7 @@ mod accounting;
 mod feeds;
 mod indexes;
 mod losses;
+mod memory;
 mod own;
 mod owners;
 mod passes;

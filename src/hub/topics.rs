@@ -90,6 +90,14 @@ impl Topics {
         self.queue.len() + self.watched.iter().map(|watched| watched.waiting.len()).sum::<usize>()
     }
 
+    /// Bytes of subscriptions and of the places where they stand. The states that were told are shared, and not among them.
+    pub(super) fn n_bytes(&self) -> usize {
+        let n_subscriptions: usize = self.watched.iter().map(|watched| watched.n_subscriptions).sum();
+        let waiting: usize = self.watched.iter().map(|watched| watched.waiting.capacity()).sum();
+        let places = (self.queue.capacity() + waiting) * size_of::<Key>() + self.wheel.n_bytes();
+        n_subscriptions * (size_of::<Subscriptions>() + size_of::<Told>()) + places
+    }
+
     fn next_serial(&mut self) -> u32 {
         self.last_serial = self.last_serial.wrapping_add(1);
         self.last_serial

@@ -31,6 +31,13 @@ impl<T> Wheel<T> {
         self.slots[usize::try_from(tick % SLOTS as u64).unwrap_or_default()].push(thing);
     }
 
+    /// Bytes of the room it has taken.
+    #[must_use]
+    pub(super) fn n_bytes(&self) -> usize {
+        let room: usize = self.slots.iter().map(Vec::capacity).sum();
+        self.slots.capacity() * size_of::<Vec<T>>() + room * size_of::<T>()
+    }
+
     /// Takes the next step's things, if that step has come; call it until it returns `None`.
     pub(super) fn tick(&mut self, now: Instant) -> Option<Vec<T>> {
         let passed = now.saturating_duration_since(self.started).as_nanos() / self.step.as_nanos().max(1);

@@ -15,9 +15,9 @@ use prometheus::{
 };
 
 use super::{
-    AUDIENCES, AdmissionMetrics, AuthResult, BackEndMetrics, CALL_BOUNDS_MICROS, Counter, DialectCounters, Histogram, LAG_BOUNDS_EVENTS,
-    LATENCY_BOUNDS_MICROS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, PublishApi, PublishMetrics, PublishRefusal, Rejection, ReloadMetrics,
-    ShardMetrics, WRITE_BOUNDS_EVENTS, WorkerCounters,
+    AUDIENCES, AdmissionMetrics, AuthResult, BackEndMetrics, CALL_BOUNDS_MICROS, Counter, DialectCounters, HANDLE_BOUNDS_MICROS, Histogram,
+    LAG_BOUNDS_EVENTS, LATENCY_BOUNDS_MICROS, LIFE_BOUNDS_SECONDS, PAYLOAD_BOUNDS_BYTES, Part, PublishApi, PublishMetrics, PublishRefusal,
+    Rejection, ReloadMetrics, ShardMetrics, WRITE_BOUNDS_EVENTS, Work, WorkerCounters,
     family::{Page, Scale, Series, histogram},
     histogram::{Reading, merged},
     kernel::{self, Tcp},
@@ -72,6 +72,8 @@ pub struct Gauges {
     pub mailboxes: Vec<Mailbox>,
     /// Connections the server lets in; 0 is no limit.
     pub connection_limit: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Bytes of what goes on.
+    pub state_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Workers whose hub stands still.
     pub stalled_hubs: Arc<AtomicUsize>,
     /// Whether the server says goodbye.
@@ -262,6 +264,29 @@ impl Exporter {
         page.push(histogram(metric, scale, dialects));
     }
 
+    /// What actors take: of the processor in one go, and of memory.
+    fn actors(&self, page: &mut Page) {
+        let Sources { workers, shards, gauges, .. } = &self.sources;
+        let handled = Work::ALL.map(|work| {
+            let n_buckets = HANDLE_BOUNDS_MICROS.len() + 1;
+            let reading = match work {
+                Work::Shard => merged(n_buckets, shards.iter().map(|shard| shard.handle_times())),
+                of_worker => merged(n_buckets, workers.iter().map(|worker| worker.handled[of_worker as usize].read())),
+            };
+            (vec![work.name()], reading)
+        });
+        page.push(histogram(&names::ACTOR_HANDLE_DURATION, seconds(&HANDLE_BOUNDS_MICROS), handled));
+        let bytes = Part::ALL.map(|part| {
+            let bytes = match part {
+                Part::State => (gauges.state_bytes)() as f64,
+                Part::Idempotency => shards.iter().map(|shard| shard.window_bytes()).sum::<u64>() as f64,
+                of_worker => self.sum(|worker| &worker.memory[of_worker as usize]),
+            };
+            (vec![part.name()], bytes)
+        });
+        page.add(&names::MEMORY_BYTES, bytes);
+    }
+
     fn workers(&self, page: &mut Page) {
         let workers = || self.workers.iter().map(String::as_str).zip(&self.sources.workers);
         let busy = workers().map(|(name, worker)| (vec![name], kernel::busy_seconds(worker.thread.get()).unwrap_or_default()));
@@ -282,6 +307,7 @@ impl Collector for Exporter {
         self.publishing(&mut page);
         self.delivery(&mut page);
         self.engine(&mut page);
+        self.actors(&mut page);
         self.workers(&mut page);
         kernel(&mut page, &Tcp::read());
         process(&mut page, &Process::read());

@@ -28,6 +28,7 @@ fn sources() -> Sources {
             credit: Mailbox { actor: "hub", capacity: 4096, depths: Box::new(|| vec![3, 9, 0]) },
             mailboxes: vec![Mailbox { actor: "shard", capacity: 256, depths: Box::new(|| vec![1, 2]) }],
             connection_limit: Box::new(|| 1000),
+            state_bytes: Box::new(|| 70),
             stalled_hubs: Arc::default(),
             draining: Arc::default(),
             reloads: Arc::default(),
@@ -124,6 +125,28 @@ fn the_latency_histogram_is_cumulative_in_seconds_over_all_workers() {
     assert_eq!(series[r#"fanfare_delivery_latency_seconds_count{dialect="one"}"#], 3.0);
     assert_eq!(series[r#"fanfare_delivery_latency_seconds_sum{dialect="one"}"#], 11.20004);
     assert_eq!(series[r#"fanfare_delivery_latency_seconds_bucket{dialect="two",le="+Inf"}"#], 0.0);
+}
+
+#[test]
+fn what_actors_take_is_told_by_kind_and_part_over_all_workers_and_shards() {
+    let sources = sources();
+    for (worker, micros) in sources.workers.iter().zip([10, 11, 2_000_000]) {
+        worker.handled(Work::Hub, Duration::from_micros(micros));
+        worker.handled(Work::Session, Duration::from_micros(1_000));
+        worker.keeps(Part::Connections, 1_000);
+        worker.keeps(Part::Subscriptions, 5);
+    }
+    sources.workers[0].keeps(Part::Connections, 400); // less than before
+    sources.shards.iter().for_each(|shard| shard.handled(Duration::from_millis(20), 300));
+    let series = parse(&Exporter::new(sources).render());
+    let bucket = |actor: &str, le: &str| series[&format!(r#"fanfare_actor_handle_duration_seconds_bucket{{actor="{actor}",le="{le}"}}"#)];
+    assert_eq!(["0.00001", "0.000025", "1", "+Inf"].map(|le| bucket("hub", le)), [1.0, 2.0, 2.0, 3.0]);
+    assert_eq!(["0.0005", "0.001"].map(|le| bucket("session", le)), [0.0, 3.0]);
+    assert_eq!(["0.01", "0.05"].map(|le| bucket("shard", le)), [0.0, 2.0]);
+    assert_eq!(bucket("hub_flush", "+Inf"), 0.0);
+    assert_eq!(series[r#"fanfare_actor_handle_duration_seconds_sum{actor="shard"}"#], 0.04);
+    let bytes = |part: Part| series[&format!(r#"fanfare_memory_bytes{{part="{}"}}"#, part.name())];
+    assert_eq!(Part::ALL.map(bytes), [2_400.0, 0.0, 0.0, 0.0, 0.0, 15.0, 600.0, 70.0]);
 }
 
 #[test]

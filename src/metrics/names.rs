@@ -112,6 +112,8 @@ metrics! {
     MAILBOX_REJECTED: Counter "fanfare_mailbox_rejected_total" ["actor"]
         "Batches that found no room: at a shard's mailbox, or for want of a hub's credit. They are tried again while their publisher waits.";
 
+    ACTOR_HANDLE_DURATION: Histogram "fanfare_actor_handle_duration_seconds" ["actor"]
+        "Seconds an actor took in one go, while nothing else ran on its thread: hub (a message, a second's upkeep, topics), hub_flush (a chunk of its writing), session (a turn of a client that may talk), shard (a batch).";
     WORKER_BUSY: Counter "fanfare_worker_busy_seconds_total" ["worker"] "Seconds of processor time a worker's thread has used.";
     WORKER_LOOP_DELAY: Histogram "fanfare_worker_loop_delay_seconds" ["worker"]
         "Seconds a timer of a worker ran later than wanted, four times a second: how long whatever is due there waits. Timers are exact to a millisecond.";
@@ -132,6 +134,8 @@ metrics! {
     BUILD_INFO: Gauge "fanfare_build_info" ["version", "commit"] "Always 1; the labels say which build runs.";
     FD_LIMIT: Gauge "fanfare_fd_limit" [] "File descriptors the process may have open: every connection is one.";
 
+    MEMORY_BYTES: Gauge "fanfare_memory_bytes" ["part"]
+        "Bytes kept by parts that can be told, as of the last second. Not among them: what the allocator adds, tasks, mailboxes, sockets, TLS, parsed events, users and tokens, stores, and the program itself.";
     KERNEL_SOCKET_BYTES: Gauge "fanfare_kernel_socket_bytes" []
         "Bytes of TCP buffers in the kernel, as it tells them: of all processes of the machine.";
     KERNEL_RETRANSMITS: Counter "fanfare_kernel_tcp_retransmits_total" []

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    histogram::{CALL_BOUNDS_MICROS, Histogram, PAYLOAD_BOUNDS_BYTES, Reading, micros},
+    histogram::{CALL_BOUNDS_MICROS, HANDLE_BOUNDS_MICROS, Histogram, PAYLOAD_BOUNDS_BYTES, Reading, micros},
     worker::{Counter, MAX_LIBRARIES},
 };
 
@@ -22,6 +22,8 @@ pub struct ShardMetrics {
     credit_exhausted: Counter,
     payloads: Histogram<{ PAYLOAD_BOUNDS_BYTES.len() }>,
     libraries: [Counter; MAX_LIBRARIES],
+    handled: Histogram<{ HANDLE_BOUNDS_MICROS.len() }>,
+    window_bytes: Counter,
 }
 
 /// By the kinds' numbers.
@@ -60,6 +62,24 @@ impl ShardMetrics {
     /// A batch was refused because a hub had no credit left.
     pub fn credit_exhausted(&self) {
         self.credit_exhausted.add(1);
+    }
+
+    /// A batch was handled, which took so long; for keys of idempotency so many bytes are kept.
+    pub fn handled(&self, took: Duration, window_bytes: usize) {
+        self.handled.observe(&HANDLE_BOUNDS_MICROS, micros(took));
+        self.window_bytes.set(window_bytes as u64);
+    }
+
+    /// How long batches took, in microseconds.
+    #[must_use]
+    pub fn handle_times(&self) -> Reading {
+        self.handled.read()
+    }
+
+    /// Bytes kept for keys of idempotency, as of the last batch.
+    #[must_use]
+    pub fn window_bytes(&self) -> u64 {
+        self.window_bytes.get()
     }
 
     /// Accepted events of a kind.

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::histogram::{CALL_BOUNDS_MICROS, Histogram, LAG_BOUNDS_EVENTS, LIFE_BOUNDS_SECONDS, WRITE_BOUNDS_EVENTS, micros};
+use super::{
+    histogram::{CALL_BOUNDS_MICROS, HANDLE_BOUNDS_MICROS, Histogram, LAG_BOUNDS_EVENTS, LIFE_BOUNDS_SECONDS, WRITE_BOUNDS_EVENTS, micros},
+    memory::Part,
+    work::Work,
+};
 
 /// The upper bounds of the delivery latency buckets, in microseconds.
 pub const LATENCY_BOUNDS_MICROS: [u64; 17] = [
@@ -170,11 +174,25 @@ pub struct WorkerCounters {
     pub delays: Histogram<{ CALL_BOUNDS_MICROS.len() }>,
     /// Events offered to sessions, by the libraries that are counted apart.
     pub libraries: [Counter; MAX_LIBRARIES],
+    /// How long its actors took for what they handled, by [`Work`], in microseconds.
+    pub handled: [Histogram<{ HANDLE_BOUNDS_MICROS.len() }>; Work::OF_WORKERS],
+    /// Bytes it keeps, by [`Part`], as of the last second; sessions as of now.
+    pub memory: [Counter; Part::OF_WORKERS],
     /// The kernel's number of its thread; 0 while it is not known.
     pub thread: Counter,
 }
 
 impl WorkerCounters {
+    /// An actor of this worker has handled something, which took so long.
+    pub fn handled(&self, work: Work, took: Duration) {
+        self.handled[work as usize].observe(&HANDLE_BOUNDS_MICROS, micros(took));
+    }
+
+    /// So many bytes are kept for that part.
+    pub fn keeps(&self, part: Part, n_bytes: usize) {
+        self.memory[part as usize].set(n_bytes as u64);
+    }
+
     /// A pass over a group of so many members has ended.
     pub fn passed(&self, n_members: usize, took: Duration) {
         let place = AUDIENCES.partition_point(|(most, _)| *most < n_members);

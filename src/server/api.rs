@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) use description::{Problem, Refused};
-pub(super) use forms::NothingPublished;
+pub(super) use forms::{EventForm, NothingPublished};
 
 use self::error::ApiError;
 use super::{

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     Shared,
-    api::{NothingPublished, Problem, Refused},
+    api::{EventForm, NothingPublished, Problem, Refused},
     caller::caller,
     mount::{header, with_cors},
 };
@@ -47,7 +47,7 @@ const SLOWEST: usize = 1024;
 #[utoipa::path(
     post, path = "/api/events", tag = "events", summary = "Publishes: one event, a batch, or lines",
     request_body(
-        content((serde_json::Value = "application/json"), (serde_json::Value = "application/cloudevents+json"), (serde_json::Value = "application/cloudevents-batch+json"), (String = "application/x-ndjson")),
+        content((EventForm = "application/json"), (EventForm = "application/cloudevents+json"), (Vec<EventForm> = "application/cloudevents-batch+json"), (String = "application/x-ndjson")),
         description = "CloudEvents 1.0; in everyday use only `type` and `data`",
     ),
     responses(

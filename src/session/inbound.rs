@@ -136,6 +136,11 @@ impl Inbound {
         self.talk.as_ref().is_some_and(|talk| talk.is_somebodys())
     }
 
+    /// Bytes of its own and of the dialect's side, without what that points at.
+    pub(super) fn n_bytes(&self) -> usize {
+        size_of::<Self>() + self.talk.as_ref().map_or(0, |talk| talk.n_bytes()) + self.alarm.as_ref().map_or(0, |_| size_of::<Sleep>())
+    }
+
     /// The connection has joined its hub.
     pub(super) fn begin(&mut self, connection: &Rc<Connection>, hub: &HubHandle) {
         if let Some(talk) = &mut self.talk {

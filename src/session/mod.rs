@@ -13,10 +13,10 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::AtomicBool},
     task::{Context as TaskContext, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler};
+use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Context, Handler, dev::ContextFut};
 use tokio::time::{Sleep, sleep};
 
 pub use inbound::{Inbound, InboundLimits, Listening};
@@ -27,6 +27,7 @@ pub use talk::Authenticate;
 use crate::{
     connection::{Connection, Control},
     hub::HubHandle,
+    metrics::{Part, Work},
 };
 
 /// How long a client may take to close its side of a WebSocket after ours is closed.
@@ -40,6 +41,8 @@ pub struct Session {
     /// What it says; `None`: it has nothing to say.
     inbound: Option<Box<Inbound>>,
     finishing: bool,
+    /// Bytes it keeps, as counted when it began.
+    n_bytes: u32,
     /// What it needs as long as it polls; `None`: it never has.
     polled: Option<Box<Polled>>,
 }
@@ -48,20 +51,38 @@ impl Session {
     /// A session of a connection that has joined its hub, whose client has nothing to say.
     #[must_use]
     pub fn new(connection: Rc<Connection>, hub: HubHandle, mailbox: usize) -> Self {
-        Self { connection, hub, mailbox, inbound: None, finishing: false, polled: None }
+        Self { connection, hub, mailbox, inbound: None, finishing: false, n_bytes: 0, polled: None }
     }
 
     /// A session whose client speaks WebSocket.
     #[must_use]
     pub fn websocket(connection: Rc<Connection>, hub: HubHandle, mailbox: usize, inbound: Inbound) -> Self {
-        Self { inbound: Some(Box::new(inbound)), ..Self::new(connection, hub, mailbox) }
+        let mut session = Self::new(connection, hub, mailbox);
+        session.inbound = Some(Box::new(inbound));
+        session
     }
 
     /// The same for a client that polls: a WebSocket may take over within that time, `is_somebodys` is kept at whether somebody has
     /// shown whose it is, and `keeps` is dropped with the session.
     #[must_use]
-    pub fn polled(self, upgrade_timeout: Duration, is_somebodys: Arc<AtomicBool>, keeps: Box<dyn Any>) -> Self {
-        Self { polled: Some(Box::new(Polled::new(upgrade_timeout, is_somebodys, keeps))), ..self }
+    pub fn polled(mut self, upgrade_timeout: Duration, is_somebodys: Arc<AtomicBool>, keeps: Box<dyn Any>) -> Self {
+        self.polled = Some(Box::new(Polled::new(upgrade_timeout, is_somebodys, keeps)));
+        self
+    }
+
+    /// Enters what it keeps among what its worker does, until it is dropped.
+    fn weigh(&mut self) {
+        let said = self.inbound.as_ref().map_or(0, |inbound| inbound.n_bytes());
+        let polled = self.polled.as_ref().map_or(0, |polled| size_of_val(&**polled));
+        let actor = size_of::<ContextFut<Self, Context<Self>>>();
+        self.n_bytes = u32::try_from(actor + said + polled).unwrap_or(u32::MAX);
+        self.hub.counters().memory[Part::Sessions as usize].add(u64::from(self.n_bytes));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hub.counters().memory[Part::Sessions as usize].sub(u64::from(self.n_bytes));
     }
 }
 
@@ -75,6 +96,7 @@ impl Actor for Session {
             inbound.begin(&self.connection, &self.hub);
         }
         ctx.spawn(Pump);
+        self.weigh();
     }
 }
 
@@ -121,7 +143,9 @@ impl ActorFuture<Session> for Pump {
         let connection = &session.connection;
         let gone = match &mut session.inbound {
             Some(inbound) => {
+                let began = Instant::now();
                 let gone = inbound.turn(connection, &session.hub, task).is_ready();
+                session.hub.counters().handled(Work::Session, began.elapsed());
                 if let Some(polled) = &session.polled {
                     polled.tell(inbound.is_somebodys());
                 }

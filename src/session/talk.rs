@@ -61,6 +61,11 @@ impl Talk {
         Self { conversation, listening, known: None, under_way: None }
     }
 
+    /// Bytes of its own and of the conversation, without what that points at.
+    pub(super) fn n_bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.conversation)
+    }
+
     pub(super) fn begin(&mut self, connection: &Rc<Connection>, hub: &HubHandle) -> Vec<Effect> {
         self.know(connection, hub);
         self.conversation.begin(connection.id)

@@ -155,8 +155,7 @@ impl Dispatcher {
     }
 
     /// Accepts a batch whole, or refuses it whole.
-    fn accept(&mut self, submissions: Vec<Submission>) -> Accepted {
-        let now = Instant::now();
+    fn accept(&mut self, submissions: Vec<Submission>, now: Instant) -> Accepted {
         let mut room = true;
         for hub in &mut self.hubs {
             room &= hub.lets_pass(submissions.len(), now, self.settings.hub_stall);
@@ -225,8 +224,11 @@ impl Handler<Accept> for Dispatcher {
 
     fn handle(&mut self, Accept { submissions, reply }: Accept, _: &mut Self::Context) {
         self.settings.waiting.fetch_sub(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let answer = self.accept(submissions, began);
+        self.metrics.handled(began.elapsed(), self.window.n_bytes());
         // A publisher that no longer waits has gone; what it sent was accepted all the same.
-        let _ = reply.send(self.accept(submissions));
+        let _ = reply.send(answer);
     }
 }
 

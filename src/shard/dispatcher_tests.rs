@@ -57,7 +57,7 @@ impl Bench {
             id: id.map(Into::into),
             source: id.map(Into::into),
         };
-        self.dispatcher.accept(events.into_iter().map(submission).collect()).ok()
+        self.dispatcher.accept(events.into_iter().map(submission).collect(), Instant::now()).ok()
     }
 
     /// The orders a hub was sent, once it has read its mailbox.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The most bytes of an event's `id` and of its `source`.
-const MAX_NAME_BYTES: usize = 256;
+pub const MAX_NAME_BYTES: usize = 256;
 /// Names that are the engine's own, whether as a type or as the name of a raw event on `/sse`.
 const OWN_NAMES: [&str; 2] = ["gap", "expiring"];
 
@@ -100,9 +100,13 @@ fn is_made_by_the_engine(kind: EventKind) -> bool {
     matches!(kind, EventKind::Presence | EventKind::Request | EventKind::Stats)
 }
 
+/// The kinds that may be published.
+pub(super) fn kinds() -> impl Iterator<Item = EventKind> {
+    EventKind::ALL.iter().copied().filter(|kind| !is_made_by_the_engine(*kind))
+}
+
 fn allowed_kinds() -> String {
-    let kinds = EventKind::ALL.iter().filter(|kind| !is_made_by_the_engine(**kind));
-    format!("must be one of {}", kinds.map(|kind| kind.name()).collect::<Vec<_>>().join(", "))
+    format!("must be one of {}", kinds().map(EventKind::name).collect::<Vec<_>>().join(", "))
 }
 
 /// Checks an event's `id` or `source`.

@@ -7,6 +7,7 @@ use std::str::Utf8Error;
 
 use percent_encoding::percent_decode_str;
 
+pub use super::attributes::MAX_NAME_BYTES;
 use super::{
     attributes::{self, Attributes},
     lines::DraftLines,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     event::{
-        Audience, Event, FieldError, Limits,
+        Audience, Event, EventKind, FieldError, Limits,
         json::{self, SyntaxError, SyntaxProblem, Text, Value},
     },
 };
@@ -131,6 +132,11 @@ pub fn read_body<'h>(
         }
         BodyFormat::Batch => read_batch(body, limits),
     }
+}
+
+/// The kinds of event that may be published: the others are made by the engine only.
+pub fn kinds() -> impl Iterator<Item = EventKind> {
+    attributes::kinds()
 }
 
 /// Whether a line of NDJSON holds nothing and is passed over.

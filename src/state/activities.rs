@@ -19,6 +19,10 @@ impl Default for Activities {
 }
 
 impl Activities {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.0.n_bytes()
+    }
+
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Event::Activity(activity) = &envelope.event else { return };
         let step = match activity.state {

@@ -87,6 +87,11 @@ impl Tap {
         self.miss(envelope);
     }
 
+    /// Bytes of the messages that wait.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.shared.n_bytes.load(Ordering::Relaxed)
+    }
+
     fn miss(&self, envelope: &Envelope) {
         let is_remembered = envelope.library().is_some_and(|library| {
             let of = (library.clone(), envelope.audience.clone());

@@ -62,6 +62,11 @@ struct Keeper {
 }
 
 impl Notebook {
+    /// Bytes of the messages that wait.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes.load(Ordering::Relaxed)
+    }
+
     pub(super) fn take(&self, envelope: &Arc<Envelope>) {
         let n_bytes = envelope.event.message().len();
         if self.n_bytes.load(Ordering::Relaxed) + n_bytes > BYTES {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
 
-use crate::{event::IdForm, id::LibraryId};
+use crate::{event::IdForm, id::LibraryId, metrics::map_bytes};
 
 /// Items remembered; the oldest go first.
 const ITEMS: usize = 100_000;
@@ -71,6 +71,13 @@ impl Items {
         if !table.items.get(&key).is_some_and(is_known) {
             table.put(key, Item { id: id.into(), library: library.clone(), name: None, kind: None });
         }
+    }
+
+    /// Bytes of what is remembered.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        let table = self.table.read();
+        table.n_bytes + map_bytes(&table.items)
     }
 
     /// Forgets the one of that library.

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::{
     clock::Timestamp,
     event::{Audience, Envelope, Event, Log},
+    metrics::shared_bytes,
 };
 
 /// Lines kept, and bytes of their messages; the oldest go first.
@@ -52,6 +53,12 @@ impl LogTail {
             let Some(oldest) = tail.lines.pop_front() else { return };
             tail.n_bytes -= oldest.n_bytes;
         }
+    }
+
+    /// Bytes of the lines that are kept.
+    pub(super) fn n_bytes(&self) -> usize {
+        let tail = self.0.lock();
+        tail.n_bytes + tail.lines.capacity() * size_of::<Arc<LogLine>>() + shared_bytes::<LogLine>(tail.lines.len())
     }
 
     /// Those of the day (UTC) that this moment is of.

@@ -188,6 +188,16 @@ impl State {
         &self.items
     }
 
+    /// Bytes it keeps: messages of what goes on and of what waits for threads aside, log lines, items, devices. What envelopes
+    /// hold beside their messages is not among them.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        let going_on = self.scans.n_bytes() + self.progress.n_bytes() + self.activities.n_bytes();
+        let played = self.playing.n_bytes() + self.transcodes.n_bytes() + self.devices.n_bytes();
+        let waiting = self.notebook.get().map_or(0, Notebook::n_bytes) + self.tap.get().map_or(0, Tap::n_bytes);
+        going_on + played + self.log_tail.n_bytes() + self.items.n_bytes() + waiting
+    }
+
     /// Rises when something of a scan or an activity was told.
     #[must_use]
     pub fn tasks_version(&self) -> u64 {

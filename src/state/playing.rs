@@ -39,6 +39,10 @@ impl Default for Transcodes {
 }
 
 impl Playing {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.0.n_bytes()
+    }
+
     /// Every event tells the whole of its session, so nothing stands beside the latest.
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Event::Playback(playback) = &envelope.event else { return };
@@ -56,6 +60,10 @@ impl Playing {
 }
 
 impl Transcodes {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.0.n_bytes()
+    }
+
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Event::Transcode(transcode) = &envelope.event else { return };
         let step = if transcode.state == TranscodeState::End { Step::End } else { Step::Begin };

@@ -19,6 +19,10 @@ impl Default for Progress {
 }
 
 impl Progress {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.0.n_bytes()
+    }
+
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Some(Conflation { key, terminal, .. }) = envelope.event.conflation() else { return };
         self.0.fold(key, if terminal { Step::End } else { Step::GoOn }, envelope);

@@ -106,6 +106,11 @@ impl<K: Eq + Hash + Clone> Runs<K> {
         });
     }
 
+    /// Bytes of the messages that are remembered.
+    pub(super) fn n_bytes(&self) -> usize {
+        if self.n_runs.load(Ordering::Acquire) == 0 { 0 } else { self.table.lock().n_bytes }
+    }
+
     fn look(&self, now: Instant, see: impl FnMut(&Run)) {
         if self.n_runs.load(Ordering::Acquire) == 0 {
             return;

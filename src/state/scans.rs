@@ -25,6 +25,10 @@ impl Default for Scans {
 }
 
 impl Scans {
+    pub(super) fn n_bytes(&self) -> usize {
+        self.0.n_bytes()
+    }
+
     pub(super) fn fold(&self, envelope: &Arc<Envelope>) {
         let Event::Scan(scan) = &envelope.event else { return };
         let step = match scan.state {

@@ -301,3 +301,20 @@ fn other_events_leave_no_trace() {
     }
     assert!(state.present(KindSet::all(), |_| true).is_empty() && state.log_of_day(Timestamp::now()).is_empty(), "{state:?}");
 }
+
+#[test]
+fn what_goes_on_weighs_its_messages_until_it_is_forgotten() {
+    let (state, start) = (State::default(), Instant::now());
+    assert_eq!(state.n_bytes(), 0);
+    let event = upload(&"m".repeat(128), 5, 1, (start, 1));
+    state.fold(&event);
+    assert_eq!(state.n_bytes(), event.event.message().len());
+    assert!(ids(&state, start, 2 * 3600).is_empty());
+    assert_eq!(state.n_bytes(), 0, "nobody has spoken of it for too long");
+    state.fold(&envelope(EventKind::Log, &format!(r#"{{"level":"info","message":"{}"}}"#, "x".repeat(1000)), 0, 2, (start, 2)));
+    let with_log = state.n_bytes();
+    assert!(with_log > 1000, "{with_log}");
+    let item = Item { id: "i".repeat(100).into(), library: LibraryId::parse("films").unwrap(), name: None, kind: None };
+    state.items().remember(&format!("{:032x}", 1), item);
+    assert!(state.n_bytes() > with_log + 100);
+}

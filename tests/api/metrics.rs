@@ -123,6 +123,7 @@ fn counters_are_what_clients_count_while_they_are_read_all_the_time() {
         assert!(Instant::now() < deadline, "{wrong:?}");
         thread::park_timeout(Duration::from_millis(20));
     }
+    actors_are_timed(&series(&server.metrics()), &|name| server.metric(name));
     // Others publish, too: the server its log, and who is there.
     let (n_published, n_sizes) = (server.metric("fanfare_events_published_total"), server.metric("fanfare_publish_payload_bytes_count"));
     assert_eq!(n_published, n_sizes);
@@ -130,4 +131,50 @@ fn counters_are_what_clients_count_while_they_are_read_all_the_time() {
     let n_bytes: f64 = streams.iter().map(|(bytes, _)| bytes).sum();
     let told = series(&server.metrics())[r#"fanfare_delivery_bytes_total{dialect="redseat"}"#];
     assert!(told >= n_bytes && told < n_bytes + 4.0 * 2048.0, "{told} bytes told, {n_bytes} read");
+}
+
+/// Each event was one batch to one shard and one message to each hub, and each socket's session had a turn at its end at least.
+fn actors_are_timed(now: &BTreeMap<String, f64>, later: &dyn Fn(&str) -> f64) {
+    let of = |actor: &str, place: &str| now[&format!("fanfare_actor_handle_duration_seconds_{place}{{actor=\"{actor}\"}}")];
+    // The server's log is published, too; a batch for which there is no credit is tried again.
+    let n_batches_at_most = later("fanfare_events_published_total") + later("fanfare_shard_credit_exhausted_total");
+    assert!(of("shard", "count") >= N_EVENTS as f64 && of("shard", "count") <= n_batches_at_most);
+    assert!(of("hub", "count") >= N_EVENTS as f64 && of("session", "count") >= 2.0);
+    // A chunk is 256 writes at most.
+    let n_writes: f64 = now.iter().filter(|(name, _)| name.starts_with("fanfare_writes_total{")).map(|(_, n)| n).sum();
+    assert!(n_writes > 0.0 && of("hub_flush", "count") * 256.0 >= n_writes);
+    for actor in ["hub", "hub_flush", "session", "shard"] {
+        assert!(of(actor, "sum") > 0.0, "{actor}");
+    }
+}
+
+#[test]
+fn memory_is_told_by_part_and_falls_when_clients_go() {
+    let server = Server::start(PEOPLE);
+    let part = |name: &str| series(&server.metrics())[&format!("fanfare_memory_bytes{{part=\"{name}\"}}")];
+    let eventually = |what: &str, is_so: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{what}");
+            thread::park_timeout(Duration::from_millis(50));
+        }
+    };
+    // What each costs at least: a place, a list entry, an actor.
+    let least = [("connections", 300.0), ("groups", 8.0), ("sessions", 100.0)];
+    let before = least.map(|(name, _)| part(name));
+    let clients: Vec<_> = (0..100).map(|_| Sse::open(&server, "/sse", &token_of("reader"))).collect();
+    for ((name, each), before) in least.into_iter().zip(before) {
+        eventually(name, &|| part(name) >= before + each * 100.0);
+    }
+    drop(clients);
+    eventually("their actors have gone", &|| part("sessions") <= before[2]);
+
+    server.publish(
+        &token_of("publisher"),
+        &json!({"type": "medias", "id": "x".repeat(200), "source": "/s", "data": medias("lib1", "m")["data"]}),
+    );
+    eventually("the key of idempotency", &|| part("idempotency") > 200.0);
+    let scan = json!({"type": "scan", "data": {"library": "lib1", "state": "progress", "progress": 5, "name": "y".repeat(100)}});
+    assert_eq!(server.publish(&token_of("publisher"), &scan).0, 200);
+    eventually("what goes on", &|| part("state") > 100.0);
 }

@@ -5,11 +5,12 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat,
-        schema::{AdditionalProperties, Type},
+        schema::{AdditionalProperties, SchemaType, Type},
     },
 };
 
 use super::description::Problem;
+use crate::{event::EventKind, source::cloudevents};
 
 const LEVELS: [&str; 3] = ["read", "write", "admin"];
 const DIALECTS: [&str; 4] = ["redseat", "plex", "mediabrowser", "audiobookshelf"];
@@ -81,12 +82,45 @@ impl PartialSchema for TestEventForm {
             .property("dialect", text().enum_values(Some(DIALECTS)))
             .required("dialect")
             .property("name", text().min_length(Some(1)).max_length(Some(128)).pattern(Some(NO_CONTROL)))
-            .property("payload", ObjectBuilder::new().schema_type(utoipa::openapi::schema::SchemaType::AnyValue));
+            .property("payload", ObjectBuilder::new().schema_type(SchemaType::AnyValue));
         OneOfBuilder::new().item(said()).item(raw).into()
     }
 }
 
 impl ToSchema for TestEventForm {}
+
+/// What `POST /api/events` takes: a CloudEvent of which only `type` and `data` must be there; other attributes may be left out, or be
+/// null. What `data` is, the description of the streams says for each type.
+pub(in crate::server) struct EventForm;
+
+impl PartialSchema for EventForm {
+    fn schema() -> RefOr<Schema> {
+        let or_null = || ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Null]));
+        let name = || {
+            let name = or_null().min_length(Some(1)).max_length(Some(cloudevents::MAX_NAME_BYTES)).pattern(Some(NO_CONTROL));
+            name.description(Some("At most 256 bytes; with the other of `id` and `source` it tells repeats"))
+        };
+        let kinds = cloudevents::kinds().map(EventKind::name);
+        let one_of = |words: &[&str]| or_null().enum_values(Some(words.iter().copied().map(Some).chain([None]).collect::<Vec<_>>()));
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("type", text().enum_values(Some(kinds)))
+            .required("type")
+            .property("data", ObjectBuilder::new().schema_type(Type::Object).description(Some("As the type says")))
+            .required("data")
+            .property("audience", or_null().description(Some("Who of those who may see it shall: `user:ID`, `library:ID`, `session:ID` …")))
+            .property("id", name())
+            .property("source", name())
+            .property("time", or_null().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
+            .property("subject", or_null())
+            .property("dataschema", or_null())
+            .property("specversion", one_of(&["1.0"]))
+            .property("datacontenttype", one_of(&["application/json"]))
+            .into()
+    }
+}
+
+impl ToSchema for EventForm {}
 
 /// Why nothing was published: one reason, or of a batch one for each event.
 pub(in crate::server) struct NothingPublished;

@@ -95,6 +95,12 @@ impl Devices {
         Socket::new(Arc::clone(self), connection, address)
     }
 
+    /// Bytes that the sessions hold, without the indices by user, device and WebSocket.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.table.lock().n_bytes()
+    }
+
     /// Somebody logged out: the session ends, if there is one.
     pub fn log_out(&self, session: SessionId) {
         self.change(|table| table.end(session, Moment::now()));

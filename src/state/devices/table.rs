@@ -61,6 +61,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Bytes of the sessions.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
     pub(super) fn version(&self) -> u64 {
         self.versions.latest()
     }
@@ -403,10 +408,6 @@ impl Table {
 
 #[cfg(test)]
 impl Table {
-    pub(super) fn n_bytes(&self) -> usize {
-        self.n_bytes
-    }
-
     /// Nothing is left of sessions that have ended.
     pub(super) fn expect_empty(&self) {
         let lists = (self.whose.users().count(), self.of_device.len(), self.sockets.len(), self.playing.len());
