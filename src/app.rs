@@ -215,7 +215,8 @@ impl App {
         raise_descriptor_limit(&settings, &directory);
         let kept = listener.try_clone()?; // the door is shut by it at the stop
         let (roll_call, reports) = mpsc::unbounded_channel();
-        let parts = Parts::new(&settings, directory, state, roll_call);
+        let names = dialects.iter().map(|dialect| dialect.name()).collect();
+        let parts = Parts::new(&settings, names, directory, state, roll_call);
         let operations = parts.operations(&settings, tls.clone(), ways);
         let shared = parts.shared(&settings, dialects, store.clone(), operations);
         let workers = server::start(listener, tls, &shared, parts.crew(), parts::server_settings(&settings))?;

@@ -8,7 +8,6 @@ use std::{
 use bytes::Bytes;
 use fanfare::{
     access::{Directory, Filter, PrincipalStore, RawNames},
-    clock::Timestamp,
     config::Settings,
     connection::{Connection, Details, OutboxLimits, Outlet},
     dialect::redseat::{Spelling, formats},
@@ -42,6 +41,7 @@ impl Engine {
             outbox,
             stall_limit: None,
             backlog: outbox,
+            dialects: Arc::new(["redseat"]),
             libraries: Arc::default(),
             mailbox: 1024,
         };
@@ -73,7 +73,7 @@ impl Engine {
     pub(crate) fn join(&mut self, outlet: Outlet, filter: Filter) -> std::rc::Rc<Connection> {
         let join = Join {
             outlet,
-            details: Details { dialect: "redseat", peer: None, address: None, client: None, opened: Timestamp::now() },
+            details: Details::new(None, None, None),
             dialect: 0,
             filter,
             formats: formats(Spelling::Document, false),

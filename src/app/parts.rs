@@ -65,6 +65,7 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(
         settings: &Settings,
+        dialects: Arc<[&'static str]>,
         directory: Arc<Directory>,
         state: Arc<State>,
         roll_call: mpsc::UnboundedSender<HubAddress>,
@@ -75,7 +76,7 @@ impl Parts {
             .map(|_| returned.iter().map(|returned| Arc::new(Credit::new(engine.credit, Arc::clone(returned)))).collect())
             .collect();
         let crew = Crew {
-            hub: hub_settings(settings),
+            hub: hub_settings(settings, dialects),
             credits,
             counters: (0..engine.workers).map(|_| Arc::new(WorkerCounters::default())).collect(),
             directory,
@@ -273,7 +274,7 @@ impl Parts {
     }
 }
 
-fn hub_settings(settings: &Settings) -> HubSettings {
+fn hub_settings(settings: &Settings, dialects: Arc<[&'static str]>) -> HubSettings {
     let engine = &settings.engine;
     HubSettings {
         worker: 0,
@@ -282,6 +283,7 @@ fn hub_settings(settings: &Settings) -> HubSettings {
         outbox: OutboxLimits { entries: engine.outbox_frames, bytes: engine.outbox_bytes },
         stall_limit: engine.stall_limit,
         backlog: OutboxLimits { entries: engine.backlog_frames, bytes: engine.backlog_bytes },
+        dialects,
         libraries: settings.server.metrics_libraries.as_slice().into(),
         // Each message carries at least one event of credit, or what a hub missed; the rest is for control messages.
         mailbox: engine.shards * (engine.credit + 1) + engine.hub_mailbox,

@@ -3,6 +3,7 @@
 //! Lives on one worker thread, behind an `Rc`. Knows no dialect, no filter and no feed: a cursor is a number here.
 
 mod close;
+mod details;
 mod offer;
 mod outbox;
 mod outlet;
@@ -10,19 +11,19 @@ mod own_queue;
 mod tally;
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
+    cell::{Cell, OnceCell},
     collections::VecDeque,
     io::{self, IoSlice},
-    net::{IpAddr, SocketAddr},
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
-use actix::{Message, Recipient};
+use actix::{Message, WeakRecipient};
 use bytes::{Buf, Bytes};
 
 pub use close::CloseReason;
+pub use details::Details;
 pub use offer::Offer;
 pub use outbox::OutboxLimits;
 pub use outlet::{
@@ -32,7 +33,7 @@ pub use outlet::{
 use own_queue::{OwnQueue, Torn};
 pub use tally::{Counts, SkipReason, Tally, add};
 
-use crate::{clock::Timestamp, id::ConnectionId};
+use crate::{clock::CompactInstant, id::ConnectionId};
 
 /// How many pieces one vectored write carries.
 pub const MAX_SLICES: usize = 256;
@@ -43,21 +44,6 @@ pub const MAX_SLICES: usize = 256;
 pub enum Control {
     /// The hub has let go of the connection: stop.
     Ended(CloseReason),
-}
-
-/// Who a connection belongs to, for people who look at it.
-#[derive(Debug, Clone)]
-pub struct Details {
-    /// The dialect's name.
-    pub dialect: &'static str,
-    /// The other end of its socket.
-    pub peer: Option<SocketAddr>,
-    /// The client's address; behind a trusted proxy the one the proxy names.
-    pub address: Option<IpAddr>,
-    /// What the client calls itself (in the way of its dialect, by `User-Agent` in most), bounded and without control characters.
-    pub client: Option<Box<str>>,
-    /// When it connected.
-    pub opened: Timestamp,
 }
 
 /// One client, as hub and session see it.
@@ -89,15 +75,16 @@ pub struct Connection {
     /// Events missed and not yet told.
     gap: Cell<u64>,
     /// What stands before its feed; `None`, as for most at most times: nothing.
-    own: RefCell<Option<Box<OwnQueue>>>,
+    own: Cell<Option<Box<OwnQueue>>>,
     /// Since when the outlet takes nothing; `None` while it does.
-    blocked: Cell<Option<Instant>>,
+    blocked: Cell<Option<CompactInstant>>,
     /// When the client last said something, or took something after it had been blocked. Of use where it has to answer.
-    heard: Cell<Instant>,
+    heard: Cell<CompactInstant>,
     /// Events the outlet has, and the HTTP server or a GET has not yet pulled.
     in_chunk: Cell<u64>,
-    waker: RefCell<Option<Waker>>,
-    control: OnceCell<Recipient<Control>>,
+    waker: Cell<Option<Waker>>,
+    /// The way into the session's mailbox; a sender of its own would cost each connection three allocations.
+    control: OnceCell<WeakRecipient<Control>>,
 }
 
 /// What a write came to.
@@ -111,8 +98,8 @@ pub enum Wrote {
     Gone,
 }
 
-/// With the two counts of its `Rc`, which alignment gives a line of their own, it fills six cache lines and no more.
-const _: () = assert!(size_of::<Connection>() <= 5 * 64);
+/// With the two counts of its `Rc`, which alignment gives a line of their own, it fills five cache lines and no more.
+const _: () = assert!(size_of::<Connection>() <= 4 * 64);
 
 /// What a delivery touches is on the first cache line; a field put before it would cost every delivery another.
 const _: () = assert!(std::mem::offset_of!(Connection, tally) + size_of::<u64>() <= 64);
@@ -133,11 +120,11 @@ impl Connection {
             id,
             details,
             gap: Cell::new(0),
-            own: RefCell::default(),
+            own: Cell::default(),
             blocked: Cell::new(None),
-            heard: Cell::new(Instant::now()),
+            heard: Cell::new(Instant::now().into()),
             in_chunk: Cell::new(0),
-            waker: RefCell::default(),
+            waker: Cell::default(),
             control: OnceCell::new(),
         }
     }
@@ -149,14 +136,14 @@ impl Connection {
     }
 
     /// Gives the hub the way into the session's mailbox, once.
-    pub fn attach(&self, control: Recipient<Control>) {
+    pub fn attach(&self, control: WeakRecipient<Control>) {
         // A second session for one connection cannot exist: the first recipient stays.
         let _ = self.control.set(control);
     }
 
     /// Tells the session something.
     pub fn tell(&self, control: Control) {
-        if let Some(recipient) = self.control.get() {
+        if let Some(recipient) = self.control.get().and_then(WeakRecipient::upgrade) {
             // A full mailbox means that the session was told already; a closed one that it is gone.
             let _ = recipient.try_send(control);
         }
@@ -165,7 +152,7 @@ impl Connection {
     /// Since when the outlet takes nothing.
     #[must_use]
     pub fn blocked_since(&self) -> Option<Instant> {
-        self.blocked.get()
+        self.blocked.get().map(Instant::from)
     }
 
     /// The outlet could take bytes again.
@@ -184,13 +171,13 @@ impl Connection {
 
     /// The client has said something.
     pub fn hear(&self, now: Instant) {
-        self.heard.set(now);
+        self.heard.set(now.into());
     }
 
     /// When the client last showed that it lives.
     #[must_use]
     pub fn heard(&self) -> Instant {
-        self.heard.get()
+        self.heard.get().into()
     }
 
     /// Has the session's task woken when no reply waits any more.
@@ -204,17 +191,15 @@ impl Connection {
         let n_sent = self.outlet.n_sent();
         let ready = self.outlet.poll_writable(cx);
         if ready.is_pending() && self.outlet.n_sent() != n_sent {
-            self.blocked.set(Some(Instant::now()));
+            self.blocked.set(Some(Instant::now().into()));
         }
         ready
     }
 
     /// The session's task wants to be woken when there is something to wait for.
     pub fn register(&self, waker: &Waker) {
-        let mut slot = self.waker.borrow_mut();
-        if !slot.as_ref().is_some_and(|old| old.will_wake(waker)) {
-            *slot = Some(waker.clone());
-        }
+        let known = self.waker.take().filter(|known| known.will_wake(waker));
+        self.waker.set(Some(known.unwrap_or_else(|| waker.clone())));
     }
 
     /// Whether something beside the feed wants to be looked at.
@@ -264,7 +249,7 @@ impl Connection {
     /// Takes what waits from before a change of rights.
     #[must_use]
     pub fn take_backlog(&self) -> VecDeque<Rc<Offer>> {
-        self.own.borrow_mut().as_deref_mut().map(OwnQueue::take_backlog).unwrap_or_default()
+        self.with_own(|own| own.as_deref_mut().map(OwnQueue::take_backlog)).unwrap_or_default()
     }
 
     /// Keeps what waits from before a change of rights.
@@ -284,17 +269,25 @@ impl Connection {
 
     /// Rights changed: states that wait were checked against the old ones, and go. Whether there were any.
     pub fn drop_state(&self) -> bool {
-        self.own.borrow_mut().as_mut().is_some_and(|own| own.outbox.drop_state())
+        self.with_own(|own| own.as_mut().is_some_and(|own| own.outbox.drop_state()))
     }
 
     /// Puts something before the feed.
     fn to_own<R>(&self, put: impl FnOnce(&mut OwnQueue) -> R) -> R {
         self.attention.set(true);
-        put(self.own.borrow_mut().get_or_insert_default())
+        self.with_own(|own| put(own.get_or_insert_default()))
     }
 
     fn of_own<R: Default>(&self, look: impl FnOnce(&OwnQueue) -> R) -> R {
-        self.own.borrow().as_deref().map(look).unwrap_or_default()
+        self.with_own(|own| own.as_deref().map(look)).unwrap_or_default()
+    }
+
+    /// It is taken out meanwhile: whoever acts on it must not come back here.
+    fn with_own<R>(&self, act: impl FnOnce(&mut Option<Box<OwnQueue>>) -> R) -> R {
+        let mut own = self.own.take();
+        let result = act(&mut own);
+        self.own.set(own);
+        result
     }
 
     /// Whether it has not taken all it was given beside the feed, or takes nothing at all.
@@ -367,16 +360,16 @@ impl Connection {
     /// A session that waited for its replies to be taken reads on.
     fn wake_reader(&self) {
         if self.awaits_replies.replace(false)
-            && let Some(waker) = self.waker.borrow_mut().take()
+            && let Some(waker) = self.waker.take()
         {
             waker.wake();
         }
     }
 
     fn block(&self, now: Instant) {
-        self.blocked.set(Some(now));
+        self.blocked.set(Some(now.into()));
         self.attention.set(true);
-        if let Some(waker) = self.waker.borrow_mut().take() {
+        if let Some(waker) = self.waker.take() {
             waker.wake(); // the session's task waits for the socket from here on
         }
     }
@@ -440,11 +433,9 @@ impl Connection {
 
     /// The frame to go on with, and of a backlog entry also its offer.
     fn next_own_frame(&self) -> Option<(Torn, Option<Rc<Offer>>)> {
-        let mut own = self.own.borrow_mut();
-        let next = own.as_mut()?.next(self.closing.get().is_some());
-        if own.as_ref().is_some_and(|own| own.is_empty()) {
-            *own = None; // an idle connection holds none
-        }
+        let mut own = self.own.take()?;
+        let next = own.next(self.closing.get().is_some());
+        self.own.set(Some(own).filter(|own| !own.is_empty())); // an idle connection holds none
         next
     }
 }

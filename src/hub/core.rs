@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter},
-    clock::Timestamp,
+    clock::{CompactInstant, Timestamp},
     connection::{CloseReason, Connection, Control, Counts, Details, OutboxLimits, Outlet, OutletKind, SkipReason, add},
     event::FormatPair,
     frame::{Keepalive, Notices},
@@ -49,6 +49,8 @@ pub struct HubSettings {
     pub stall_limit: Option<Duration>,
     /// Entries and bytes a connection may keep from before a change of its rights.
     pub backlog: OutboxLimits,
+    /// The dialects' names, by their numbers.
+    pub dialects: Arc<[&'static str]>,
     /// Libraries whose offers are counted by name.
     pub libraries: Arc<[LibraryId]>,
     /// Messages its mailbox must hold: all credit, and room for what it missed.
@@ -88,12 +90,12 @@ pub(super) struct Member {
     pub(super) connection: Rc<Connection>,
     pub(super) group: GroupId,
     /// Its place among the group's members.
-    place: usize,
+    place: u32,
     /// The feed's head, and the group's losses, when it joined the group.
     pub(super) joined_at: u64,
-    pub(super) dialect: usize,
+    dialect: u8,
     pub(super) keepalive: Option<Arc<Keepalive>>,
-    pub(super) next_ping: Cell<Instant>,
+    pub(super) next_ping: Cell<CompactInstant>,
     pub(super) notices: &'static Notices,
     /// It has not answered the ping it was sent last.
     pub(super) pinged: Cell<bool>,
@@ -101,10 +103,20 @@ pub(super) struct Member {
     pub(super) credential: Credential,
     pub(super) admission: ConnectionGuard,
     /// When it is closed if it has no owner by then.
-    pub(super) identify_by: Option<Instant>,
+    pub(super) identify_by: Option<CompactInstant>,
     /// What it is told of now and again; `None`: it never wanted anything.
     pub(super) subscriptions: Option<Box<Subscriptions>>,
 }
+
+impl Member {
+    /// Its dialect's number.
+    pub(super) fn dialect(&self) -> usize {
+        usize::from(self.dialect)
+    }
+}
+
+/// There is one per connection, and room for up to twice as many.
+const _: () = assert!(size_of::<Option<Member>>() <= 96);
 
 /// A hub's whole state.
 pub struct HubCore {
@@ -204,15 +216,15 @@ impl HubCore {
             group: GroupId::MAX,
             place: 0,
             joined_at: 0,
-            dialect: join.dialect,
+            dialect: u8::try_from(join.dialect).unwrap_or(u8::MAX),
             keepalive: join.keepalive,
-            next_ping: Cell::new(now + interval),
+            next_ping: Cell::new((now + interval).into()),
             pinged: Cell::new(false),
             notices: join.notices,
             warned: Cell::new(false),
             credential: join.credential,
             admission: join.admission,
-            identify_by: join.identify_within.map(|time| now + time),
+            identify_by: join.identify_within.map(|time| (now + time).into()),
             subscriptions: None,
         };
         self.members.insert(member);
@@ -231,7 +243,7 @@ impl HubCore {
 
     /// Puts a member into the group of that filter, creating it if need be, at the feed's head.
     pub(super) fn enter_group(&mut self, slot: u32, filter: Filter, formats: FormatPair) {
-        let dialect = self.members[slot as usize].dialect;
+        let dialect = self.members[slot as usize].dialect();
         let key = Rc::new(GroupKey::new(filter, &formats));
         let group = match self.by_key.get(&key) {
             Some(group) => *group,
@@ -248,7 +260,8 @@ impl HubCore {
         let entered = &mut self.groups[group as usize];
         let member = &mut self.members[slot as usize];
         member.group = group;
-        member.place = entered.add_member(Seat { slot, connection: Rc::clone(&member.connection) });
+        let place = entered.add_member(Seat { slot, connection: Rc::clone(&member.connection) });
+        member.place = u32::try_from(place).unwrap_or(u32::MAX);
         member.joined_at = entered.feed.head();
         member.connection.lost_before.set(entered.lost);
         member.connection.cursor.set(member.joined_at);
@@ -262,7 +275,7 @@ impl HubCore {
         let (group_id, place) = (member.group, member.place);
         let group = &mut self.groups[group_id as usize];
         add(&member.connection.tally.offered_before, group.feed.head() - member.joined_at);
-        if let Some(moved) = group.remove_member(place) {
+        if let Some(moved) = group.remove_member(place as usize) {
             self.members[moved as usize].place = place;
         }
         if group.members.is_empty() {
@@ -287,7 +300,7 @@ impl HubCore {
     pub(super) fn settle(&self, slot: u32) {
         let member = &self.members[slot as usize];
         let group = &self.groups[member.group as usize];
-        settle(&member.connection, group, &self.counters.dialects[member.dialect]);
+        settle(&member.connection, group, &self.counters.dialects[member.dialect()]);
     }
 
     /// A member's counts at this instant.
@@ -309,7 +322,7 @@ impl HubCore {
 
     /// The counters of a connection's dialect.
     pub(super) fn dialect_counters(&self, slot: u32) -> &DialectCounters {
-        &self.counters.dialects[self.members[slot as usize].dialect]
+        &self.counters.dialects[self.members[slot as usize].dialect()]
     }
 
     /// Lets go of a connection for good. Its session is told; its socket closes with the last reference.

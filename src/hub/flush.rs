@@ -109,7 +109,7 @@ impl HubCore {
         let group = &mut self.groups[member.group as usize];
         let held_back = group.is_held_at(member.connection.cursor.get());
         let look = Look {
-            counters: &self.counters.dialects[member.dialect],
+            counters: &self.counters.dialects[member.dialect()],
             outbox: self.settings.outbox,
             state: &self.state,
             members: &self.members,

@@ -65,7 +65,7 @@ impl HubCore {
         if connection.ended.replace(true) {
             return;
         }
-        let counters = &self.counters.dialects[member.dialect];
+        let counters = &self.counters.dialects[member.dialect()];
         counters.abandoned.add(waiting);
         counters.closed[CloseReason::HubLost as usize].add(1);
         // In the middle of a frame a last word would only spoil it.

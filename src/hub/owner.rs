@@ -47,7 +47,7 @@ impl HubCore {
             return;
         }
         // Nobody again: it counts for no user, so it may not stay.
-        member.identify_by = (credential.is_nobody() && !is_nobody_still).then(|| Instant::now() + NOBODY_AGAIN);
+        member.identify_by = (credential.is_nobody() && !is_nobody_still).then(|| (Instant::now() + NOBODY_AGAIN).into());
         member.credential = credential;
         member.warned.set(false);
         let private = self.groups[member.group as usize].key.filter.connection;

@@ -115,8 +115,8 @@ impl HubCore {
         let details = &member.connection.details;
         let user = &self.groups[member.group as usize].key.filter.principal.user;
         wanted.user.as_ref().is_none_or(|wanted| user.as_ref() == Some(wanted))
-            && wanted.dialect.as_deref().is_none_or(|dialect| dialect == details.dialect)
-            && wanted.address.is_none_or(|address| details.address.map(|address| address.to_canonical()) == Some(address.to_canonical()))
+            && wanted.dialect.as_deref().is_none_or(|dialect| dialect == self.settings.dialects[member.dialect()])
+            && wanted.address.is_none_or(|address| details.address().map(|address| address.to_canonical()) == Some(address.to_canonical()))
             && (!wanted.lagging || self.lag_of(member, now).1)
             && (!wanted.waiting || self.counts(slot).waiting > 0)
     }
@@ -128,11 +128,11 @@ impl HubCore {
         ConnectionReport {
             id: connection.id.to_string(),
             slot,
-            dialect: details.dialect,
+            dialect: self.settings.dialects[member.dialect()],
             outlet: connection.outlet().kind().name(),
             user: self.groups[member.group as usize].key.filter.principal.user.clone(),
-            address: details.address,
-            port: details.peer.filter(|peer| Some(peer.ip()) == details.address).map(|peer| peer.port()),
+            address: details.address(),
+            port: details.port(),
             client: details.client.clone(),
             opened: details.opened,
             blocked: connection.blocked_since().is_some(),

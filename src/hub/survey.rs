@@ -34,8 +34,8 @@ impl HubCore {
             let Some(member) = self.members.get(slot) else { continue };
             self.settle(member.connection.id.slot);
             let (n_events, is_lagging) = self.lag_of(member, now);
-            self.counters.dialects[member.dialect].lag.observe(&LAG_BOUNDS_EVENTS, n_events);
-            self.survey.lagging[member.dialect] += u64::from(is_lagging);
+            self.counters.dialects[member.dialect()].lag.observe(&LAG_BOUNDS_EVENTS, n_events);
+            self.survey.lagging[member.dialect()] += u64::from(is_lagging);
             self.survey.own_bytes += member.connection.own_bytes();
         }
         self.survey.next = until;

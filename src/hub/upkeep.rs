@@ -73,8 +73,8 @@ impl HubCore {
         }
         let member = &self.members[connection.id.slot as usize];
         if let Some(keepalive) = member.keepalive.as_ref().filter(|_| member.pinged.take()) {
-            let took = (now + keepalive.interval).saturating_duration_since(member.next_ping.get());
-            let round_trips = &self.counters.dialects[member.dialect].round_trips;
+            let took = (now + keepalive.interval).saturating_duration_since(member.next_ping.get().into());
+            let round_trips = &self.counters.dialects[member.dialect()].round_trips;
             round_trips.observe(&CALL_BOUNDS_MICROS, micros(took));
         }
     }
@@ -82,7 +82,7 @@ impl HubCore {
     /// A client was sent a ping of its protocol's own, which is not due here.
     pub(super) fn pinged(&self, connection: &Connection) {
         if !connection.ended.get() {
-            self.counters.dialects[self.members[connection.id.slot as usize].dialect].pings.add(1);
+            self.counters.dialects[self.members[connection.id.slot as usize].dialect()].pings.add(1);
         }
     }
 
@@ -90,7 +90,7 @@ impl HubCore {
     pub(super) fn answered(&self, connection: &Connection, took: Duration) {
         if !connection.ended.get() {
             let member = &self.members[connection.id.slot as usize];
-            self.counters.dialects[member.dialect].round_trips.observe(&CALL_BOUNDS_MICROS, micros(took));
+            self.counters.dialects[member.dialect()].round_trips.observe(&CALL_BOUNDS_MICROS, micros(took));
         }
     }
 
@@ -118,7 +118,7 @@ impl HubCore {
             self.close(&connection, CloseReason::Silent);
             return;
         }
-        if self.members[slot as usize].identify_by.is_some_and(|end| end <= now) {
+        if self.members[slot as usize].identify_by.is_some_and(|end| Instant::from(end) <= now) {
             let last_word = frame::close(CloseCode::POLICY_VIOLATION, "nobody has said whose connection this is");
             self.close_with(&connection, CloseReason::Unidentified, Some(last_word));
             return;
@@ -158,14 +158,14 @@ impl HubCore {
     fn ping(&mut self, slot: u32, now: Instant) {
         let member = &self.members[slot as usize];
         let Some(keepalive) = &member.keepalive else { return };
-        if member.next_ping.get() > now {
+        if Instant::from(member.next_ping.get()) > now {
             return;
         }
-        member.next_ping.set(now + keepalive.interval);
+        member.next_ping.set((now + keepalive.interval).into());
         let connection = Rc::clone(&member.connection);
         if connection.blocked_since().is_none() && !connection.has_replies() {
             let frame = keepalive.frame.clone();
-            self.counters.dialects[member.dialect].pings.add(1);
+            self.counters.dialects[member.dialect()].pings.add(1);
             member.pinged.set(true);
             self.reply(&connection, frame);
         }
@@ -188,13 +188,13 @@ fn silent_at(member: &Member, awake_since: Instant) -> Option<Instant> {
 /// When a connection must be looked at again: for its next ping, the end of its silence, its stall limit, the warning or the
 /// end of its credentials, or the end of the time it has to say whose it is.
 fn next_look(member: &Member, silent: Option<Instant>, stall_limit: Option<Duration>, left: Option<Duration>, now: Instant) -> Instant {
-    let ping = member.keepalive.as_ref().map(|_| member.next_ping.get());
+    let ping = member.keepalive.as_ref().map(|_| member.next_ping.get().into());
     let stall = stall_limit.map(|limit| match member.connection.blocked_since() {
         Some(since) => since + limit,
         None => now + (limit / 2).max(TICK), // should it become blocked right now, it is seen well before its limit
     });
     let end = left.map(|left| now + left.checked_sub(WARNING).filter(|wait| !wait.is_zero()).unwrap_or(left));
     // Whoever it will be given to may have credentials that end soon.
-    let owner = member.credential.is_nobody().then(|| member.identify_by.unwrap_or(now + UNOWNED).min(now + UNOWNED));
+    let owner = member.credential.is_nobody().then(|| member.identify_by.map_or(now + UNOWNED, Instant::from).min(now + UNOWNED));
     [ping, silent, stall, end, owner].into_iter().flatten().min().unwrap_or(now + WARNING)
 }

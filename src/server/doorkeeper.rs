@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     access::{Asked, Authenticated, Caller, ConnectionGuard, Credential, Denied, Directory, Secret, TooManyConnections},
-    clock::Timestamp,
     connection::Details,
     dialect::{Answer, Dialect, NotAuthenticated, Opening, Refusal, Refused, Request},
     metrics::{AdmissionMetrics, AuthResult, Rejection},
@@ -276,13 +275,8 @@ impl Doorkeeper {
         let credential = caller.credential.clone().unwrap_or_else(Credential::nobody);
         let mut opening = dialect.open(request, &caller).map_err(Outside::Answered)?;
         opening.headers.extend(self.cors((request.header)("origin")));
-        let details = Details {
-            dialect: dialect.name(),
-            peer: request.peer,
-            address: request.address,
-            client: dialect.client(request).as_deref().map(client_name),
-            opened: Timestamp::now(),
-        };
+        let client = dialect.client(request).as_deref().map(client_name);
+        let details = Details::new(request.peer, request.address, client);
         Ok(Admitted { dialect: number, opening, credential, guard, details, came: Instant::now() })
     }
 

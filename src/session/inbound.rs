@@ -293,7 +293,7 @@ impl Inbound {
                 }
                 Step::Effect(Effect::Authenticate { token, asks }) => {
                     if let Some(talk) = &mut self.talk {
-                        talk.authenticate((token, asks), connection.details.address, steps.into());
+                        talk.authenticate((token, asks), connection.details.address(), steps.into());
                     }
                     return;
                 }

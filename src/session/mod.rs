@@ -91,7 +91,7 @@ impl Actor for Session {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.mailbox);
-        self.connection.attach(ctx.address().recipient());
+        self.connection.attach(ctx.address().downgrade().recipient());
         if let Some(inbound) = &mut self.inbound {
             inbound.begin(&self.connection, &self.hub);
         }

@@ -11,7 +11,6 @@ use bytes::Bytes;
 
 use crate::{
     access::{ConnectionGuard, Credential, Directory, Filter, RawNames},
-    clock::Timestamp,
     connection::{BodyOutlet, Connection, Counts, Details, OutboxLimits, Outlet},
     event::{Audience, Envelope, Event, EventKind, FormatPair, FormatSlot, FrameFormat, KindSet, Who},
     frame::{Keepalive, Notices, sse_event},
@@ -150,6 +149,7 @@ pub(super) fn roomy() -> HubSettings {
         outbox: OutboxLimits { entries: 10_000, bytes: 1 << 30 },
         stall_limit: None,
         backlog: OutboxLimits { entries: 100_000, bytes: 1 << 30 },
+        dialects: Arc::new(["test"]),
         libraries: Arc::default(),
         mailbox: 16,
     }
@@ -227,7 +227,7 @@ impl World {
     fn wish(&self, (filter, formats): (Filter, FormatPair), credential: Credential, admission: ConnectionGuard) -> Join {
         Join {
             outlet: Outlet::body(Rc::default()),
-            details: Details { dialect: "test", peer: None, address: None, client: None, opened: Timestamp::now() },
+            details: Details::new(None, None, None),
             dialect: 0,
             filter,
             formats,

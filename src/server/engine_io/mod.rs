@@ -102,7 +102,7 @@ async fn begin(mut admitted: Admitted, shared: &Shared, worker: &Worker, setting
         return HttpResponse::ServiceUnavailable().finish(); // a dialect that begins something else cannot be polled
     };
     // Its requests come on many sockets; none of them is the client's.
-    admitted.details.peer = None;
+    admitted.details = admitted.details.without_peer();
     let headers = std::mem::take(&mut admitted.opening.headers);
     let dialect = shared.doorkeeper.dialect(admitted.dialect);
     let (homes, timeout) = (Arc::clone(shared.doorkeeper.homes()), settings.upgrade_timeout);
