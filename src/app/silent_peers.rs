@@ -7,7 +7,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
+    fs::{self, File},
+    io::{self, BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
@@ -47,16 +48,17 @@ impl SilentPeers {
     pub(super) fn start(port: u16, shared: Arc<Shared>) -> io::Result<Self> {
         let (until_dropped, dropped) = mpsc::channel::<()>();
         let look = move || {
-            let (mut silent, mut timed_out) = (Silent::default(), None);
+            let run_out = || fs::read_to_string("/proc/net/netstat").ok().and_then(|text| timers_run_out(&text));
+            let (mut silent, mut before) = (Silent::default(), run_out());
             while dropped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-                let now_timed_out = fs::read_to_string("/proc/net/netstat").ok().and_then(|text| timers_run_out(&text));
-                let nothing_new = now_timed_out.is_some() && now_timed_out == timed_out;
-                timed_out = now_timed_out;
+                let now = run_out();
+                let nothing_new = now.is_some() && now == before;
+                before = now;
                 if nothing_new && silent.since.is_empty() {
                     continue;
                 }
-                let lists = LISTS.iter().filter_map(|list| fs::read_to_string(list).ok());
-                let unanswered: Vec<Unanswered> = lists.flat_map(|list| unanswered(&list, port)).collect();
+                let lists = LISTS.iter().filter_map(|list| File::open(list).ok());
+                let unanswered: Vec<Unanswered> = lists.flat_map(|list| unanswered(BufReader::new(list), port)).collect();
                 let gone = silent.look(&unanswered, Instant::now());
                 if !gone.is_empty() {
                     tell(shared.hubs.get().map_or(&[], Vec::as_slice), gone);
@@ -121,8 +123,9 @@ fn timers_run_out(netstat: &str) -> Option<u64> {
 
 /// The peers of established connections of that local port to whom the kernel sends the same bytes again and again.
 ///
-/// Columns, of a list whose first line names them: number, local, remote, state, queues, timer, retransmissions.
-fn unanswered(list: &str, port: u16) -> Vec<Unanswered> {
+/// Columns, of a list whose first line names them: number, local, remote, state, queues, timer, retransmissions. It is read line by line:
+/// with many thousand sockets it is megabytes long. What cannot be read of it ends it.
+fn unanswered(mut list: impl BufRead, port: u16) -> Vec<Unanswered> {
     let peer = |line: &str| {
         let mut columns = line.split_ascii_whitespace().skip(1);
         let (local, remote) = (columns.next()?, columns.next()?);
@@ -135,7 +138,12 @@ fn unanswered(list: &str, port: u16) -> Vec<Unanswered> {
         let is_ours = address(local)?.port() == port;
         Some(Unanswered { peer: address(remote)?, n_bytes, n_retransmissions }).filter(|_| is_ours)
     };
-    list.lines().skip(1).filter_map(peer).collect()
+    let (mut found, mut line) = (Vec::new(), String::new());
+    while list.read_line(&mut line).is_ok_and(|n_bytes| n_bytes > 0) {
+        found.extend(peer(&line));
+        line.clear();
+    }
+    found
 }
 
 /// `0100007F:1F90`: words of four bytes as the machine holds them, then the port. IPv4 in IPv6 becomes IPv4.
@@ -172,9 +180,9 @@ mod tests {
     #[test]
     fn only_those_who_acknowledge_nothing_are_listed() {
         let peer = "10.0.0.2:40001".parse().expect("an address");
-        assert_eq!(unanswered(LIST, 8080), [Unanswered { peer, n_bytes: 6, n_retransmissions: 5 }]);
-        assert_eq!(unanswered("", 8080), []);
-        assert_eq!(unanswered("head\nnonsense\n 0: zz:1 x 01", 8080), []);
+        assert_eq!(unanswered(LIST.as_bytes(), 8080), [Unanswered { peer, n_bytes: 6, n_retransmissions: 5 }]);
+        assert_eq!(unanswered(&b""[..], 8080), []);
+        assert_eq!(unanswered(&b"head\nnonsense\n 0: zz:1 x 01"[..], 8080), []);
     }
 
     #[cfg(target_endian = "little")]
