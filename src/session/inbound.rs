@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::talk::{Authenticate, Talk};
 use crate::{
+    clock::CompactInstant,
     connection::{CloseReason, Connection, PollOutlet},
     dialect::{Conversation, Dialect, Effect, End, Standing},
     hub::{HubHandle, Owner},
@@ -77,12 +78,15 @@ pub struct Inbound {
     /// The most one message may hold, in bytes: of somebody, and while the connection is nobody's.
     message_bytes: (u32, u32),
     per_minute: u32,
-    minute: Instant,
+    minute: CompactInstant,
     n_messages: u32,
     n_controls: u32,
     /// When the dialect's side wants to be woken; made when it first does.
     alarm: Option<Pin<Box<Sleep>>>,
 }
+
+/// There is one per WebSocket.
+const _: () = assert!(size_of::<Inbound>() <= 64);
 
 /// Something to be done because of what a client said.
 pub(super) enum Step {
@@ -126,7 +130,7 @@ impl Inbound {
         let narrow = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
         let receiver = Receiver::new(Limits { message_bytes: message_bytes.1, ..limits.message });
         let talk = conversation.map(|conversation| Box::new(Talk::new(conversation, Rc::clone(listening))));
-        let (per_minute, minute) = (limits.per_minute, Instant::now());
+        let (per_minute, minute) = (limits.per_minute, Instant::now().into());
         let message_bytes = (narrow(message_bytes.0), narrow(message_bytes.1));
         Self { receiver, talk, message_bytes, per_minute, minute, n_messages: 0, n_controls: 0, alarm: None }
     }
@@ -196,8 +200,8 @@ impl Inbound {
         let message_bytes = if self.is_somebodys() { of_somebody } else { of_nobody };
         self.receiver.limit(message_bytes as usize);
         let Self { receiver, talk, per_minute, minute, n_messages, n_controls, .. } = self;
-        if now.saturating_duration_since(*minute) >= MINUTE {
-            (*minute, *n_messages, *n_controls) = (now, 0, 0);
+        if now.saturating_duration_since((*minute).into()) >= MINUTE {
+            (*minute, *n_messages, *n_controls) = (now.into(), 0, 0);
         }
         let mut outcome = Outcome::default();
         let result = receiver.receive(bytes, &mut |said| {

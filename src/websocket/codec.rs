@@ -4,6 +4,8 @@
 //! says nothing costs no buffer. Room is taken as bytes arrive, never for what a header only announces, and what breaks a
 //! rule is refused at the byte that breaks it. What was handed out before stays valid.
 
+use std::num::NonZeroU32;
+
 use super::{CloseCode, frame::MAX_CONTROL, utf8::Utf8};
 
 /// The longest header a client's frame has: two bytes, eight of length, four of the mask.
@@ -61,10 +63,30 @@ const TOO_MANY: Violation = Violation { code: CloseCode::POLICY_VIOLATION, reaso
 /// The receiving side of one connection. Small: what has not come whole stands elsewhere.
 #[derive(Debug)]
 pub struct Receiver {
-    limits: Limits,
+    /// `None` once it is closed.
+    limits: Option<Narrow>,
     rest: Option<Box<Rest>>,
-    closed: bool,
 }
+
+/// [`Limits`] as each connection keeps them.
+#[derive(Debug, Clone, Copy)]
+struct Narrow {
+    message_bytes: u32,
+    fragments: NonZeroU32,
+}
+
+impl From<Limits> for Narrow {
+    fn from(limits: Limits) -> Self {
+        let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            message_bytes: narrow(limits.message_bytes),
+            fragments: NonZeroU32::new(narrow(limits.fragments)).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+/// There is one per WebSocket.
+const _: () = assert!(size_of::<Receiver>() == 16);
 
 /// What has not come whole.
 #[derive(Debug, Default)]
@@ -119,12 +141,14 @@ impl Receiver {
     /// For a connection on which nothing has come yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, rest: None, closed: false }
+        Self { limits: Some(limits.into()), rest: None }
     }
 
     /// From the next bytes on a message may have so many.
     pub fn limit(&mut self, message_bytes: usize) {
-        self.limits.message_bytes = message_bytes;
+        if let Some(limits) = &mut self.limits {
+            limits.message_bytes = u32::try_from(message_bytes).unwrap_or(u32::MAX);
+        }
     }
 
     /// Takes the next bytes, which are unmasked where they lie, and hands on what they complete. Behind a close frame,
@@ -133,13 +157,12 @@ impl Receiver {
     /// # Errors
     /// The first rule that is broken; what was complete before it has been handed on.
     pub fn receive(&mut self, bytes: &mut [u8], hand_on: &mut dyn FnMut(Said<'_>)) -> Result<(), Violation> {
-        if self.closed {
-            return Ok(());
-        }
+        let Some(limits) = self.limits else { return Ok(()) };
         let mut rest = self.rest.take().map(|rest| *rest).unwrap_or_default();
-        let result = rest.receive(self.limits, bytes, hand_on);
-        self.closed = result.is_err() || rest.closed;
-        if !self.closed && !rest.is_empty() {
+        let result = rest.receive(limits, bytes, hand_on);
+        if result.is_err() || rest.closed {
+            self.limits = None;
+        } else if !rest.is_empty() {
             self.rest = Some(Box::new(rest));
         }
         result
@@ -158,7 +181,7 @@ impl Rest {
         self.n_header == 0 && self.frame.is_none() && self.message.is_none()
     }
 
-    fn receive(&mut self, limits: Limits, mut bytes: &mut [u8], hand_on: &mut dyn FnMut(Said<'_>)) -> Result<(), Violation> {
+    fn receive(&mut self, limits: Narrow, mut bytes: &mut [u8], hand_on: &mut dyn FnMut(Said<'_>)) -> Result<(), Violation> {
         while !self.closed {
             if self.frame.is_none() {
                 let Some(behind) = self.read_header(limits, bytes)? else { return Ok(()) };
@@ -176,7 +199,7 @@ impl Rest {
     }
 
     /// The header of the next frame; `None`: more of it must come.
-    fn read_header<'b>(&mut self, limits: Limits, bytes: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, Violation> {
+    fn read_header<'b>(&mut self, limits: Narrow, bytes: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, Violation> {
         let mut n_taken = 0;
         loop {
             let n_header = usize::from(self.n_header);
@@ -220,7 +243,7 @@ impl Rest {
     }
 
     /// A whole header: checks what it announces, before any of it has come.
-    fn begin(&mut self, limits: Limits, header: &[u8]) -> Result<(), Violation> {
+    fn begin(&mut self, limits: Narrow, header: &[u8]) -> Result<(), Violation> {
         let Some(opcode) = opcode(header[0]) else { return Err(broken("the opcode is reserved")) };
         let (length, mask) = header[1..].split_at(header.len() - 5);
         let announced = length[1..].iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
@@ -230,10 +253,10 @@ impl Rest {
         }
         if !opcode.is_control() {
             let (n_bytes, n_fragments) = self.message.as_ref().map_or((0, 0), |message| (message.bytes.len(), message.n_fragments));
-            if announced > limits.message_bytes.saturating_sub(n_bytes) as u64 {
+            if announced > u64::from(limits.message_bytes).saturating_sub(n_bytes as u64) {
                 return Err(TOO_LONG);
             }
-            if n_fragments >= limits.fragments {
+            if n_fragments >= limits.fragments.get() as usize {
                 return Err(TOO_MANY);
             }
         }

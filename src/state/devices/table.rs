@@ -36,13 +36,16 @@ const ACTIVITY: Duration = Duration::from_secs(10);
 const ADDITIONAL_USERS: usize = 32;
 /// Devices of others that a user uses too: each is shown to him, asked or not.
 const LENT_TO_USER: usize = 32;
+/// Room for so many sessions is kept whether or not they are there.
+const ROOM_KEPT: usize = 256;
 /// Ids of sessions that have ended, the latest.
 const ENDED: usize = 1024;
 
 /// All sessions.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    sessions: HashMap<SessionId, Entry>,
+    /// In boxes, because a map has room for up to twice as many as there are.
+    sessions: HashMap<SessionId, Box<Entry>>,
     whose: Whose,
     /// The sessions of each device, by the id that one without a user would have.
     of_device: HashMap<SessionId, Vec<SessionId>>,
@@ -64,6 +67,12 @@ impl Table {
     /// Bytes of the sessions.
     pub(super) fn n_bytes(&self) -> usize {
         self.n_bytes
+    }
+
+    /// For so many sessions and WebSockets its lists have room.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.sessions.capacity().max(self.of_device.capacity()).max(self.sockets.capacity())
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -147,10 +156,23 @@ impl Table {
         unlist(&mut self.of_device, entry.of_device, session);
         self.playing.remove(&session);
         self.idle.remove(&session);
+        self.give_back_room();
         if self.ended.len() >= ENDED {
             self.ended.pop_front();
         }
         self.ended.push_back(session);
+    }
+
+    /// Lets go of the room that sessions needed which have ended; seldom enough to cost little each time.
+    fn give_back_room(&mut self) {
+        let n_kept = self.sessions.len().max(ROOM_KEPT);
+        if self.sessions.capacity() > 4 * n_kept {
+            self.sessions.shrink_to(n_kept);
+            self.of_device.shrink_to(n_kept);
+            self.sockets.shrink_to(n_kept);
+            self.idle.shrink_to(n_kept);
+            self.playing.shrink_to(n_kept);
+        }
     }
 
     pub(super) fn forget_user(&mut self, user: &UserId, now: Moment) {
@@ -306,7 +328,7 @@ impl Table {
             }
             self.n_bytes += entry.n_bytes();
             let id = entry.device.id.clone();
-            self.sessions.insert(session, entry);
+            self.sessions.insert(session, Box::new(entry));
             self.idle.insert(session);
             self.of_device.entry(SessionId::of(seen.device, None)).or_default().push(session);
             if let Some(user) = user {

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::SessionId;
 use crate::id::UserId;
 
+/// Room for so many sessions of a user is kept whether or not they are there.
+const ROOM_KEPT: usize = 64;
+
 /// The sessions of all users.
 #[derive(Debug, Default)]
 pub(super) struct Whose {
@@ -52,6 +55,11 @@ impl Whose {
             sessions.retain(|other| *other != session);
         }
         unlist(&mut his.of_device, SessionId::of_any_client(device), session);
+        if his.own.capacity() > ROOM_KEPT.max(4 * his.own.len()) {
+            his.own.shrink_to(ROOM_KEPT);
+            his.idle.shrink_to(ROOM_KEPT);
+            his.of_device.shrink_to(his.own.len());
+        }
         if his.own.is_empty() && his.lent.is_empty() {
             self.of_user.remove(user);
         }

@@ -65,3 +65,13 @@ fn sessions_lent_to_a_user_take_none_of_his_own_places() {
     world.seen("bob", &device("Web", "64"), HERE);
     assert!(world.devices.find(first, world.now).is_none());
 }
+
+#[test]
+fn the_room_of_many_sessions_is_given_back_when_they_have_ended() {
+    let world = World::new();
+    let sockets: Vec<_> = (0..5_000).map(|slot| world.open(slot, "bob", &device("Web", &format!("d{slot}")))).collect();
+    assert!(world.devices.table.lock().room() >= 5_000);
+    drop(sockets);
+    let room = world.devices.table.lock().room();
+    assert!(room < 2_500, "room for {room}, and none there");
+}
