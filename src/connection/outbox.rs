@@ -37,6 +37,9 @@ impl Outbox {
             return false;
         }
         self.bytes += frame.len();
+        if self.replies.capacity() == 0 {
+            self.replies.reserve_exact(1); // nearly always one ping, and many thousand clients are pinged at once
+        }
         self.replies.push_back(Reply { frame, tells_state });
         true
     }
